@@ -1,0 +1,48 @@
+// Every limit with the reason for its value. Over a limit: a clear error, and nothing lost.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace troupe::limits {
+
+using namespace std::chrono_literals;
+
+// Between actors.
+inline constexpr auto request_timeout =
+    3s;  // a healthy node answers in milliseconds; 3 s is a stall
+inline constexpr size_t message_bytes_max =
+    1u << 20;  // CAF has one queue a peer: bulk would block heartbeats
+inline constexpr size_t chunk_bytes = 256u << 10;  // of files, logs and snapshots on their way
+inline constexpr size_t scheduler_threads = 4;
+
+// From clients.
+inline constexpr size_t http_body_max = 1u << 20;
+inline constexpr size_t http_blob_body_max = 64u << 20;  // uploads of code files
+inline constexpr size_t page_max = 1000;                 // rows of a list
+inline constexpr size_t page_default = 50;
+
+// Of what is submitted.
+inline constexpr size_t project_file_bytes_max = 1u << 20;
+inline constexpr uint64_t set_members_max = 1'000'000;
+inline constexpr size_t parameters_max = 1000;
+inline constexpr uint64_t code_bytes_max = 512ull << 20;
+inline constexpr size_t code_files_max = 100'000;
+inline constexpr size_t spec_bytes_max = 256u << 10;  // as JSON: it is stored with every experiment
+inline constexpr uint32_t workers_max = 4096;
+inline constexpr uint32_t processes_max = 1024;
+
+// Of what is kept.
+inline constexpr size_t attempts_kept = 20;
+inline constexpr uint64_t job_log_bytes_max =
+    64ull << 20;  // on disk for a job; the middle of more is dropped
+inline constexpr size_t log_line_bytes_max = 16u << 10;  // longer lines are cut into parts
+inline constexpr size_t metric_names_max = 1000;         // per experiment
+inline constexpr size_t metric_line_bytes_max = 64u << 10;
+inline constexpr uint64_t metric_points_max = 1'000'000;  // per experiment and name
+
+// Of stopping.
+inline constexpr auto kill_grace = 10s;  // from SIGTERM to SIGKILL
+
+}  // namespace troupe::limits

@@ -1,0 +1,92 @@
+// What is known about an experiment or a set: the spec and what became of it. Stored in the ledger,
+// shown by the API.
+#pragma once
+
+#include "runtime/core/clock.hpp"
+#include "runtime/core/error.hpp"
+#include "runtime/core/ids.hpp"
+#include "runtime/core/spec.hpp"
+#include "runtime/core/state.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace troupe {
+
+/// One process group on one node, in the attempt it belongs to.
+struct JobRecord {
+  std::string role = "worker";
+  uint32_t index = 0;
+  std::string node;
+  State state = State::queued;
+  std::optional<int32_t> exit_code;
+  std::optional<int32_t> signal;
+  std::vector<uint32_t> gpus;  // device indices on the node
+  Timestamp started;
+  Timestamp ended;
+  bool operator==(const JobRecord&) const = default;
+};
+
+/// One try at running an experiment.
+struct AttemptRecord {
+  uint32_t number = 1;  // counts from 1
+  uint64_t epoch = 0;   // unique over all attempts of all heads: (head generation << 32) + counter
+  State state = State::queued;
+  Timestamp started;
+  Timestamp ended;
+  std::optional<Error> error;
+  std::vector<JobRecord> jobs;
+  bool operator==(const AttemptRecord&) const = default;
+};
+
+/// An experiment: one by itself, or a member of a set (then `id.member` is not 0).
+struct ExperimentRecord {
+  ExperimentId id;
+  std::string user;
+  std::shared_ptr<const ExperimentSpec> spec;  // a member shares its set's
+  std::map<std::string, Value> params;         // resolved; constants included
+  State state = State::queued;
+  std::string reason;                // why it is in this state, in words
+  std::optional<Error> error;        // of a FAILED one
+  std::optional<int32_t> exit_code;  // of the first job that failed, else of rank 0
+  Timestamp created, queued, started, ended;
+  std::vector<AttemptRecord> attempts;    // the newest last; at most limits::attempts_kept
+  std::map<std::string, double> metrics;  // last value of each
+  std::string rerun_of;                   // id text, or empty
+};
+
+/// Where a set stands. Members that were not yet started exist by number only.
+struct SetRecord {
+  ExperimentId id;
+  std::string user;
+  std::shared_ptr<const ExperimentSpec> spec;
+  SweepSpec sweep;  // seed is always set here
+  State state = State::queued;
+  std::string reason;
+  std::optional<Error> error;
+  Timestamp created, started, ended;
+  uint64_t size = 0;  // members in all
+  uint64_t next = 1;  // the lowest member number that has no record of its own
+  uint64_t finished = 0, failed = 0, killed = 0;
+  std::optional<uint32_t> best_member;
+  double best_value = 0;
+  std::map<std::string, Value> best_params;
+  std::string rerun_of;
+};
+
+/// One line of the event log: a state change of one experiment, set or job, or news of a node.
+struct Event {
+  uint64_t number = 0;  // counts from 1 without a gap
+  Timestamp time;
+  std::string kind;     // "state", "node", ...
+  std::string subject;  // "42.7", "42.7.worker.0", a node's name
+  std::string project;
+  std::string from, to;  // states
+  std::string cause;     // in words: "submitted", "exit 0", "killed by ada"
+  std::optional<Error> error;
+};
+
+}  // namespace troupe

@@ -1,0 +1,118 @@
+#include "runtime/core/spec.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <set>
+
+namespace troupe {
+
+std::string shell_quote(std::string_view word) {
+  auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view{"_-+=./:,@%"}.find(c) != std::string_view::npos;
+  };
+  bool safe = !word.empty();
+  for (char c : word) safe = safe && plain(c);
+  if (safe) return std::string{word};
+  std::string quoted = "'";
+  for (char c : word) {
+    if (c == '\'')
+      quoted += "'\\''";
+    else
+      quoted += c;
+  }
+  return quoted + "'";
+}
+
+std::string Command::to_text() const {
+  if (argv.empty()) return shell;
+  std::string text;
+  for (const auto& word : argv) {
+    if (!text.empty()) text += ' ';
+    text += shell_quote(word);
+  }
+  return text;
+}
+
+bool is_parameter_name(std::string_view name) {
+  if (name.empty() || name.size() > 100) return false;
+  auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  if (!letter(name.front())) return false;
+  for (char c : name)
+    if (!letter(c) && !(c >= '0' && c <= '9') && c != '-' && c != '.') return false;
+  return true;
+}
+
+namespace {
+
+std::optional<ParameterProblem> check_range(const ParameterRange& range) {
+  auto finite = [](const Value& v) { return v.is_number() && std::isfinite(v.as_number()); };
+  if (!finite(range.min))
+    return ParameterProblem{"min", "min is not a finite number", "give a number"};
+  if (!finite(range.max))
+    return ParameterProblem{"max", "max is not a finite number", "give a number"};
+  auto min = range.min.as_number();
+  auto max = range.max.as_number();
+  if (min > max)
+    return ParameterProblem{
+        "min", fmt::format("min {} is above max {}", range.min.to_text(), range.max.to_text()),
+        "swap them"};
+  if (range.log && min <= 0)
+    return ParameterProblem{
+        "min", fmt::format("scale: log needs min above 0, it is {}", range.min.to_text()),
+        "raise min, or leave scale out"};
+  if (range.step) {
+    if (!finite(*range.step) || range.step->as_number() <= 0)
+      return ParameterProblem{"step", "step is not a number above 0",
+                              "give a number above 0, or leave it out"};
+    if (range.log)
+      return ParameterProblem{"step", "step and scale: log do not go together",
+                              "use count for the points of a grid"};
+  }
+  if (range.count && *range.count < 1)
+    return ParameterProblem{"count", "count is below 1", "give the number of points"};
+  if (range.count && range.step)
+    return ParameterProblem{"count", "count and step are both given", "keep one of them"};
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<ParameterProblem> check_parameter(const Parameter& parameter) {
+  if (!is_parameter_name(parameter.name))
+    return ParameterProblem{"name",
+                            fmt::format("\"{}\" cannot be a parameter's name", parameter.name),
+                            "use letters, digits, '_', '-' and '.', beginning with a letter"};
+  if (parameter.range) return check_range(*parameter.range);
+  if (parameter.choices.empty())
+    return ParameterProblem{"choices", "the list of choices is empty", "give at least one value"};
+  std::set<std::string> seen;
+  for (const auto& choice : parameter.choices) {
+    if (choice.is_map() || choice.is_list())
+      return ParameterProblem{"choices", fmt::format("a choice is a {}", choice.kind()),
+                              "use plain values"};
+    if (choice.is_double() && !std::isfinite(choice.as_number()))
+      return ParameterProblem{"choices", "a choice is not a finite number", "use plain numbers"};
+    if (!seen.insert(fmt::format("{}:{}", choice.kind(), choice.to_text())).second)
+      return ParameterProblem{"choices",
+                              fmt::format("the choice {} stands there twice", choice.to_text()),
+                              "list each value once"};
+  }
+  return std::nullopt;
+}
+
+Result<Metric> parse_metric(std::string_view text) {
+  auto dot = text.find('.');
+  auto goal = text.substr(0, dot);
+  if (dot == std::string_view::npos || dot + 1 == text.size() || (goal != "max" && goal != "min"))
+    return Error{Errc::invalid, fmt::format("\"{}\" is no metric to search by", text),
+                 "a goal and a name are needed", "write max.accuracy or min.loss"};
+  return Metric{goal == "max", std::string{text.substr(dot + 1)}};
+}
+
+std::string to_string(const Metric& metric) {
+  return fmt::format("{}.{}", metric.maximize ? "max" : "min", metric.name);
+}
+
+}  // namespace troupe

@@ -1,0 +1,164 @@
+// What somebody asks for: one experiment, or a set of them. Plain data, made by the project file,
+// the command line or the API, checked once, stored as it was given and never changed afterwards.
+#pragma once
+
+#include "runtime/core/clock.hpp"
+#include "runtime/core/ids.hpp"
+#include "runtime/core/result.hpp"
+#include "runtime/core/units.hpp"
+#include "runtime/core/value.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace troupe {
+
+/// A line for /bin/sh, or an argument vector that no shell sees. Exactly one of them is not empty.
+struct Command {
+  std::string shell;
+  std::vector<std::string> argv;
+
+  bool empty() const { return shell.empty() && argv.empty(); }
+  /// As a person would type it.
+  std::string to_text() const;
+  bool operator==(const Command&) const = default;
+};
+
+/// One text as one word for a POSIX shell: unchanged where nothing in it is special, else in single
+/// quotes.
+std::string shell_quote(std::string_view word);
+
+/// For each worker. Zero means: not asked for.
+struct Resources {
+  double cpus = 1;
+  uint64_t mem = 0;  // bytes
+  uint32_t gpus = 0;
+  std::string gpu_type;
+  uint64_t shm = 0;  // bytes
+  bool operator==(const Resources&) const = default;
+};
+
+/// How many workers (jobs, each on one node), and how many processes each starts.
+struct Workers {
+  uint32_t min = 1;
+  uint32_t max = 1;
+  uint32_t processes = 0;  // 0: one per GPU, one where there are none
+  bool operator==(const Workers&) const = default;
+};
+
+struct DataMount {
+  std::string source;  // "digits:3", or an output: "41/out"
+  std::string mount;   // name below the data root; empty: the source's own name
+  bool operator==(const DataMount&) const = default;
+};
+
+struct Limits {
+  Duration pending{0};  // 0: none
+  Duration running{0};
+  bool operator==(const Limits&) const = default;
+};
+
+struct Retry {
+  uint32_t count = 0;
+  Duration backoff{0};
+  bool operator==(const Retry&) const = default;
+};
+
+/// min, max and step are ints or floats as written; the range is of ints where all that are given
+/// are ints.
+struct ParameterRange {
+  Value min;
+  Value max;
+  std::optional<Value> step;
+  std::optional<int64_t> count;  // points of a grid
+  bool log = false;
+  bool operator==(const ParameterRange&) const = default;
+};
+
+struct Parameter {
+  std::string name;
+  std::vector<Value> choices;  // one choice = a constant; empty where there is a range
+  std::optional<ParameterRange> range;
+
+  bool is_constant() const { return !range && choices.size() == 1; }
+  bool operator==(const Parameter&) const = default;
+};
+
+/// What a placeholder may be called: letters, digits, '_', '-', '.', beginning with a letter or
+/// '_'; at most 100.
+bool is_parameter_name(std::string_view name);
+
+/// Checks one parameter by itself: bounds in order and finite, log above zero, step above zero and
+/// not with log, count at least 1, choices not empty, scalar and without doubles. `field` of the
+/// problem says which key is at fault.
+struct ParameterProblem {
+  std::string field;  // "min", "max", "step", "count", "scale", "choices", "name"
+  std::string message;
+  std::string hint;
+};
+std::optional<ParameterProblem> check_parameter(const Parameter& parameter);
+
+struct ExperimentSpec {
+  std::string project;
+  std::string name;
+  std::string task;            // the named variant of the project file, if one was asked for
+  std::vector<Command> setup;  // once per job
+  std::vector<Command> run;    // phases; all ranks end one before any starts the next
+  Resources resources;
+  Workers workers;
+  std::vector<DataMount> data;
+  std::vector<Parameter> parameters;
+  Limits limits;
+  Retry retry;
+  int32_t priority = 50;  // 0..100, higher first
+  std::map<std::string, std::string> env;
+  std::map<std::string, std::string> labels;
+  std::vector<ExperimentId> after;
+  std::string code_digest;  // of the code snapshot; empty: no code
+  std::string code_git;     // "<commit>" or "<commit>+dirty", as the client saw it
+  std::optional<uint64_t> seed;
+  bool operator==(const ExperimentSpec&) const = default;
+};
+
+struct Metric {
+  bool maximize = true;
+  std::string name;
+  bool operator==(const Metric&) const = default;
+};
+/// "max.accuracy", "min.loss".
+Result<Metric> parse_metric(std::string_view text);
+std::string to_string(const Metric& metric);
+
+struct SweepSpec {
+  std::string strategy = "random";  // grid, list, random
+  std::optional<uint64_t> trials;   // required by random over an infinite space
+  std::optional<uint64_t> seed;
+  std::optional<uint32_t> concurrency;  // none: as many as fit
+  std::optional<Metric> metric;
+  std::string stop_when;                 // expression over the last metrics; empty: none
+  std::optional<uint32_t> max_failures;  // none: failures never end the set
+  bool kill_on_stop = true;              // on_stop: kill | finish
+  Value early_stop;                      // null, or the map as given
+  std::vector<std::map<std::string, Value>> points;  // strategy list with explicit points
+  bool operator==(const SweepSpec&) const = default;
+};
+
+/// One request to run something. With `sweep` it makes a set.
+struct Submission {
+  ExperimentSpec experiment;
+  std::optional<SweepSpec> sweep;
+  std::string key;  // idempotency; empty: none
+  bool operator==(const Submission&) const = default;
+};
+
+/// Canonical JSON form (keys sorted, defaults left out) and back: how specs are stored and travel
+/// between actors.
+Value to_value(const ExperimentSpec& spec);
+Value to_value(const SweepSpec& spec);
+Result<ExperimentSpec> experiment_spec_from(const Value& value);
+Result<SweepSpec> sweep_spec_from(const Value& value);
+
+}  // namespace troupe

@@ -1,0 +1,327 @@
+// Specs as canonical JSON values and back.
+#include "runtime/core/spec.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe {
+
+namespace {
+
+Value command_value(const Command& command) {
+  if (!command.argv.empty()) {
+    ValueList words(command.argv.begin(), command.argv.end());
+    return words;
+  }
+  return command.shell;
+}
+
+ValueList command_values(const std::vector<Command>& commands) {
+  ValueList list;
+  for (const auto& command : commands) list.push_back(command_value(command));
+  return list;
+}
+
+ValueMap text_map(const std::map<std::string, std::string>& texts) {
+  ValueMap map;
+  for (const auto& [key, text] : texts) map.emplace(key, text);
+  return map;
+}
+
+Value parameter_value(const Parameter& parameter) {
+  ValueMap map{{"name", parameter.name}};
+  if (parameter.range) {
+    ValueMap range{{"min", parameter.range->min}, {"max", parameter.range->max}};
+    if (parameter.range->step) range.emplace("step", *parameter.range->step);
+    if (parameter.range->count) range.emplace("count", *parameter.range->count);
+    if (parameter.range->log) range.emplace("scale", "log");
+    map.emplace("range", std::move(range));
+  } else {
+    map.emplace("choices", ValueList(parameter.choices));
+  }
+  return map;
+}
+
+/// Reads fields of one map, remembers the first that has the wrong kind.
+class Reader {
+ public:
+  explicit Reader(const Value& value) : value_{value} {
+    if (!value.is_map()) fail("the whole", "map");
+  }
+
+  void text(std::string_view key, std::string& out) {
+    if (const auto* v = get(key)) v->is_string() ? void(out = v->as_string()) : fail(key, "string");
+  }
+  void boolean(std::string_view key, bool& out) {
+    if (const auto* v = get(key)) v->is_bool() ? void(out = v->as_bool()) : fail(key, "bool");
+  }
+  void number(std::string_view key, double& out) {
+    if (const auto* v = get(key)) v->is_number() ? void(out = v->as_number()) : fail(key, "number");
+  }
+  template <class T>
+  void integer(std::string_view key, T& out) {
+    if (const auto* v = get(key))
+      v->is_int() ? void(out = static_cast<T>(v->as_int())) : fail(key, "integer");
+  }
+  template <class T>
+  void integer(std::string_view key, std::optional<T>& out) {
+    T number{};
+    if (get(key) == nullptr) return;
+    integer(key, number);
+    out = number;
+  }
+  /// 64 random bits do not fit a signed integer: unsigned ones travel as text.
+  void unsigned_text(std::string_view key, std::optional<uint64_t>& out) {
+    std::string digits;
+    if (get(key) == nullptr) return;
+    text(key, digits);
+    out = std::strtoull(digits.c_str(), nullptr, 10);
+  }
+  void duration(std::string_view key, Duration& out) {
+    int64_t ms = out.count();
+    integer(key, ms);
+    out = Duration{ms};
+  }
+  void texts(std::string_view key, std::map<std::string, std::string>& out) {
+    const auto* v = get(key);
+    if (v == nullptr) return;
+    if (!v->is_map()) return fail(key, "map");
+    for (const auto& [name, item] : v->as_map()) {
+      if (!item.is_string()) return fail(key, "map of strings");
+      out.emplace(name, item.as_string());
+    }
+  }
+  void commands(std::string_view key, std::vector<Command>& out) {
+    const auto* v = get(key);
+    if (v == nullptr) return;
+    if (!v->is_list()) return fail(key, "list");
+    for (const auto& item : v->as_list()) {
+      Command command;
+      if (item.is_string()) {
+        command.shell = item.as_string();
+      } else if (item.is_list()) {
+        for (const auto& word : item.as_list()) {
+          if (!word.is_string()) return fail(key, "list of words");
+          command.argv.push_back(word.as_string());
+        }
+      } else {
+        return fail(key, "list of commands");
+      }
+      out.push_back(std::move(command));
+    }
+  }
+  const Value* get(std::string_view key) const { return value_.find(key); }
+  void fail(std::string_view key, std::string_view kind) {
+    if (!error_)
+      error_ =
+          Error{Errc::invalid, "a spec could not be read",
+                fmt::format("{} must be a {}", key, kind), "was it written by a newer version?"};
+  }
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  const Value& value_;
+  std::optional<Error> error_;
+};
+
+Result<Parameter> parameter_from(const Value& value) {
+  Parameter parameter;
+  Reader in{value};
+  in.text("name", parameter.name);
+  if (const auto* range = in.get("range")) {
+    ParameterRange r;
+    Reader fields{*range};
+    if (const auto* v = fields.get("min")) r.min = *v;
+    if (const auto* v = fields.get("max")) r.max = *v;
+    if (const auto* v = fields.get("step")) r.step = *v;
+    fields.integer("count", r.count);
+    std::string scale;
+    fields.text("scale", scale);
+    r.log = scale == "log";
+    if (fields.error()) return *fields.error();
+    parameter.range = std::move(r);
+  } else if (const auto* choices = in.get("choices")) {
+    if (!choices->is_list())
+      in.fail("choices", "list");
+    else
+      parameter.choices = choices->as_list();
+  }
+  if (in.error()) return *in.error();
+  return parameter;
+}
+
+}  // namespace
+
+Value to_value(const ExperimentSpec& spec) {
+  const ExperimentSpec defaults;
+  ValueMap map{{"project", spec.project}};
+  auto text = [&](const char* key, const std::string& value) {
+    if (!value.empty()) map.emplace(key, value);
+  };
+  text("name", spec.name);
+  text("task", spec.task);
+  text("code", spec.code_digest);
+  text("git", spec.code_git);
+  if (!spec.setup.empty()) map.emplace("setup", command_values(spec.setup));
+  map.emplace("run", command_values(spec.run));
+  if (spec.resources != defaults.resources) {
+    const auto& r = spec.resources;
+    ValueMap resources{{"cpus", r.cpus}};
+    if (r.mem != 0) resources.emplace("mem", r.mem);
+    if (r.gpus != 0) resources.emplace("gpus", r.gpus);
+    if (!r.gpu_type.empty()) resources.emplace("gpu_type", r.gpu_type);
+    if (r.shm != 0) resources.emplace("shm", r.shm);
+    map.emplace("resources", std::move(resources));
+  }
+  if (spec.workers != defaults.workers)
+    map.emplace("workers", ValueMap{{"min", spec.workers.min},
+                                    {"max", spec.workers.max},
+                                    {"processes", spec.workers.processes}});
+  if (!spec.data.empty()) {
+    ValueList data;
+    for (const auto& d : spec.data)
+      data.push_back(ValueMap{{"source", d.source}, {"mount", d.mount}});
+    map.emplace("data", std::move(data));
+  }
+  if (!spec.parameters.empty()) {
+    ValueList parameters;
+    for (const auto& p : spec.parameters) parameters.push_back(parameter_value(p));
+    map.emplace("parameters", std::move(parameters));
+  }
+  if (spec.limits.pending.count() != 0)
+    map.emplace("pending_ms", int64_t{spec.limits.pending.count()});
+  if (spec.limits.running.count() != 0)
+    map.emplace("running_ms", int64_t{spec.limits.running.count()});
+  if (spec.retry != defaults.retry)
+    map.emplace("retry", ValueMap{{"count", spec.retry.count},
+                                  {"backoff_ms", int64_t{spec.retry.backoff.count()}}});
+  if (spec.priority != defaults.priority) map.emplace("priority", int64_t{spec.priority});
+  if (!spec.env.empty()) map.emplace("env", text_map(spec.env));
+  if (!spec.labels.empty()) map.emplace("labels", text_map(spec.labels));
+  if (!spec.after.empty()) {
+    ValueList after;
+    for (auto id : spec.after) after.emplace_back(to_string(id));
+    map.emplace("after", std::move(after));
+  }
+  if (spec.seed) map.emplace("seed", fmt::to_string(*spec.seed));
+  return map;
+}
+
+Result<ExperimentSpec> experiment_spec_from(const Value& value) {
+  ExperimentSpec spec;
+  Reader in{value};
+  in.text("project", spec.project);
+  in.text("name", spec.name);
+  in.text("task", spec.task);
+  in.text("code", spec.code_digest);
+  in.text("git", spec.code_git);
+  in.commands("setup", spec.setup);
+  in.commands("run", spec.run);
+  if (const auto* resources = in.get("resources")) {
+    Reader r{*resources};
+    r.number("cpus", spec.resources.cpus);
+    r.integer("mem", spec.resources.mem);
+    r.integer("gpus", spec.resources.gpus);
+    r.text("gpu_type", spec.resources.gpu_type);
+    r.integer("shm", spec.resources.shm);
+    if (r.error()) return *r.error();
+  }
+  if (const auto* workers = in.get("workers")) {
+    Reader w{*workers};
+    w.integer("min", spec.workers.min);
+    w.integer("max", spec.workers.max);
+    w.integer("processes", spec.workers.processes);
+    if (w.error()) return *w.error();
+  }
+  if (const auto* data = in.get("data"); data != nullptr && data->is_list()) {
+    for (const auto& item : data->as_list()) {
+      DataMount mount;
+      Reader d{item};
+      d.text("source", mount.source);
+      d.text("mount", mount.mount);
+      if (d.error()) return *d.error();
+      spec.data.push_back(std::move(mount));
+    }
+  }
+  if (const auto* parameters = in.get("parameters");
+      parameters != nullptr && parameters->is_list()) {
+    for (const auto& item : parameters->as_list()) {
+      auto parameter = parameter_from(item);
+      if (!parameter) return std::move(parameter).error();
+      spec.parameters.push_back(std::move(*parameter));
+    }
+  }
+  in.duration("pending_ms", spec.limits.pending);
+  in.duration("running_ms", spec.limits.running);
+  if (const auto* retry = in.get("retry")) {
+    Reader r{*retry};
+    r.integer("count", spec.retry.count);
+    r.duration("backoff_ms", spec.retry.backoff);
+    if (r.error()) return *r.error();
+  }
+  in.integer("priority", spec.priority);
+  in.texts("env", spec.env);
+  in.texts("labels", spec.labels);
+  if (const auto* after = in.get("after"); after != nullptr && after->is_list()) {
+    for (const auto& item : after->as_list()) {
+      auto id = parse_experiment_id(item.to_text());
+      if (!id) return std::move(id).error();
+      spec.after.push_back(*id);
+    }
+  }
+  in.unsigned_text("seed", spec.seed);
+  if (in.error()) return *in.error();
+  return spec;
+}
+
+Value to_value(const SweepSpec& sweep) {
+  ValueMap map{{"strategy", sweep.strategy}};
+  if (sweep.trials) map.emplace("trials", *sweep.trials);
+  if (sweep.seed) map.emplace("seed", fmt::to_string(*sweep.seed));
+  if (sweep.concurrency) map.emplace("concurrency", *sweep.concurrency);
+  if (sweep.metric) map.emplace("metric", to_string(*sweep.metric));
+  if (!sweep.stop_when.empty()) map.emplace("stop_when", sweep.stop_when);
+  if (sweep.max_failures) map.emplace("max_failures", *sweep.max_failures);
+  if (!sweep.kill_on_stop) map.emplace("on_stop", "finish");
+  if (!sweep.early_stop.is_null()) map.emplace("early_stop", sweep.early_stop);
+  if (!sweep.points.empty()) {
+    ValueList points;
+    for (const auto& point : sweep.points)
+      points.emplace_back(ValueMap(point.begin(), point.end()));
+    map.emplace("points", std::move(points));
+  }
+  return map;
+}
+
+Result<SweepSpec> sweep_spec_from(const Value& value) {
+  SweepSpec sweep;
+  Reader in{value};
+  in.text("strategy", sweep.strategy);
+  in.integer("trials", sweep.trials);
+  in.unsigned_text("seed", sweep.seed);
+  in.integer("concurrency", sweep.concurrency);
+  std::string metric;
+  in.text("metric", metric);
+  if (!metric.empty()) {
+    auto parsed = parse_metric(metric);
+    if (!parsed) return std::move(parsed).error();
+    sweep.metric = *parsed;
+  }
+  in.text("stop_when", sweep.stop_when);
+  in.integer("max_failures", sweep.max_failures);
+  std::string on_stop = "kill";
+  in.text("on_stop", on_stop);
+  sweep.kill_on_stop = on_stop != "finish";
+  if (const auto* early = in.get("early_stop")) sweep.early_stop = *early;
+  if (const auto* points = in.get("points"); points != nullptr && points->is_list())
+    for (const auto& point : points->as_list()) {
+      if (!point.is_map()) {
+        in.fail("points", "list of maps");
+        break;
+      }
+      sweep.points.emplace_back(point.as_map().begin(), point.as_map().end());
+    }
+  if (in.error()) return *in.error();
+  return sweep;
+}
+
+}  // namespace troupe
