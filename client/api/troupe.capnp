@@ -1,0 +1,524 @@
+@0xb624a198a9e138a6;
+# The public API of Troupe, in one place. The RPC interface, the JSON of the HTTP routes and the
+# OpenAPI description all come from these definitions; routes with examples: docs/reference/http.md.
+#
+# JSON: field names as in $Json.name, else as here. A null pointer is null (a list [], a map {}).
+# Some structs have a JSON form of their own, said at each of them; schema_json.cpp knows them.
+# 64-bit integers are JSON numbers. A float always has a point or an exponent, NaN and the
+# infinities are "NaN", "Infinity", "-Infinity". Times are RFC 3339 in UTC.
+
+using Cxx = import "/capnp/c++.capnp";
+using Json = import "/capnp/compat/json.capnp";
+
+$Cxx.namespace("troupe::api::wire");
+
+# ---- Typed values -------------------------------------------------------------------------------
+
+struct Value {
+  # JSON: the value itself. An integer stays an integer, a float a float.
+  union {
+    null @0 :Void;
+    boolean @1 :Bool;
+    integer @2 :Int64;
+    float @3 :Float64;
+    text @4 :Text;
+    list @5 :List(Value);
+    map @6 :Values;
+  }
+}
+
+struct Values {
+  # JSON: an object of values.
+  struct Entry {
+    name @0 :Text;
+    value @1 :Value;
+  }
+  entries @0 :List(Entry);
+}
+
+struct Texts {
+  # JSON: an object of strings.
+  struct Entry {
+    name @0 :Text;
+    value @1 :Text;
+  }
+  entries @0 :List(Entry);
+}
+
+struct Numbers {
+  # JSON: an object of numbers.
+  struct Entry {
+    name @0 :Text;
+    value @1 :Float64;
+  }
+  entries @0 :List(Entry);
+}
+
+struct OptInt {
+  # JSON: an integer; null where unknown or not asked for.
+  value @0 :Int64;
+}
+
+struct OptNumber {
+  # JSON: a number; null where unknown.
+  value @0 :Float64;
+}
+
+struct Seed {
+  # JSON: an integer of 64 bits without sign; read also from its decimal digits in a string.
+  value @0 :UInt64;
+}
+
+struct Size {
+  # JSON: an integer of bytes; read also from a string with a unit, "2GiB".
+  bytes @0 :UInt64;
+}
+
+struct Span {
+  # JSON: an integer of milliseconds; read also from a string with units, "1h30m".
+  ms @0 :UInt64;
+}
+
+struct Command {
+  # JSON: a string for /bin/sh, or a list of strings: an argument vector that no shell sees.
+  union {
+    shell @0 :Text;
+    argv @1 :List(Text);
+  }
+}
+
+struct Commands {
+  # JSON: a list of commands (phases); read also from one string: a single phase.
+  list @0 :List(Command);
+}
+
+# ---- What is asked for --------------------------------------------------------------------------
+
+struct Resources {
+  # For each worker.
+  cpus @0 :Float64 = 1;
+  mem @1 :Size;
+  gpus @2 :UInt32;
+  gpuType @3 :Text $Json.name("gpu_type");
+  shm @4 :Size;
+}
+
+struct Workers {
+  # JSON: an integer; read also from "2..8" and {count, min, max, processes}; written as an integer,
+  # or "2..8" where they differ.
+  min @0 :UInt32 = 1;
+  max @1 :UInt32 = 1;
+  processes @2 :UInt32;
+}
+
+struct DataMount {
+  # JSON: {source, mount}; read also from a string: the source.
+  source @0 :Text;
+  mount @1 :Text;
+}
+
+struct Limits {
+  pending @0 :Span;
+  running @1 :Span;
+}
+
+struct Retry {
+  count @0 :UInt32;
+  backoff @1 :Span;
+}
+
+struct Range {
+  min @0 :Value;
+  max @1 :Value;
+  step @2 :Value;
+  count @3 :OptInt;
+  scale @4 :Text;
+}
+
+struct Parameter {
+  # One of value, choices, range. Order matters: in a grid the last one varies fastest.
+  name @0 :Text;
+  value @1 :Value;
+  choices @2 :List(Value);
+  range @3 :Range;
+}
+
+struct Code {
+  digest @0 :Text;
+  git @1 :Text;
+}
+
+struct Sweep {
+  strategy @0 :Text;
+  trials @1 :OptInt;
+  seed @2 :Seed;
+  concurrency @3 :OptInt;
+  metric @4 :Text;
+  stopWhen @5 :Text $Json.name("stop_when");
+  maxFailures @6 :OptInt $Json.name("max_failures");
+  onStop @7 :Text $Json.name("on_stop");
+  earlyStop @8 :Values $Json.name("early_stop");
+  points @9 :List(Values);
+}
+
+struct Submission {
+  project @0 :Text;
+  name @1 :Text;
+  task @2 :Text;
+  run @3 :Commands;
+  setup @4 :Commands;
+  resources @5 :Resources;
+  workers @6 :Workers;
+  data @7 :List(DataMount);
+  params @8 :Values;  # constants; come before `parameters`, sorted by name
+  parameters @9 :List(Parameter);
+  limits @10 :Limits;
+  retry @11 :Retry;
+  priority @12 :Int32 = 50;
+  env @13 :Texts;
+  labels @14 :Texts;
+  after @15 :List(Text);
+  code @16 :Code;
+  seed @17 :Seed;
+  key @18 :Text;  # idempotency; the Idempotency-Key header wins
+  sweep @19 :Sweep;
+}
+
+struct Submissions {
+  submissions @0 :List(Submission);
+}
+
+struct RerunRequest {
+  params @0 :Values;
+  options @1 :Values;  # the keys of a submission; each given one replaces that of the original
+  key @2 :Text;
+}
+
+struct Digests {
+  digests @0 :List(Text);
+}
+
+# ---- What is answered ---------------------------------------------------------------------------
+
+struct Error {
+  code @0 :Text;
+  message @1 :Text;
+  detail @2 :Text;
+  hint @3 :Text;
+}
+
+struct ErrorBody {
+  error @0 :Error;
+}
+
+struct Submitted {
+  id @0 :Text;
+  kind @1 :Text;  # "experiment" or "set"
+  size @2 :UInt64;
+  repeated @3 :Bool;
+}
+
+struct SubmitResult {
+  submitted @0 :Submitted;
+  error @1 :Error;
+}
+
+struct SubmitResults {
+  results @0 :List(SubmitResult);
+}
+
+struct Job {
+  id @0 :Text;
+  node @1 :Text;
+  state @2 :Text;
+  exitCode @3 :OptInt $Json.name("exit_code");
+  signal @4 :OptInt;
+  gpus @5 :List(UInt32);
+  started @6 :Text;
+  ended @7 :Text;
+}
+
+struct Attempt {
+  number @0 :UInt32;
+  state @1 :Text;
+  started @2 :Text;
+  ended @3 :Text;
+  error @4 :Error;
+  jobs @5 :List(Job);
+}
+
+struct MetricSummary {
+  last @0 :Numbers;
+}
+
+struct Best {
+  id @0 :Text;
+  params @1 :Values;
+  value @2 :OptNumber;
+}
+
+struct Member {
+  id @0 :Text;
+  state @1 :Text;
+  params @2 :Values;
+  value @3 :OptNumber;
+}
+
+struct Experiment {
+  kind @0 :Text;  # "experiment"
+  id @1 :Text;
+  set @2 :Text;  # null where it is no member
+  name @3 :Text;
+  project @4 :Text;
+  task @5 :Text;
+  user @6 :Text;
+  state @7 :Text;
+  reason @8 :Text;
+  error @9 :Error;
+  params @10 :Values;
+  command @11 :Commands;
+  setup @12 :Commands;
+  resources @13 :Resources;
+  workers @14 :Workers;
+  processes @15 :UInt32;
+  priority @16 :Int32;
+  limits @17 :Limits;
+  retry @18 :Retry;
+  created @19 :Text;
+  queued @20 :Text;
+  started @21 :Text;
+  ended @22 :Text;
+  exitCode @23 :OptInt $Json.name("exit_code");
+  attempts @24 :List(Attempt);
+  jobs @25 :List(Job);  # of the newest attempt
+  metrics @26 :MetricSummary;
+  best @27 :Values;  # {}: an experiment by itself is nobody's best
+  datasets @28 :List(DataMount);
+  code @29 :Code;
+  env @30 :Texts;
+  labels @31 :Texts;
+  after @32 :List(Text);
+  seed @33 :Seed;
+  rerunOf @34 :Text $Json.name("rerun_of");
+}
+
+struct Counts {
+  finished @0 :UInt64;
+  failed @1 :UInt64;
+  killed @2 :UInt64;
+}
+
+struct ExperimentSet {
+  kind @0 :Text;  # "set"
+  id @1 :Text;
+  set @2 :Text;  # always null
+  name @3 :Text;
+  project @4 :Text;
+  task @5 :Text;
+  user @6 :Text;
+  state @7 :Text;
+  reason @8 :Text;
+  error @9 :Error;
+  params @10 :Values;  # the constants
+  parameters @11 :List(Parameter);
+  command @12 :Commands;
+  setup @13 :Commands;
+  resources @14 :Resources;
+  workers @15 :Workers;
+  processes @16 :UInt32;
+  priority @17 :Int32;
+  limits @18 :Limits;
+  retry @19 :Retry;
+  created @20 :Text;
+  queued @21 :Text;
+  started @22 :Text;
+  ended @23 :Text;
+  exitCode @24 :OptInt $Json.name("exit_code");  # always null
+  attempts @25 :List(Attempt);
+  jobs @26 :List(Job);
+  metrics @27 :MetricSummary;
+  datasets @28 :List(DataMount);
+  code @29 :Code;
+  env @30 :Texts;
+  labels @31 :Texts;
+  after @32 :List(Text);
+  rerunOf @33 :Text $Json.name("rerun_of");
+  strategy @34 :Text;
+  seed @35 :Seed;
+  trials @36 :OptInt;
+  concurrency @37 :OptInt;
+  metric @38 :Text;
+  stopWhen @39 :Text $Json.name("stop_when");
+  maxFailures @40 :OptInt $Json.name("max_failures");
+  onStop @41 :Text $Json.name("on_stop");
+  earlyStop @42 :Values $Json.name("early_stop");
+  size @43 :UInt64;
+  next @44 :UInt64;  # the lowest member number that was not started yet
+  counts @45 :Counts;
+  members @46 :List(Member);  # those begun, lowest first; in `show` only, at most 1000
+  membersNextPageToken @47 :Text $Json.name("members_next_page_token");
+  best @48 :Best;
+}
+
+struct Entry {
+  # JSON: the one it holds; "kind" tells them apart.
+  union {
+    experiment @0 :Experiment;
+    set @1 :ExperimentSet;
+  }
+}
+
+struct Listing {
+  experiments @0 :List(Entry);
+  nextPageToken @1 :Text $Json.name("next_page_token");
+}
+
+struct Waiting {
+  state @0 :Text;
+  reasons @1 :List(Text);
+  expectedStart @2 :Text $Json.name("expected_start");
+  startsNowWith @3 :Text $Json.name("starts_now_with");
+}
+
+struct LogLine {
+  time @0 :Text;
+  job @1 :Text;
+  rank @2 :UInt32;
+  stream @3 :Text;  # "stdout", "stderr", "troupe"
+  text @4 :Text;
+  partial @5 :Bool;
+}
+
+struct MetricNames {
+  names @0 :List(Text);
+  last @1 :Numbers;
+}
+
+struct MetricPoint {
+  step @0 :Float64;
+  value @1 :Float64;
+  time @2 :Text;
+}
+
+struct MetricSeries {
+  name @0 :Text;
+  points @1 :List(MetricPoint);
+}
+
+struct OutputEntry {
+  path @0 :Text;
+  size @1 :UInt64;
+  modified @2 :Text;
+  isLink @3 :Bool $Json.name("is_link");
+  target @4 :Text;
+}
+
+struct Outputs {
+  outputs @0 :List(OutputEntry);
+}
+
+struct Node {
+  name @0 :Text;
+  state @1 :Text;
+  cpus @2 :Float64;
+  cpusUsed @3 :Float64 $Json.name("cpus_used");
+  mem @4 :UInt64;
+  memUsed @5 :UInt64 $Json.name("mem_used");
+  gpus @6 :UInt32;
+  gpusUsed @7 :UInt32 $Json.name("gpus_used");
+  gpuType @8 :Text $Json.name("gpu_type");
+  jobs @9 :UInt32;
+  version @10 :Text;
+  joined @11 :Text;
+  labels @12 :Texts;
+}
+
+struct Nodes {
+  nodes @0 :List(Node);
+}
+
+struct Event {
+  number @0 :UInt64;
+  time @1 :Text;
+  kind @2 :Text;
+  subject @3 :Text;
+  project @4 :Text;
+  from @5 :Text;
+  to @6 :Text;
+  cause @7 :Text;
+  error @8 :Error;
+}
+
+struct EventPage {
+  events @0 :List(Event);
+  last @1 :UInt64;
+}
+
+struct Missing {
+  missing @0 :List(Text);
+}
+
+struct Digest {
+  digest @0 :Text;
+}
+
+struct LastId {
+  id @0 :Text;
+}
+
+struct Version {
+  version @0 :Text;
+  api @1 :Text;
+}
+
+struct WhoAmI {
+  user @0 :Text;
+  admin @1 :Bool;
+  job @2 :Text;  # the experiment a job's token is good for; else null
+}
+
+# ---- RPC ----------------------------------------------------------------------------------------
+
+# On the port of HTTP. An answer with a non-null `error` carries nothing else.
+
+interface Troupe {
+  login @0 (token :Text) -> (error :Error, session :Session);
+  version @1 () -> (version :Text);
+}
+
+struct ListRequest {
+  project @0 :Text;
+  state @1 :Text;
+  set @2 :Text;
+  live @3 :Bool;
+  limit @4 :UInt32;
+  pageToken @5 :Text;
+}
+
+interface Session {
+  submit @0 (submission :Submission) -> (error :Error, submitted :Submitted);
+  submitMany @1 (submissions :List(Submission)) -> (error :Error, results :List(SubmitResult));
+  rerun @2 (id :Text, request :RerunRequest) -> (error :Error, submitted :Submitted);
+  kill @3 (id :Text) -> (error :Error, entry :Entry);
+  show @4 (id :Text) -> (error :Error, entry :Entry);
+  list @5 (query :ListRequest) -> (error :Error, listing :Listing);
+  last @6 (project :Text) -> (error :Error, id :Text);
+  why @7 (id :Text) -> (error :Error, waiting :Waiting);
+  logs @8 (job :Text, offset :UInt64, limit :UInt32, wait :Bool)
+      -> (error :Error, bytes :Data, nextOffset :UInt64, end :Bool);
+  logTailOffset @9 (job :Text, lines :UInt32) -> (error :Error, offset :UInt64);
+  metricNames @10 (id :Text) -> (error :Error, names :List(Text));
+  metric @11 (id :Text, name :Text, limit :UInt32) -> (error :Error, series :MetricSeries);
+  outputs @12 (id :Text) -> (error :Error, outputs :List(OutputEntry));
+  readOutput @13 (id :Text, path :Text, offset :UInt64, limit :UInt32)
+      -> (error :Error, bytes :Data, size :UInt64);
+  missingBlobs @14 (digests :List(Text)) -> (error :Error, missing :List(Text));
+  putBlob @15 (digest :Text, bytes :Data) -> (error :Error);
+  putManifest @16 (text :Text) -> (error :Error, digest :Text);
+  getManifest @17 (digest :Text) -> (error :Error, text :Text);
+  getBlob @18 (digest :Text, offset :UInt64, limit :UInt32)
+      -> (error :Error, bytes :Data, size :UInt64);
+  nodes @19 () -> (error :Error, nodes :List(Node));
+  events @20 (after :UInt64, limit :UInt32, wait :Bool) -> (error :Error, page :EventPage);
+  whoami @21 () -> (error :Error, who :WhoAmI);
+}
