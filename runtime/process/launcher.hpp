@@ -48,6 +48,7 @@ struct RunStatus {
   std::optional<Error> error;      // why it was not started, or how the launcher lost it
   Timestamp started, ended;
   uint64_t log_bytes = 0;  // logical end of the log (see log_store.hpp)
+  std::string log_error;   // where output was lost (a full disk): how much, and why; else empty
 };
 
 /// What the launcher says; called on the client's own thread, one at a time.
