@@ -1,0 +1,305 @@
+#include "runtime/core/submission_check.hpp"
+
+#include "runtime/core/json.hpp"
+#include "runtime/core/limits.hpp"
+#include "runtime/core/placeholder.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <set>
+
+namespace troupe {
+
+namespace {
+
+using Problem = std::optional<SubmissionProblem>;
+
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+bool is_variable_name(std::string_view name) {
+  if (name.empty() || name.size() > 200 || is_digit(name.front())) return false;
+  for (char c : name)
+    if (!is_letter(c) && !is_digit(c) && c != '_') return false;
+  return true;
+}
+
+bool is_label_name(std::string_view name) {
+  if (name.empty() || name.size() > 100) return false;
+  for (char c : name)
+    if (!is_letter(c) && !is_digit(c) && std::string_view{"_-./"}.find(c) == std::string_view::npos)
+      return false;
+  return true;
+}
+
+Problem check_names(const ExperimentSpec& spec) {
+  const auto* hint = "use letters, digits, '_', '-' and '.', beginning with a letter or digit";
+  if (!is_object_name(spec.project))
+    return SubmissionProblem{"project",
+                             fmt::format("\"{}\" cannot be a project's name", spec.project), hint};
+  if (!spec.name.empty() && !is_object_name(spec.name))
+    return SubmissionProblem{"name",
+                             fmt::format("\"{}\" cannot be an experiment's name", spec.name), hint};
+  return std::nullopt;
+}
+
+Problem check_command(const Command& command, const std::string& path) {
+  if (command.empty())
+    return SubmissionProblem{path, "the command is empty", "write what is to run"};
+  if (!command.shell.empty() && !command.argv.empty())
+    return SubmissionProblem{path, "the command is both a shell line and a list of words",
+                             "keep one of them"};
+  if (command.argv.empty() && command.shell.find_first_not_of(" \t\r\n") == std::string::npos)
+    return SubmissionProblem{path, "the command is blank", "write what is to run"};
+  if (!command.argv.empty() && command.argv.front().empty())
+    return SubmissionProblem{path, "the program's name is empty", "write what is to run"};
+  bool nul = command.shell.find('\0') != std::string::npos;
+  for (const auto& word : command.argv) nul = nul || word.find('\0') != std::string::npos;
+  if (nul)
+    return SubmissionProblem{path, "the command holds a NUL byte",
+                             "no program can be given one: leave it out"};
+  return std::nullopt;
+}
+
+Problem check_commands(const ExperimentSpec& spec) {
+  if (spec.run.empty())
+    return SubmissionProblem{"run", "there is nothing to run",
+                             "add run: COMMAND to the file, or -- COMMAND to the command line"};
+  for (size_t i = 0; i < spec.run.size(); ++i)
+    if (auto problem = check_command(spec.run[i], fmt::format("run[{}]", i))) return problem;
+  for (size_t i = 0; i < spec.setup.size(); ++i)
+    if (auto problem = check_command(spec.setup[i], fmt::format("setup[{}]", i))) return problem;
+  return std::nullopt;
+}
+
+Problem check_resources(const Resources& resources) {
+  if (!std::isfinite(resources.cpus) || resources.cpus <= 0 || resources.cpus > 1e6)
+    return SubmissionProblem{"resources.cpus",
+                             fmt::format("cpus is {}", shortest_text(resources.cpus)),
+                             "give a number above 0; fractions are fine"};
+  if (resources.gpus > 1'000'000)
+    return SubmissionProblem{"resources.gpus", fmt::format("gpus is {}", resources.gpus),
+                             "give the number of GPUs of one worker"};
+  if (resources.mem != 0 && resources.shm > resources.mem)
+    return SubmissionProblem{
+        "resources.shm",
+        fmt::format("shm {} is above mem {}", bytes_text(resources.shm), bytes_text(resources.mem)),
+        "shared memory is part of mem: raise mem"};
+  return std::nullopt;
+}
+
+Problem check_workers(const Workers& workers) {
+  if (workers.min < 1) return SubmissionProblem{"workers", "workers is below 1", "give at least 1"};
+  if (workers.max < workers.min)
+    return SubmissionProblem{
+        "workers", fmt::format("the range {}..{} is the wrong way round", workers.min, workers.max),
+        "swap the ends"};
+  if (workers.max > limits::workers_max)
+    return SubmissionProblem{"workers", fmt::format("{} workers are asked for", workers.max),
+                             fmt::format("at most {}", limits::workers_max)};
+  if (workers.processes > limits::processes_max)
+    return SubmissionProblem{"workers.processes",
+                             fmt::format("{} processes a worker are asked for", workers.processes),
+                             fmt::format("at most {}", limits::processes_max)};
+  return std::nullopt;
+}
+
+Problem check_texts(const ExperimentSpec& spec) {
+  for (const auto& [name, value] : spec.env) {
+    auto path = "env." + name;
+    if (!is_variable_name(name))
+      return SubmissionProblem{path, fmt::format("\"{}\" cannot be a variable's name", name),
+                               "use letters, digits and '_', not beginning with a digit"};
+    if (name.starts_with("TROUPE_"))
+      return SubmissionProblem{path, fmt::format("{} is set by Troupe itself", name),
+                               "choose a name without TROUPE_"};
+    if (value.find('\0') != std::string::npos)
+      return SubmissionProblem{path, fmt::format("the value of {} holds a NUL byte", name),
+                               "leave it out"};
+  }
+  for (const auto& [name, value] : spec.labels) {
+    auto path = "labels." + name;
+    if (!is_label_name(name))
+      return SubmissionProblem{path, fmt::format("\"{}\" cannot be a label's name", name),
+                               "use letters, digits, '_', '-', '.' and '/'"};
+    if (value.size() > 1000)
+      return SubmissionProblem{
+          path, fmt::format("the label {} is {} bytes long", name, value.size()), "at most 1000"};
+  }
+  return std::nullopt;
+}
+
+Problem check_data(const ExperimentSpec& spec) {
+  std::set<std::string> mounts;
+  for (size_t i = 0; i < spec.data.size(); ++i) {
+    const auto& [source, mount] = spec.data[i];
+    auto path = fmt::format("data[{}]", i);
+    if (source.find_first_not_of(" \t") == std::string::npos)
+      return SubmissionProblem{path, "a data source is empty",
+                               "write NAME, NAME:VERSION or ID/out"};
+    if (!mount.empty() && !is_object_name(mount))
+      return SubmissionProblem{path, fmt::format("\"{}\" cannot be a mount's name", mount),
+                               "use letters, digits, '_', '-' and '.'"};
+    auto name = mount.empty() ? source.substr(0, source.find(':')) : mount;
+    if (!mounts.insert(name).second)
+      return SubmissionProblem{path, fmt::format("{} is mounted twice", name),
+                               "give one of them another mount"};
+  }
+  return std::nullopt;
+}
+
+Problem check_numbers(const ExperimentSpec& spec) {
+  if (spec.priority < 0 || spec.priority > 100)
+    return SubmissionProblem{"priority", fmt::format("priority is {}", spec.priority),
+                             "give 0 to 100; higher goes first"};
+  if (spec.retry.count > 1000)
+    return SubmissionProblem{"retry.count", fmt::format("retry count is {}", spec.retry.count),
+                             "at most 1000"};
+  if (spec.retry.backoff.count() < 0)
+    return SubmissionProblem{"retry.backoff", "backoff is below zero", "give 0s or more"};
+  if (spec.limits.pending.count() < 0)
+    return SubmissionProblem{"limits.pending", "the limit is below zero", "give 0s or more"};
+  if (spec.limits.running.count() < 0)
+    return SubmissionProblem{"limits.running", "the limit is below zero", "give 0s or more"};
+  for (auto id : spec.after)
+    if (id.top == 0) return SubmissionProblem{"after", "0 is no id", "give the id to wait for"};
+  return std::nullopt;
+}
+
+/// The variable in which a job finds a parameter.
+std::string variable_of(const std::string& name) {
+  std::string variable;
+  for (char c : name) {
+    if (c >= 'a' && c <= 'z')
+      variable += static_cast<char>(c - 'a' + 'A');
+    else
+      variable += is_letter(c) || is_digit(c) ? c : '_';
+  }
+  return variable;
+}
+
+Problem check_parameter_names(const Submission& submission, std::vector<std::string>& names) {
+  std::map<std::string, std::string> variables;
+  auto add = [&](const std::string& name, const std::string& path) -> Problem {
+    auto [it, fresh] = variables.emplace(variable_of(name), name);
+    if (!fresh && it->second == name)
+      return SubmissionProblem{path, fmt::format("the parameter {} is given twice", name),
+                               "keep one of them"};
+    if (!fresh)
+      return SubmissionProblem{
+          path, fmt::format("{} and {} would both be TROUPE_P_{}", it->second, name, it->first),
+          "rename one of them"};
+    names.push_back(name);
+    return std::nullopt;
+  };
+  for (const auto& parameter : submission.experiment.parameters) {
+    auto path = "parameters." + parameter.name;
+    if (auto problem = check_parameter(parameter)) {
+      bool in_range = parameter.range && problem->field != "name";
+      if (in_range) path += ".range." + problem->field;
+      return SubmissionProblem{path, problem->message, problem->hint};
+    }
+    if (auto problem = add(parameter.name, path)) return problem;
+  }
+  if (!submission.sweep || submission.sweep->points.empty()) return std::nullopt;
+  for (const auto& [name, value] : submission.sweep->points.front()) {
+    if (!is_parameter_name(name))
+      return SubmissionProblem{"parameters[0]",
+                               fmt::format("\"{}\" cannot be a parameter's name", name),
+                               "use letters, digits, '_', '-' and '.', beginning with a letter"};
+    if (auto problem = add(name, "parameters[0]." + name)) return problem;
+  }
+  return std::nullopt;
+}
+
+Problem check_placeholders(const ExperimentSpec& spec, const std::vector<std::string>& names) {
+  std::set<std::string> known(names.begin(), names.end());
+  std::set<std::string> used;
+  auto use = [&](const Result<std::vector<std::string>>& found, std::string path) -> Problem {
+    if (!found) {
+      const auto& error = found.error();
+      auto message = error.detail.empty() ? error.what : error.what + ": " + error.detail;
+      return SubmissionProblem{std::move(path), message, error.hint};
+    }
+    for (const auto& name : *found) {
+      if (!known.contains(name)) {
+        auto error = unknown_placeholder(name, names);
+        return SubmissionProblem{std::move(path),
+                                 fmt::format("{{{{{}}}}}: no parameter is called {}", name, name),
+                                 error.hint};
+      }
+      used.insert(name);
+    }
+    return std::nullopt;
+  };
+  for (size_t i = 0; i < spec.run.size(); ++i)
+    if (auto problem = use(placeholder_names(spec.run[i]), fmt::format("run[{}]", i)))
+      return problem;
+  for (size_t i = 0; i < spec.setup.size(); ++i)
+    if (auto problem = use(placeholder_names(spec.setup[i]), fmt::format("setup[{}]", i)))
+      return problem;
+  for (const auto& [name, value] : spec.env)
+    if (auto problem = use(placeholder_names(Command{"", {value}}), "env." + name)) return problem;
+  for (const auto& name : names)
+    if (!used.contains(name))
+      return SubmissionProblem{
+          "parameters." + name, fmt::format("the parameter {} is used nowhere", name),
+          fmt::format("write {{{{{}}}}} where run, setup or env need it, or remove it", name)};
+  return std::nullopt;
+}
+
+Problem check_size(const Submission& submission) {
+  auto bytes = json_text(to_value(submission.experiment)).size();
+  if (submission.sweep) {
+    auto sweep = *submission.sweep;
+    sweep.points.clear();  // counted by check_sweep
+    bytes += json_text(to_value(sweep)).size();
+  }
+  if (bytes > limits::spec_bytes_max)
+    return SubmissionProblem{
+        "", fmt::format("the submission is {} bytes long as JSON", bytes),
+        fmt::format("at most {}: put long texts into files of the code", limits::spec_bytes_max)};
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool is_object_name(std::string_view name) {
+  if (name.empty() || name.size() > 100) return false;
+  if (!is_letter(name.front()) && !is_digit(name.front())) return false;
+  for (char c : name)
+    if (!is_letter(c) && !is_digit(c) && c != '_' && c != '-' && c != '.') return false;
+  return true;
+}
+
+Error to_error(const SubmissionProblem& problem) {
+  auto what = problem.path.empty() ? problem.message : problem.path + ": " + problem.message;
+  return Error{Errc::invalid, std::move(what), "", problem.hint};
+}
+
+std::optional<SubmissionProblem> check_submission(const Submission& submission) {
+  const auto& spec = submission.experiment;
+  if (spec.parameters.size() > limits::parameters_max)
+    return SubmissionProblem{"parameters",
+                             fmt::format("there are {} parameters", spec.parameters.size()),
+                             fmt::format("at most {}", limits::parameters_max)};
+  if (auto problem = check_names(spec)) return problem;
+  if (auto problem = check_commands(spec)) return problem;
+  if (auto problem = check_resources(spec.resources)) return problem;
+  if (auto problem = check_workers(spec.workers)) return problem;
+  if (auto problem = check_texts(spec)) return problem;
+  if (auto problem = check_data(spec)) return problem;
+  if (auto problem = check_numbers(spec)) return problem;
+  std::vector<std::string> names;
+  if (auto problem = check_parameter_names(submission, names)) return problem;
+  if (auto problem = check_placeholders(spec, names)) return problem;
+  if (auto problem = check_sweep(submission)) return problem;
+  return check_size(submission);
+}
+
+}  // namespace troupe

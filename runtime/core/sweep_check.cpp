@@ -1,0 +1,202 @@
+// check_sweep: the strategy against the parameters it is to search.
+#include "runtime/core/json.hpp"
+#include "runtime/core/limits.hpp"
+#include "runtime/core/submission_check.hpp"
+#include "runtime/core/suggest.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace troupe {
+
+namespace {
+
+using Problem = std::optional<SubmissionProblem>;
+
+// Stands for "more than anybody may ask for": counts stop here instead of overflowing.
+constexpr uint64_t count_max = uint64_t{1} << 62;
+
+bool is_continuous(const ParameterRange& range) {
+  if (range.step || range.min.as_number() == range.max.as_number()) return false;
+  return !range.min.is_int() || !range.max.is_int();
+}
+
+uint64_t saturated(double count) {
+  return count >= static_cast<double>(count_max) ? count_max : static_cast<uint64_t>(count);
+}
+
+/// How many values a grid takes from a parameter. Not to be asked of a continuous range without
+/// count.
+uint64_t grid_points(const Parameter& parameter) {
+  if (!parameter.range) return parameter.choices.size();
+  const auto& range = *parameter.range;
+  auto width = range.max.as_number() - range.min.as_number();
+  // The division of decimals misses whole numbers by some 1e-16 of them; below the limit on members
+  // that is far less than this.
+  constexpr double slack = 1e-9;
+  uint64_t points = width == 0 ? 1 : saturated(width + 1);
+  if (range.step) points = saturated(std::floor(width / range.step->as_number() + slack) + 1);
+  if (!range.count) return points;
+  auto count = static_cast<uint64_t>(*range.count);
+  return range.min.is_int() && range.max.is_int() ? std::min(points, count) : count;
+}
+
+/// The members of a grid, or count_max.
+uint64_t grid_size(const std::vector<Parameter>& parameters) {
+  uint64_t size = 1;
+  for (const auto& parameter : parameters) {
+    auto points = grid_points(parameter);
+    if (points != 0 && size > count_max / points) return count_max;
+    size *= points;
+  }
+  return size;
+}
+
+Problem too_many(const std::string& path, uint64_t members, const char* hint) {
+  auto count = members >= count_max ? "far" : fmt::format("{} members,", members);
+  return SubmissionProblem{
+      path, fmt::format("the set would have {} more than {}", count, limits::set_members_max),
+      hint};
+}
+
+Problem check_plain_run(const std::vector<Parameter>& parameters) {
+  for (const auto& parameter : parameters)
+    if (!parameter.is_constant()) {
+      auto path = "parameters." + parameter.name;
+      auto message = fmt::format("the parameter {} has more than one value", parameter.name);
+      auto example = parameter.range ? parameter.range->min : parameter.choices.front();
+      return SubmissionProblem{path, message,
+                               fmt::format("run all of them with troupe sweep, or fix it: --param "
+                                           "{}={}",
+                                           parameter.name, example.to_text())};
+    }
+  return std::nullopt;
+}
+
+Problem check_grid(const std::vector<Parameter>& parameters) {
+  for (const auto& parameter : parameters)
+    if (parameter.range && is_continuous(*parameter.range) && !parameter.range->count)
+      return SubmissionProblem{
+          "parameters." + parameter.name + ".range",
+          fmt::format("a grid cannot take points from the continuous range of {}", parameter.name),
+          "add count: N or step: S to the range, or use strategy: random"};
+  auto size = grid_size(parameters);
+  if (size > limits::set_members_max)
+    return too_many("parameters", size,
+                    "take fewer values, or strategy: random with trials: N over the same space");
+  return std::nullopt;
+}
+
+Problem check_random(const Submission& submission) {
+  const auto& trials = submission.sweep->trials;
+  if (trials) {
+    if (*trials > limits::set_members_max)
+      return too_many("sweep.trials", *trials, "ask for fewer trials");
+    return std::nullopt;
+  }
+  for (const auto& parameter : submission.experiment.parameters)
+    if (parameter.range && is_continuous(*parameter.range))
+      return SubmissionProblem{
+          "sweep",
+          fmt::format("random search over the endless range of {} would never end", parameter.name),
+          "add trials: N"};
+  auto size = grid_size(submission.experiment.parameters);
+  if (size > limits::set_members_max) return too_many("sweep", size, "add trials: N");
+  return std::nullopt;
+}
+
+Problem check_points(const SweepSpec& sweep) {
+  if (sweep.points.size() > limits::set_members_max)
+    return too_many("parameters", sweep.points.size(), "list fewer points");
+  const auto& first = sweep.points.front();
+  if (first.empty())
+    return SubmissionProblem{"parameters[0]", "the point has no parameter", "write name: value"};
+  size_t bytes = 0;
+  for (size_t i = 0; i < sweep.points.size(); ++i) {
+    const auto& point = sweep.points[i];
+    auto path = fmt::format("parameters[{}]", i);
+    bool same = point.size() == first.size();
+    for (auto a = point.begin(), b = first.begin(); same && a != point.end(); ++a, ++b)
+      same = a->first == b->first;
+    if (!same)
+      return SubmissionProblem{path, "the point has other parameters than the first one",
+                               "give every point the same parameters"};
+    for (const auto& [name, value] : point) {
+      auto number = value.is_double() ? value.as_number() : 0.0;
+      if (!value.is_scalar() || !std::isfinite(number))
+        return SubmissionProblem{path + "." + name,
+                                 fmt::format("the value of {} is no plain value", name),
+                                 "use numbers, texts, true, false or null"};
+      bytes += name.size() + value.to_text().size() + 4;
+    }
+  }
+  if (bytes > limits::project_file_bytes_max)
+    return SubmissionProblem{"parameters", "the points are too large together",
+                             fmt::format("at most {}", bytes_text(limits::project_file_bytes_max))};
+  return std::nullopt;
+}
+
+Problem check_list(const Submission& submission) {
+  const auto& parameters = submission.experiment.parameters;
+  const Parameter* first = nullptr;
+  for (const auto& parameter : parameters) {
+    auto path = "parameters." + parameter.name;
+    if (parameter.range)
+      return SubmissionProblem{
+          path, fmt::format("strategy list cannot use the range of {}", parameter.name),
+          "list the values, or use strategy: grid or random"};
+    if (parameter.is_constant()) continue;
+    if (!submission.sweep->points.empty())
+      return SubmissionProblem{
+          path, fmt::format("{} has several values beside listed points", parameter.name),
+          "put it into each point, or give it one value"};
+    if (first == nullptr) first = &parameter;
+    if (first->choices.size() != parameter.choices.size())
+      return SubmissionProblem{
+          path,
+          fmt::format("{} has {} values, but {} has {}", parameter.name, parameter.choices.size(),
+                      first->name, first->choices.size()),
+          "strategy list takes the first of each, then the second: make the lists equally long"};
+    if (parameter.choices.size() > limits::set_members_max)
+      return too_many(path, parameter.choices.size(), "list fewer values");
+  }
+  return submission.sweep->points.empty() ? std::nullopt : check_points(*submission.sweep);
+}
+
+Problem check_settings(const SweepSpec& sweep) {
+  if (sweep.strategy != "grid" && sweep.strategy != "list" && sweep.strategy != "random") {
+    auto hint = suggestion(sweep.strategy, {"grid", "list", "random"});
+    return SubmissionProblem{
+        "sweep.strategy",
+        fmt::format("strategy \"{}\" is not available in this version", sweep.strategy), hint};
+  }
+  if (!sweep.early_stop.is_null())
+    return SubmissionProblem{"sweep.early_stop", "early_stop is not available in this version",
+                             "remove it; stop_when ends the whole set early"};
+  if (sweep.trials && *sweep.trials == 0)
+    return SubmissionProblem{"sweep.trials", "trials is 0", "give at least 1"};
+  if (sweep.concurrency && *sweep.concurrency == 0)
+    return SubmissionProblem{"sweep.concurrency", "concurrency is 0",
+                             "give at least 1, or leave it out for as many as fit"};
+  if (sweep.metric && sweep.metric->name.empty())
+    return SubmissionProblem{"sweep.metric", "the metric has no name",
+                             "write max.accuracy or min.loss"};
+  if (!sweep.points.empty() && sweep.strategy != "list")
+    return SubmissionProblem{"sweep.strategy",
+                             fmt::format("listed points do not go with {}", sweep.strategy),
+                             "use strategy: list"};
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<SubmissionProblem> check_sweep(const Submission& submission) {
+  if (!submission.sweep) return check_plain_run(submission.experiment.parameters);
+  if (auto problem = check_settings(*submission.sweep)) return problem;
+  if (submission.sweep->strategy == "grid") return check_grid(submission.experiment.parameters);
+  if (submission.sweep->strategy == "list") return check_list(submission);
+  return check_random(submission);
+}
+
+}  // namespace troupe
