@@ -1,0 +1,114 @@
+// The public API of a head as functions: what the command line, and any C++ program, calls. Answers
+// are JSON values in the form of docs/reference/http.md. One per thread (see http_client.hpp).
+#pragma once
+
+#include "client/cpp/context.hpp"
+#include "client/cpp/http_client.hpp"
+#include "runtime/core/ids.hpp"
+#include "runtime/core/spec.hpp"
+#include "runtime/core/value.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace troupe::client {
+
+struct ListOptions {
+  std::string project;
+  std::string state;
+  std::string set;
+  bool live = false;
+  uint32_t limit = 50;
+  std::string page_token;
+};
+
+/// Whole lines, and where to go on.
+struct LogPage {
+  std::vector<Value> lines;
+  uint64_t next_offset = 0;
+  bool end = false;
+};
+
+/// Cuts a growing text into lines; keeps the unfinished rest.
+class LineSplitter {
+ public:
+  /// Calls `line` for each line without its end.
+  void add(std::string_view bytes, const std::function<void(std::string_view)>& line);
+
+ private:
+  std::string rest_;
+};
+
+/// Server-sent events: calls `event` with the data of each.
+class EventParser {
+ public:
+  void add(std::string_view bytes, const std::function<void(std::string_view data)>& event);
+
+ private:
+  LineSplitter lines_;
+  std::string data_;
+};
+
+class Client {
+ public:
+  static Result<std::unique_ptr<Client>> connect(const Endpoint& endpoint);
+
+  /// Answers {id, kind, size, repeated}.
+  Result<Value> submit(const Submission& submission);
+  Result<Value> rerun(ExperimentId id, const ValueMap& params, const ValueMap& options,
+                      const std::string& key);
+  Result<Value> kill(ExperimentId id);
+  Result<Value> show(ExperimentId id);
+  Result<Value> list(const ListOptions& options);
+  /// All pages of list, at most `most` entries.
+  Result<ValueList> list_all(ListOptions options, size_t most);
+  Result<ExperimentId> last(const std::string& project);
+  Result<Value> why(ExperimentId id);
+  Result<Value> metric_names(ExperimentId id);
+  Result<Value> metric(ExperimentId id, const std::string& name, uint32_t limit);
+  Result<Value> outputs(ExperimentId id);
+  Result<Value> nodes();
+  Result<Value> whoami();
+  Result<Value> version();
+  /// The number of the newest event.
+  Result<uint64_t> last_event();
+
+  /// `job` as "worker.0". With `tail`, begins about so many lines before the end.
+  Result<LogPage> logs(ExperimentId id, const std::string& job, uint64_t offset, uint64_t tail = 0);
+
+  using OnValue = std::function<void(const Value&)>;
+  using OnEnd = std::function<void(Result<void>)>;
+  /// One JSON value a line of the log, until the log ends.
+  std::unique_ptr<Stream> follow_logs(ExperimentId id, const std::string& job, uint64_t offset,
+                                      uint64_t tail, OnValue line, OnEnd end);
+  /// Events after a number, for ever.
+  std::unique_ptr<Stream> follow_events(uint64_t after, OnValue event, OnEnd end);
+  /// The bytes of one output file.
+  std::unique_ptr<Stream> read_output(ExperimentId id, const std::string& path,
+                                      std::function<void(std::string_view)> bytes, OnEnd end);
+
+  Result<std::vector<std::string>> missing_blobs(const std::vector<std::string>& digests);
+  Result<std::string> put_manifest(const std::string& text);
+  Result<std::string> get_manifest(const std::string& digest);
+  Result<std::string> get_blob(const std::string& digest);
+  /// The request that stores one file; for HttpClient::send_all.
+  static HttpRequest blob_upload(const std::string& digest, std::string bytes);
+
+  HttpClient& http() { return http_; }
+  const std::string& url() const { return url_; }
+
+ private:
+  Client(Address address, const Endpoint& endpoint);
+  Result<Value> get(const std::string& path);
+  Result<Value> post(const std::string& path, const Value& body, const std::string& key = {});
+
+  std::string url_;
+  HttpClient http_;
+};
+
+/// A submission in the form the HTTP API takes.
+Value submission_value(const Submission& submission);
+
+}  // namespace troupe::client

@@ -1,0 +1,105 @@
+// Submissions as the JSON of POST /api/v1/experiments and /api/v1/sets.
+#include "client/cpp/client.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe::client {
+
+namespace {
+
+ValueList commands(const std::vector<Command>& list) {
+  ValueList out;
+  for (const auto& command : list) {
+    if (command.argv.empty())
+      out.emplace_back(command.shell);
+    else
+      out.emplace_back(ValueList(command.argv.begin(), command.argv.end()));
+  }
+  return out;
+}
+
+ValueMap texts(const std::map<std::string, std::string>& map) {
+  return ValueMap(map.begin(), map.end());
+}
+
+ValueMap range_value(const ParameterRange& range) {
+  ValueMap out{{"min", range.min}, {"max", range.max}};
+  if (range.step) out.emplace("step", *range.step);
+  if (range.count) out.emplace("count", *range.count);
+  if (range.log) out.emplace("scale", "log");
+  return out;
+}
+
+ValueList parameters(const std::vector<Parameter>& list) {
+  ValueList out;
+  for (const auto& parameter : list) {
+    ValueMap one{{"name", parameter.name}};
+    if (parameter.range)
+      one.emplace("range", range_value(*parameter.range));
+    else if (parameter.is_constant())
+      one.emplace("value", parameter.choices.front());
+    else
+      one.emplace("choices", ValueList(parameter.choices));
+    out.emplace_back(std::move(one));
+  }
+  return out;
+}
+
+ValueMap sweep_value(const SweepSpec& sweep) {
+  ValueMap out{{"strategy", sweep.strategy}};
+  if (sweep.trials) out.emplace("trials", *sweep.trials);
+  if (sweep.seed) out.emplace("seed", fmt::to_string(*sweep.seed));
+  if (sweep.concurrency) out.emplace("concurrency", *sweep.concurrency);
+  if (sweep.metric) out.emplace("metric", to_string(*sweep.metric));
+  if (!sweep.stop_when.empty()) out.emplace("stop_when", sweep.stop_when);
+  if (sweep.max_failures) out.emplace("max_failures", *sweep.max_failures);
+  if (!sweep.kill_on_stop) out.emplace("on_stop", "finish");
+  if (!sweep.early_stop.is_null()) out.emplace("early_stop", sweep.early_stop);
+  if (!sweep.points.empty()) {
+    ValueList points;
+    for (const auto& point : sweep.points)
+      points.emplace_back(ValueMap(point.begin(), point.end()));
+    out.emplace("points", std::move(points));
+  }
+  return out;
+}
+
+}  // namespace
+
+Value submission_value(const Submission& submission) {
+  const auto& spec = submission.experiment;
+  ValueMap out{{"project", spec.project}, {"run", commands(spec.run)}};
+  if (!spec.name.empty()) out.emplace("name", spec.name);
+  if (!spec.task.empty()) out.emplace("task", spec.task);
+  if (!spec.setup.empty()) out.emplace("setup", commands(spec.setup));
+  const auto& r = spec.resources;
+  out.emplace("resources", ValueMap{{"cpus", r.cpus},
+                                    {"mem", r.mem},
+                                    {"gpus", r.gpus},
+                                    {"gpu_type", r.gpu_type},
+                                    {"shm", r.shm}});
+  const auto& w = spec.workers;
+  out.emplace("workers", ValueMap{{"min", w.min}, {"max", w.max}, {"processes", w.processes}});
+  ValueList data;
+  for (const auto& mount : spec.data)
+    data.emplace_back(ValueMap{{"source", mount.source}, {"mount", mount.mount}});
+  if (!data.empty()) out.emplace("data", std::move(data));
+  if (!spec.parameters.empty()) out.emplace("parameters", parameters(spec.parameters));
+  out.emplace("limits", ValueMap{{"pending", int64_t{spec.limits.pending.count()}},
+                                 {"running", int64_t{spec.limits.running.count()}}});
+  out.emplace("retry", ValueMap{{"count", spec.retry.count},
+                                {"backoff", int64_t{spec.retry.backoff.count()}}});
+  out.emplace("priority", int64_t{spec.priority});
+  if (!spec.env.empty()) out.emplace("env", texts(spec.env));
+  if (!spec.labels.empty()) out.emplace("labels", texts(spec.labels));
+  ValueList after;
+  for (auto id : spec.after) after.emplace_back(to_string(id));
+  if (!after.empty()) out.emplace("after", std::move(after));
+  if (!spec.code_digest.empty())
+    out.emplace("code", ValueMap{{"digest", spec.code_digest}, {"git", spec.code_git}});
+  if (spec.seed) out.emplace("seed", fmt::to_string(*spec.seed));
+  if (submission.sweep) out.emplace("sweep", sweep_value(*submission.sweep));
+  return out;
+}
+
+}  // namespace troupe::client
