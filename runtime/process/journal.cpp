@@ -14,7 +14,7 @@ namespace {
 
 enum class Entry : uint8_t { boot = 1, run, ended, forgotten };
 
-constexpr uint64_t allocation_step = 1u << 20;
+constexpr uint64_t allocation_step = 2u << 20;
 /// Kept free for ends, a few hundred bytes each, of what runs while the disk is full.
 constexpr uint64_t reserve_for_ends = 512u << 10;
 /// Rewriting less than this would not be felt.
@@ -181,6 +181,16 @@ Result<void> Journal::append(const std::string& body, uint64_t reserve) {
   auto number = n < 0 ? errno : ENOSPC;
   (void)!::ftruncate(fd_.get(), static_cast<off_t>(size_));
   return errno_error(number, "the launcher's journal could not be written");
+}
+
+Result<void> Journal::has_room() {
+  if (size_ > compact_at_ && !compact()) compact_at_ = size_ + compact_least;
+  // Twice what append asks for: a start's own record is at most some kilobytes.
+  if (allocated_ == UINT64_MAX || size_ + 2 * reserve_for_ends <= allocated_ ||
+      allocate(2 * reserve_for_ends + allocation_step))
+    return ok();
+  return Error{Errc::exhausted, "nothing can be started on this node", "the disk is full",
+               "free some space"};
 }
 
 Result<void> Journal::started(const JournalRun& run) {

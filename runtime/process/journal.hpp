@@ -37,7 +37,9 @@ class Journal {
   std::map<std::string, JournalRun>& runs() { return runs_; }
   bool same_boot() const { return same_boot_; }
 
-  /// exhausted where the disk is full: then nothing may be started.
+  /// exhausted where the disk is full: then nothing may be started. Asked before, so that no
+  /// command runs that could not be remembered.
+  Result<void> has_room();
   Result<void> started(const JournalRun& run);
   /// Takes from the reserve where the disk is full.
   Result<void> ended(const RunStatus& status);

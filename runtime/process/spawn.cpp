@@ -16,14 +16,13 @@
 namespace troupe::process {
 namespace {
 
-enum class Step : int { none, cgroup, folder, exec };
+enum class Step : int { none, folder, exec };
 
 struct Child {
   char* const* argv;
   char* const* env;
   const char* const* candidates;  // paths to try, ends with nullptr
   const char* cwd;                // may be nullptr
-  const int* cgroups;             // ends with -1
   int input, output, error;
   pid_t parent;
   rlimit open_files;
@@ -43,8 +42,6 @@ __attribute__((no_sanitize("address", "undefined"))) int child_main(void* argume
     child.number = errno;
     ::syscall(SYS_exit_group, 127);
   };
-  for (auto* group = child.cgroups; *group >= 0; ++group)
-    if (::syscall(SYS_write, *group, "0", 1) != 1) fail(Step::cgroup);
   ::syscall(SYS_dup3, child.input, 0, 0);
   ::syscall(SYS_dup3, child.output, 1, 0);
   ::syscall(SYS_dup3, child.error, 2, 0);
@@ -131,15 +128,12 @@ Result<pid_t> spawn_process(const SpawnPlan& plan) {
   auto paths = candidates_of(process);
   auto candidates = pointers(paths);
   candidates.push_back(nullptr);
-  auto cgroups = plan.cgroups;
-  cgroups.push_back(-1);
 
   Child child{};
   child.argv = argv.data();
   child.env = env.data();
   child.candidates = candidates.data();
   child.cwd = process.cwd.empty() ? nullptr : process.cwd.c_str();
-  child.cgroups = cgroups.data();
   child.input = plan.input;
   child.output = plan.output;
   child.error = plan.error;
@@ -159,8 +153,6 @@ Result<pid_t> spawn_process(const SpawnPlan& plan) {
   if (child.failed == Step::folder)
     return errno_error(child.number,
                        fmt::format("working directory cannot be entered: {}", process.cwd));
-  if (child.failed == Step::cgroup)
-    return errno_error(child.number, "the process could not be put into its limits");
   return exec_error(process, child.number);
 }
 

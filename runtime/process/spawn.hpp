@@ -21,7 +21,6 @@ struct SpawnPlan {
   int input = -1;      // become 0, 1 and 2
   int output = -1;
   int error = -1;
-  std::vector<int> cgroups;     // open cgroup.procs files to enter
   uint64_t open_files_max = 0;  // the soft limit to give back; 0: as it is
 };
 

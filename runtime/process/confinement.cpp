@@ -1,0 +1,222 @@
+#include "runtime/process/confinement.hpp"
+
+#include "runtime/core/fd.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <fcntl.h>
+#include <set>
+#include <sstream>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace troupe::process {
+namespace {
+
+/// The kernel's default period; shorter ones throttle in smaller steps and cost more.
+constexpr int64_t cpu_period_us = 100'000;
+
+struct Mount {
+  std::string point;
+  std::string options;  // of the file system: names the controllers of version 1
+  bool version_2 = false;
+};
+
+std::vector<Mount> cgroup_mounts() {
+  std::vector<Mount> mounts;
+  auto text = read_file("/proc/self/mountinfo", 8u << 20);
+  if (!text) return mounts;
+  std::istringstream lines{*text};
+  for (std::string line; std::getline(lines, line);) {
+    auto dash = line.find(" - ");
+    if (dash == std::string::npos) continue;
+    std::istringstream before{line.substr(0, dash)}, after{line.substr(dash + 3)};
+    std::string skip, point, type, options;
+    before >> skip >> skip >> skip >> skip >> point;
+    after >> type >> skip >> options;
+    if (type == "cgroup" || type == "cgroup2")
+      mounts.push_back({point, "," + options + ",", type == "cgroup2"});
+  }
+  return mounts;
+}
+
+/// Our own group below a mount; the mount itself where the path cannot be seen from here.
+std::string own_group(const Mount& mount, std::string_view controller) {
+  auto text = read_file("/proc/self/cgroup", 1u << 20);
+  if (!text) return mount.point;
+  std::istringstream lines{*text};
+  for (std::string line; std::getline(lines, line);) {
+    auto first = line.find(':');
+    auto second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    auto names = "," + line.substr(first + 1, second - first - 1) + ",";
+    bool ours = mount.version_2 ? names == ",,"
+                                : names.find(fmt::format(",{},", controller)) != std::string::npos;
+    if (!ours) continue;
+    auto path = mount.point + line.substr(second + 1);
+    while (path.ends_with('/')) path.pop_back();
+    return ::access(path.c_str(), F_OK) == 0 ? path : mount.point;
+  }
+  return mount.point;
+}
+
+bool write_value(const std::string& path, std::string_view value) {
+  auto fd = open_file(path, O_WRONLY);
+  return fd && write_all(fd->get(), value);
+}
+
+/// Whether a group with this file can be made below `dir`; says why not.
+bool usable(const std::string& dir, const std::string& file, std::string& note) {
+  auto probe = fmt::format("{}/troupe-probe-{}", dir, ::getpid());
+  if (::mkdir(probe.c_str(), 0755) != 0) {
+    note = fmt::format("no group can be made in {}: {}", dir, errno_error(errno, "").detail);
+    return false;
+  }
+  bool there = ::access((probe + "/" + file).c_str(), W_OK) == 0;
+  ::rmdir(probe.c_str());
+  if (!there) note = fmt::format("{} has no {}", dir, file);
+  return there;
+}
+
+std::vector<pid_t> pids_in(const std::string& path) {
+  std::vector<pid_t> pids;
+  auto text = read_file(path, 8u << 20);
+  if (!text) return pids;
+  for (const char *p = text->data(), *end = p + text->size(); p < end; ++p) {
+    pid_t pid = 0;
+    p = std::from_chars(p, end, pid).ptr;
+    if (pid > 0) pids.push_back(pid);
+  }
+  return pids;
+}
+
+}  // namespace
+
+Confinement probe_confinement() {
+  Confinement found;
+  found.note = "no cgroup file system is mounted";
+  for (auto& mount : cgroup_mounts()) {
+    if (mount.version_2) {
+      auto dir = own_group(mount, "");
+      // Works only where our group holds no process itself (delegated by systemd, or the root).
+      (void)write_value(dir + "/cgroup.subtree_control", "+cpu +memory");
+      if (!found.cpu() && usable(dir, "cpu.max", found.note)) found.cpu_dir = dir;
+      if (!found.memory() && usable(dir, "memory.max", found.note)) found.memory_dir = dir;
+      if (found.cpu() || found.memory()) found.version = 2;
+      continue;
+    }
+    auto has = [&](const char* name) {
+      return mount.options.find(fmt::format(",{},", name)) != std::string::npos;
+    };
+    auto dir = has("cpu") ? own_group(mount, "cpu") : own_group(mount, "memory");
+    if (has("cpu") && usable(dir, "cpu.cfs_quota_us", found.note)) {
+      found.cpu_dir = dir;
+      found.version = 1;
+    }
+    if (has("memory") && usable(dir, "memory.limit_in_bytes", found.note)) {
+      found.memory_dir = dir;
+      found.version = 1;
+    }
+  }
+  if (found.cpu() && found.memory()) found.note.clear();
+  return found;
+}
+
+Result<std::unique_ptr<RunLimits>> RunLimits::create(const Confinement& where,
+                                                     const std::string& name, double cpus,
+                                                     uint64_t mem) {
+  std::unique_ptr<RunLimits> limits{new RunLimits};
+  auto group_in = [&](const std::string& dir) {
+    auto path = fmt::format("{}/troupe-{}", dir, name);
+    if (std::find(limits->dirs_.begin(), limits->dirs_.end(), path) != limits->dirs_.end())
+      return path;
+    if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) limits->dirs_.push_back(path);
+    return path;
+  };
+  bool set = true;
+  if (cpus > 0 && where.cpu()) {
+    auto path = group_in(where.cpu_dir);
+    // The kernel takes no quota below a hundredth of a processor.
+    auto quota = std::max<int64_t>(static_cast<int64_t>(cpus * cpu_period_us), 1000);
+    set = where.version == 2
+              ? write_value(path + "/cpu.max", fmt::format("{} {}", quota, cpu_period_us))
+              : write_value(path + "/cpu.cfs_period_us", fmt::format("{}", cpu_period_us)) &&
+                    write_value(path + "/cpu.cfs_quota_us", fmt::format("{}", quota));
+  }
+  if (mem > 0 && where.memory()) {
+    auto path = group_in(where.memory_dir);
+    limits->memory_dir_ = path;
+    auto value = fmt::format("{}", mem);
+    if (where.version == 2) {
+      set = write_value(path + "/memory.max", value) && set;
+      (void)write_value(path + "/memory.swap.max", "0");
+      // One rank alone cut out of a gang would leave the rest waiting for it.
+      (void)write_value(path + "/memory.oom.group", "1");
+    } else {
+      set = write_value(path + "/memory.limit_in_bytes", value) && set;
+      (void)write_value(path + "/memory.memsw.limit_in_bytes", value);
+    }
+  }
+  if (!set)
+    return Error{Errc::io, "limits could not be set", fmt::format("{} cpus, {} bytes", cpus, mem),
+                 "see troupe doctor"};
+  return limits;
+}
+
+RunLimits::~RunLimits() {
+  kill_all();
+  // A killed process leaves its group a moment after it was reaped; a group that stays costs little
+  // and is reused by nobody.
+  for (auto& dir : dirs_)
+    for (int attempt = 0; attempt < 20 && ::rmdir(dir.c_str()) != 0 && errno == EBUSY; ++attempt)
+      ::usleep(1000);
+}
+
+void RunLimits::add(pid_t pid) {
+  // A child forked between our reading and our moving its parent is seen in a later round.
+  std::set<pid_t> moved;
+  for (bool again = true; again;) {
+    again = false;
+    std::vector<pid_t> open{pid};
+    while (!open.empty()) {
+      auto next = open.back();
+      open.pop_back();
+      if (moved.insert(next).second) {
+        again = true;
+        for (auto& dir : dirs_) (void)write_value(dir + "/cgroup.procs", fmt::format("{}", next));
+      }
+      for (auto child : pids_in(fmt::format("/proc/{}/task/{}/children", next, next)))
+        open.push_back(child);
+    }
+  }
+}
+
+bool RunLimits::holds(pid_t pid) const {
+  if (dirs_.empty()) return false;
+  auto pids = pids_in(dirs_[0] + "/cgroup.procs");
+  return std::find(pids.begin(), pids.end(), pid) != pids.end();
+}
+
+void RunLimits::kill_all() {
+  for (auto& dir : dirs_) {
+    if (write_value(dir + "/cgroup.kill", "1")) continue;
+    for (auto pid : pids_in(dir + "/cgroup.procs")) ::kill(pid, SIGKILL);
+  }
+}
+
+bool RunLimits::oom_killed() const {
+  if (memory_dir_.empty()) return false;
+  for (auto* file : {"/memory.events", "/memory.oom_control"}) {
+    auto text = read_file(memory_dir_ + file, 65536);
+    if (!text) continue;
+    auto at = text->find("oom_kill ");
+    if (at != std::string::npos && (*text)[at + 9] != '0') return true;
+  }
+  return false;
+}
+
+}  // namespace troupe::process

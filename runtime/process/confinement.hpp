@@ -1,0 +1,53 @@
+// CPU and memory limits by cgroups (version 1 or 2), where this machine lets us set them. Where it
+// does not, runs go unlimited: limits are reservations first. Moving a process into a group costs
+// about 0.4 ms, more than a short command lives, so it happens some milliseconds after the start.
+#pragma once
+
+#include "runtime/core/result.hpp"
+
+#include <memory>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace troupe::process {
+
+/// What can be limited here, for `troupe doctor` and the launcher.
+struct Confinement {
+  int version = 0;      // of the cgroups found: 1, 2, or 0 for none that we may use
+  std::string cpu_dir;  // own group of each controller; empty: no limits of that kind
+  std::string memory_dir;
+  std::string note;  // why not, in words
+
+  bool cpu() const { return !cpu_dir.empty(); }
+  bool memory() const { return !memory_dir.empty(); }
+};
+
+/// Tries it out: makes and removes an empty group.
+Confinement probe_confinement();
+
+/// The groups of one run. Removed with the object; processes still in it are killed first.
+class RunLimits {
+ public:
+  /// `name` is unique on this machine. Nothing (no error) where there is nothing to set.
+  static Result<std::unique_ptr<RunLimits>> create(const Confinement& where,
+                                                   const std::string& name, double cpus,
+                                                   uint64_t mem);
+  ~RunLimits();
+  RunLimits(const RunLimits&) = delete;
+  RunLimits& operator=(const RunLimits&) = delete;
+
+  /// Moves a process with all its descendants into the groups.
+  void add(pid_t pid);
+  bool holds(pid_t pid) const;
+  void kill_all();
+  /// Whether the kernel ended a process here for want of memory.
+  bool oom_killed() const;
+
+ private:
+  RunLimits() = default;
+  std::vector<std::string> dirs_;
+  std::string memory_dir_;
+};
+
+}  // namespace troupe::process

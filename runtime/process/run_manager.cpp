@@ -1,0 +1,336 @@
+#include "runtime/process/run_manager.hpp"
+
+#include "runtime/core/digest.hpp"
+#include "runtime/core/log.hpp"
+#include "runtime/process/protocol.hpp"
+#include "runtime/process/spawn.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace troupe::process {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// What ranks of a run get to end themselves when one of them failed: the result is lost anyway,
+/// but a last log line or a checkpoint is worth this much.
+constexpr auto failure_grace = Duration{5000};
+/// A command that lives shorter does not pay for being limited.
+constexpr auto limit_after = 20ms;
+/// Far more than a worker ever leaves unforgotten; bounds our memory.
+constexpr size_t runs_max = 200'000;
+
+}  // namespace
+
+RunManager::RunManager(Journal journal, std::string name, int epoll, uint64_t open_files_max,
+                       RunEvents events)
+    : journal_{std::move(journal)},
+      name_{std::move(name)},
+      epoll_{epoll},
+      open_files_max_{open_files_max},
+      events_{std::move(events)},
+      confinement_{probe_confinement()} {
+  buffer_.resize(64u << 10);  // as much as a pipe holds
+  if (auto fd = open_file("/dev/null", O_RDONLY); fd) null_ = std::move(*fd);
+  recover();
+}
+
+RunManager::~RunManager() = default;
+
+void RunManager::recover() {
+  std::vector<ProcessStamp> known;
+  for (auto& [key, run] : journal_.runs())
+    if (run.status.state == RunState::running && journal_.same_boot())
+      known.insert(known.end(), run.processes.begin(), run.processes.end());
+  // They die by themselves with their parent; what they had forked does not. Also without a record:
+  // the launcher may have died between a start and writing it down.
+  for (int round = 0; round < 500 && kill_marked("+" + name_, known) > 0; ++round) ::usleep(2000);
+  for (auto& [key, run] : journal_.runs()) {
+    if (run.status.state != RunState::running) continue;
+    auto status = run.status;
+    status.state = RunState::ended;
+    status.ended = clock_.now();
+    status.exits.assign(std::max<size_t>(run.processes.size(), 1), {0, SIGKILL, status.ended});
+    status.pids.clear();
+    status.log_bytes = LogWriter{run.log_dir, 0}.end();
+    status.error = Error{Errc::failed, fmt::format("run {} was lost", key), "the launcher died",
+                         "start it again; the log up to that moment is kept"};
+    if (auto noted = journal_.ended(status); !noted)
+      log::error("launcher", "{}", to_string(noted.error()));
+  }
+}
+
+std::vector<RunStatus> RunManager::snapshot() {
+  std::vector<RunStatus> all;
+  for (auto& [key, entry] : journal_.runs()) {
+    auto run = live_.find(key);
+    all.push_back(run == live_.end() ? entry.status : run->second->status);
+    if (run != live_.end()) {
+      all.back().log_bytes = run->second->log->end();
+      all.back().log_error = run->second->log->error();
+    }
+  }
+  return all;
+}
+
+void RunManager::refuse(const std::string& key, Error error) {
+  RunStatus status;
+  status.key = key;
+  status.state = RunState::not_started;
+  status.error = std::move(error);
+  status.started = status.ended = clock_.now();
+  // On a full disk the refusal is not remembered: then the same start is simply tried again.
+  (void)journal_.ended(status);
+  events_.ended(status);
+}
+
+void RunManager::start(RunRequest request) {
+  auto known = journal_.runs().find(request.key);
+  if (known != journal_.runs().end()) {
+    auto& status = known->second.status;
+    (status.state == RunState::running ? events_.started : events_.ended)(status);
+    return;
+  }
+  if (auto good = check(request); !good) return refuse(request.key, good.error());
+  if (journal_.runs().size() >= runs_max)
+    return refuse(request.key, {Errc::exhausted, fmt::format("run {} not started", request.key),
+                                fmt::format("the launcher holds {} runs", runs_max), ""});
+  if (auto room = journal_.has_room(); !room) return refuse(request.key, room.error());
+
+  auto run = std::make_unique<Run>();
+  run->status.key = request.key;
+  run->status.started = clock_.now();
+  run->marker = request.key + "+" + name_;
+  run->number = next_run_++;
+  run->cpus = request.cpus;
+  run->mem = request.mem;
+  run->log_dir = request.log_dir;
+  run->log = writer_for(request.log_dir, request.log_bytes_max);
+  run->status.exits.resize(request.processes.size());
+  JournalRun entry;
+  auto spawned = spawn_ranks(*run, request, entry);
+  entry.log_dir = request.log_dir;
+  entry.status = run->status;
+  if (spawned) spawned = journal_.started(entry);
+  if (!spawned) {
+    if (run->alive_count == 0) {
+      for (auto id : run->pipes) pipes_.erase(id);
+      return refuse(request.key, spawned.error());
+    }
+    journal_.runs()[request.key] = entry;
+    run->status.error = spawned.error();
+  }
+  auto& kept = *run;
+  live_[request.key] = std::move(run);
+  if (!spawned) {
+    kill_ranks(kept);
+  } else {
+    if ((kept.cpus > 0 && confinement_.cpu()) || (kept.mem > 0 && confinement_.memory())) {
+      kept.limit_at = std::chrono::steady_clock::now() + limit_after;
+      wake_at(kept.limit_at);
+    }
+    events_.started(kept.status);
+  }
+}
+
+Result<void> RunManager::spawn_ranks(Run& run, const RunRequest& request, JournalRun& entry) {
+  for (size_t rank = 0; rank < request.processes.size(); ++rank) {
+    SpawnPlan plan;
+    plan.process = &request.processes[rank];
+    plan.marker = run.marker;
+    plan.input = null_.get();
+    plan.open_files_max = open_files_max_;
+    UniqueFd ends[2];
+    for (int stream = 0; stream < 2; ++stream) {
+      int fds[2];
+      if (::pipe2(fds, O_CLOEXEC) != 0)
+        return errno_error(errno, fmt::format("run {} not started", request.key),
+                           "too many processes for the launcher's file limit (ulimit -n)?");
+      ends[stream].reset(fds[1]);
+      ::fcntl(fds[0], F_SETFL, O_NONBLOCK);
+      auto id = next_pipe_++;
+      pipes_.emplace(id, Pipe{UniqueFd{fds[0]},
+                              LineSplitter{static_cast<uint32_t>(rank), stream == 0 ? 'o' : 'e'},
+                              &run, never});
+      run.pipes.push_back(id);
+      epoll_event event{};
+      event.events = EPOLLIN;
+      event.data.u64 = id;
+      if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fds[0], &event) != 0)
+        return errno_error(errno, fmt::format("run {} not started", request.key));
+    }
+    plan.output = ends[0].get();
+    plan.error = ends[1].get();
+    auto before = boot_ticks();
+    auto pid = spawn_process(plan);
+    if (!pid) return std::move(pid).error();
+    entry.processes.push_back({*pid, before, boot_ticks()});
+    run.status.pids.push_back(*pid);
+    run.alive.push_back(true);
+    ++run.alive_count;
+    ranks_[*pid] = {&run, rank};
+  }
+  return ok();
+}
+
+std::shared_ptr<LogWriter> RunManager::writer_for(const std::string& dir, uint64_t bytes_max) {
+  auto& known = writers_[dir];
+  auto writer = known.lock();
+  if (!writer) known = writer = std::make_shared<LogWriter>(dir, bytes_max);
+  return writer;
+}
+
+void RunManager::stop(const std::string& key, Duration grace) {
+  auto found = live_.find(key);
+  if (found == live_.end()) return;
+  found->second->status.stopped = true;
+  end_softly(*found->second, grace);
+}
+
+void RunManager::end_softly(Run& run, Duration grace) {
+  grace = std::clamp(grace, Duration{0}, Duration{std::chrono::hours{24 * 365}});
+  run.kill_at = std::min(run.kill_at, std::chrono::steady_clock::now() + grace);
+  if (grace <= Duration{0}) return kill_ranks(run);
+  wake_at(run.kill_at);
+  if (std::exchange(run.terminated, true)) return;
+  for (size_t rank = 0; rank < run.alive.size(); ++rank)
+    if (run.alive[rank]) ::kill(-run.status.pids[rank], SIGTERM);
+}
+
+/// A rank leads a group of its own, whose number nobody else can get before we reaped the rank.
+void RunManager::kill_ranks(Run& run) {
+  for (size_t rank = 0; rank < run.alive.size(); ++rank)
+    if (run.alive[rank]) ::kill(-run.status.pids[rank], SIGKILL);
+  if (run.limits) run.limits->kill_all();
+  run.kill_at = std::chrono::steady_clock::now() + 200ms;  // until they are gone
+  wake_at(run.kill_at);
+}
+
+void RunManager::forget(const std::string& key) {
+  if (live_.contains(key)) return;
+  if (auto noted = journal_.forgotten(key); !noted)
+    log::warning("launcher", "{}", to_string(noted.error()));
+}
+
+void RunManager::kill_everything() {
+  for (auto& [key, run] : live_) {
+    run->status.stopped = true;
+    kill_ranks(*run);
+  }
+}
+
+void RunManager::reap() {
+  std::vector<std::string> touched;
+  while (true) {
+    siginfo_t info{};
+    // Looked at before it is taken: while it is a zombie, its group's number is still its own.
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) break;
+    auto found = ranks_.find(info.si_pid);
+    if (found != ranks_.end()) {
+      ::kill(-info.si_pid, SIGKILL);
+      auto [run, rank] = found->second;
+      ranks_.erase(found);
+      rank_ended(*run, rank, info.si_code, info.si_status);
+      if (run->alive_count == 0) touched.push_back(run->status.key);
+    } else {
+      strays_.erase(info.si_pid);
+    }
+    siginfo_t taken{};
+    ::waitid(P_PID, static_cast<id_t>(info.si_pid), &taken, WEXITED | WNOHANG);
+  }
+  for (auto& [key, run] : live_)
+    if (run->sweep_at != never) touched.push_back(key);
+  for (auto& key : touched)
+    if (auto run = live_.find(key); run != live_.end()) settle(*run->second);
+}
+
+void RunManager::rank_ended(Run& run, size_t rank, int code, int status) {
+  auto& exit = run.status.exits[rank];
+  exit.at = clock_.now();
+  (code == CLD_EXITED ? exit.code : exit.signal) = status;
+  run.alive[rank] = false;
+  --run.alive_count;
+  bool bad = code != CLD_EXITED || status != 0;
+  if (!bad || run.status.first_failed >= 0) return;
+  run.status.first_failed = static_cast<int32_t>(rank);
+  if (run.alive_count > 0) end_softly(run, failure_grace);
+}
+
+void RunManager::settle(Run& run) {
+  if (run.alive_count > 0) return;
+  auto left = leftovers(run);
+  if (left.empty()) return finish(run);
+  for (auto pid : left) ::kill(pid, SIGKILL);
+  if (run.limits) run.limits->kill_all();
+  // A second round is rare: a deep tree, or one that forks on. Then all that can be found at once.
+  if (run.sweeps++ > 0) (void)kill_marked(run.marker, {});
+  run.sweep_at = std::chrono::steady_clock::now() + std::min(run.sweeps, 20) * 10ms;
+  wake_at(run.sweep_at);
+}
+
+/// Orphans that belong to this run. Safe to kill by number: they are our children, not yet reaped.
+std::vector<pid_t> RunManager::leftovers(const Run& run) {
+  std::vector<pid_t> ours;
+  for (auto pid : orphans_.list([&](pid_t child) { return ranks_.contains(child); })) {
+    auto markers = run_markers(pid);
+    auto marked = [&](const std::string& suffix) {
+      return std::any_of(markers.begin(), markers.end(),
+                         [&](auto& marker) { return marker.ends_with(suffix); });
+    };
+    if (marked(run.marker) || (run.limits && run.limits->holds(pid))) {
+      ours.push_back(pid);
+      continue;
+    }
+    if (marked("+" + name_)) continue;  // of another run
+    // Without a marker (it cleared its environment): by its session, else it goes when the last run
+    // goes that lived when it was first seen.
+    auto facts = process_facts(pid);
+    auto of_session = [&](const Run& of) {
+      return facts && std::find(of.status.pids.begin(), of.status.pids.end(), facts->session) !=
+                          of.status.pids.end();
+    };
+    auto seen = strays_.try_emplace(pid, next_run_ - 1).first->second;
+    bool other = std::any_of(live_.begin(), live_.end(), [&](auto& entry) {
+      return entry.second.get() != &run && entry.second->number <= seen;
+    });
+    if (of_session(run) || !other) ours.push_back(pid);
+  }
+  return ours;
+}
+
+void RunManager::finish(Run& run) {
+  for (auto id : std::vector<uint64_t>{run.pipes}) {
+    // Nobody of the run can write any more. What stands in the pipe is taken, but not for ever:
+    // somebody else may have been given its other end.
+    auto pipe = pipes_.find(id);
+    if (pipe != pipes_.end() && drain(pipe->second, 8u << 20)) close_pipe(id);
+  }
+  auto& status = run.status;
+  if (run.limits) {
+    status.oom_killed = run.limits->oom_killed();
+    run.limits.reset();
+  }
+  status.state = status.error ? RunState::not_started : RunState::ended;
+  status.pids.clear();
+  status.ended = clock_.now();
+  status.log_bytes = run.log->end();
+  status.log_error = run.log->error();
+  if (auto noted = journal_.ended(status); !noted)
+    log::error("launcher", "{}", to_string(noted.error()));
+  auto kept = live_.extract(status.key);
+  if (run.log.use_count() == 1) writers_.erase(run.log_dir);
+  events_.ended(status);
+  if (!live_.empty()) return;
+  for (auto pid : orphans_.list([&](pid_t child) { return ranks_.contains(child); }))
+    ::kill(pid, SIGKILL);
+}
+
+}  // namespace troupe::process

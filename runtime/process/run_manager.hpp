@@ -1,0 +1,119 @@
+// The runs of one launcher: starts them, collects their output, notices their ends and makes sure
+// that nothing of them stays. Lives on the launcher's loop; its descriptors are in the loop's epoll
+// set under the numbers it gives them.
+//
+//   start -> [spawn] -> live --all ranks exited--> sweep leftovers --none left--> ended
+//                         | stop, or one rank failed: SIGTERM, after the grace SIGKILL
+#pragma once
+
+#include "runtime/process/confinement.hpp"
+#include "runtime/process/journal.hpp"
+#include "runtime/process/launcher.hpp"
+#include "runtime/process/line_splitter.hpp"
+#include "runtime/process/log_store.hpp"
+#include "runtime/process/process_tree.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+namespace troupe::process {
+
+struct RunEvents {
+  std::function<void(const RunStatus&)> started, ended;
+  std::function<void(const std::string& key, uint64_t log_bytes)> logged;
+};
+
+class RunManager {
+ public:
+  /// Numbers in the epoll set below this belong to the loop itself.
+  static constexpr uint64_t first_id = 16;
+
+  /// `name` marks the processes of this launcher's folder, for ever. Whatever the journal says is
+  /// still running was left by a launcher that died: it is ended first.
+  RunManager(Journal journal, std::string name, int epoll, uint64_t open_files_max,
+             RunEvents events);
+  ~RunManager();
+
+  void start(RunRequest request);
+  void stop(const std::string& key, Duration grace);
+  void forget(const std::string& key);
+  void kill_everything();
+
+  /// SIGCHLD came.
+  void reap();
+  /// The pipe of this number can be read.
+  void read_output(uint64_t id);
+  /// Does what is due; then tells in how many milliseconds to come back, -1 for never.
+  int tick();
+
+  size_t live() const { return live_.size(); }
+  std::vector<RunStatus> snapshot();
+
+ private:
+  using Time = std::chrono::steady_clock::time_point;
+  static constexpr Time never = Time::max();
+
+  struct Run {
+    RunStatus status;
+    std::string marker;
+    std::vector<bool> alive;  // by rank
+    size_t alive_count = 0;
+    std::shared_ptr<LogWriter> log;
+    std::string log_dir;
+    std::vector<uint64_t> pipes;
+    uint64_t number = 0;  // in order of starts
+    double cpus = 0;
+    uint64_t mem = 0;
+    std::unique_ptr<RunLimits> limits;
+    Time limit_at = never, kill_at = never, sweep_at = never, tell_log_at = never;
+    bool terminated = false;  // SIGTERM was sent
+    int sweeps = 0;
+  };
+  struct Pipe {
+    UniqueFd fd;
+    LineSplitter splitter;
+    Run* run;
+    Time part_at = never;  // when to show a line that did not end
+  };
+
+  void recover();
+  Result<void> spawn_ranks(Run& run, const RunRequest& request, JournalRun& entry);
+  void refuse(const std::string& key, Error error);
+  void rank_ended(Run& run, size_t rank, int code, int status);
+  void end_softly(Run& run, Duration grace);
+  void kill_ranks(Run& run);
+  void settle(Run& run);
+  std::vector<pid_t> leftovers(const Run& run);
+  void finish(Run& run);
+  bool drain(Pipe& pipe, size_t bytes_max);
+  void put_records(Run& run);
+  void close_pipe(uint64_t id);
+  std::shared_ptr<LogWriter> writer_for(const std::string& dir, uint64_t bytes_max);
+  void wake_at(Time time) { wake_ = std::min(wake_, time); }
+
+  Journal journal_;
+  std::string name_;
+  int epoll_;
+  uint64_t open_files_max_;
+  RunEvents events_;
+  SystemClock clock_;
+  Orphans orphans_;
+  Confinement confinement_;
+  UniqueFd null_;
+  std::unordered_map<std::string, std::unique_ptr<Run>> live_;
+  std::unordered_map<pid_t, std::pair<Run*, size_t>> ranks_;
+  std::unordered_map<uint64_t, Pipe> pipes_;
+  std::unordered_map<std::string, std::weak_ptr<LogWriter>> writers_;
+  std::unordered_map<pid_t, uint64_t>
+      strays_;           // orphans of unknown run: newest run when first seen
+  std::string records_;  // being collected for one append
+  std::string buffer_;
+  uint64_t next_pipe_ = first_id;
+  uint64_t next_run_ = 1;
+  Time wake_ = never;
+};
+
+}  // namespace troupe::process
