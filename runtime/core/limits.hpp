@@ -7,11 +7,9 @@
 
 namespace troupe::limits {
 
-using namespace std::chrono_literals;
-
 // Between actors.
 inline constexpr auto request_timeout =
-    3s;  // a healthy node answers in milliseconds; 3 s is a stall
+    std::chrono::seconds{3};  // a healthy node answers in milliseconds; 3 s is a stall
 inline constexpr size_t message_bytes_max =
     1u << 20;  // CAF has one queue a peer: bulk would block heartbeats
 inline constexpr size_t chunk_bytes = 256u << 10;  // of files, logs and snapshots on their way
@@ -43,6 +41,6 @@ inline constexpr size_t metric_line_bytes_max = 64u << 10;
 inline constexpr uint64_t metric_points_max = 1'000'000;  // per experiment and name
 
 // Of stopping.
-inline constexpr auto kill_grace = 10s;  // from SIGTERM to SIGKILL
+inline constexpr auto kill_grace = std::chrono::seconds{10};  // from SIGTERM to SIGKILL
 
 }  // namespace troupe::limits
