@@ -1,0 +1,369 @@
+#include "storage/record_codec.hpp"
+
+#include "runtime/core/json.hpp"
+
+#include <fmt/format.h>
+#include <kj/io.h>
+
+#include <cstring>
+
+namespace troupe::storage {
+
+namespace {
+
+Error bad_row(std::string detail) {
+  return Error{Errc::corrupt, "a stored record cannot be read", std::move(detail),
+               "keep a copy of the ledger's folder and restore it from a backup"};
+}
+
+capnp::Text::Reader text(std::string_view bytes) {
+  // Text wants a NUL behind its end, so a part of a longer text is no Text; all callers pass
+  // strings.
+  return {bytes.data(), bytes.size()};
+}
+
+std::string str(capnp::Text::Reader text) {
+  return {text.begin(), text.size()};
+}
+
+void fill(rows::Problem::Builder row, const Error& error) {
+  row.setCode(static_cast<uint8_t>(error.code));
+  row.setWhat(text(error.what));
+  row.setDetail(text(error.detail));
+  row.setHint(text(error.hint));
+}
+
+Error problem(rows::Problem::Reader row) {
+  auto code = row.getCode();
+  bool known =
+      code >= static_cast<uint8_t>(Errc::invalid) && code <= static_cast<uint8_t>(Errc::bug);
+  return {known ? static_cast<Errc>(code) : Errc::bug, str(row.getWhat()), str(row.getDetail()),
+          str(row.getHint())};
+}
+
+void fill(rows::Scalar::Builder row, const Value& value) {
+  if (value.is_bool())
+    row.setBoolean(value.as_bool());
+  else if (value.is_int())
+    row.setInteger(value.as_int());
+  else if (value.is_double())
+    row.setNumber(value.as_number());
+  else if (value.is_string())
+    row.setText(text(value.as_string()));
+  else if (!value.is_null())
+    row.setJson(json_text(value));
+}
+
+Value scalar(rows::Scalar::Reader row) {
+  switch (row.which()) {
+    case rows::Scalar::BOOLEAN:
+      return row.getBoolean();
+    case rows::Scalar::INTEGER:
+      return static_cast<int64_t>(row.getInteger());
+    case rows::Scalar::NUMBER:
+      return row.getNumber();
+    case rows::Scalar::TEXT:
+      return str(row.getText());
+    case rows::Scalar::JSON:
+      return parse_json(str(row.getJson())).value_or(Value{});
+    default:
+      return {};
+  }
+}
+
+template <class List>
+void fill_parameters(List list, const std::map<std::string, Value>& values) {
+  unsigned i = 0;
+  for (const auto& [name, value] : values) {
+    auto row = list[i++];
+    row.setName(text(name));
+    fill(row.initValue(), value);
+  }
+}
+
+std::map<std::string, Value> parameters(capnp::List<rows::Parameter>::Reader list) {
+  std::map<std::string, Value> values;
+  for (auto row : list)
+    values.emplace_hint(values.end(), str(row.getName()), scalar(row.getValue()));
+  return values;
+}
+
+State state_of(uint8_t number) {
+  if (number < static_cast<uint8_t>(State::queued) ||
+      number > static_cast<uint8_t>(State::restarting))
+    throw std::out_of_range(fmt::format("state {}", number));
+  return static_cast<State>(number);
+}
+
+void fill(rows::Job::Builder row, const JobRecord& job) {
+  row.setRole(text(job.role));
+  row.setIndex(job.index);
+  row.setNode(text(job.node));
+  row.setState(static_cast<uint8_t>(job.state));
+  row.setHasExit(job.exit_code.has_value());
+  row.setExit(job.exit_code.value_or(0));
+  row.setHasSignal(job.signal.has_value());
+  row.setSignal(job.signal.value_or(0));
+  if (!job.gpus.empty()) {
+    auto gpus = row.initGpus(static_cast<unsigned>(job.gpus.size()));
+    for (unsigned i = 0; i < gpus.size(); ++i) gpus.set(i, job.gpus[i]);
+  }
+  row.setStarted(job.started.us);
+  row.setEnded(job.ended.us);
+}
+
+JobRecord job_record(rows::Job::Reader row) {
+  JobRecord job;
+  job.role = str(row.getRole());
+  job.index = row.getIndex();
+  job.node = str(row.getNode());
+  job.state = state_of(row.getState());
+  if (row.getHasExit()) job.exit_code = row.getExit();
+  if (row.getHasSignal()) job.signal = row.getSignal();
+  for (auto gpu : row.getGpus()) job.gpus.push_back(gpu);
+  job.started = {row.getStarted()};
+  job.ended = {row.getEnded()};
+  return job;
+}
+
+void fill(rows::Attempt::Builder row, const AttemptRecord& attempt) {
+  row.setNumber(attempt.number);
+  row.setEpoch(attempt.epoch);
+  row.setState(static_cast<uint8_t>(attempt.state));
+  row.setStarted(attempt.started.us);
+  row.setEnded(attempt.ended.us);
+  if (attempt.error) fill(row.initError(), *attempt.error);
+  auto jobs = row.initJobs(static_cast<unsigned>(attempt.jobs.size()));
+  for (unsigned i = 0; i < jobs.size(); ++i) fill(jobs[i], attempt.jobs[i]);
+}
+
+AttemptRecord attempt_record(rows::Attempt::Reader row) {
+  AttemptRecord attempt;
+  attempt.number = row.getNumber();
+  attempt.epoch = row.getEpoch();
+  attempt.state = state_of(row.getState());
+  attempt.started = {row.getStarted()};
+  attempt.ended = {row.getEnded()};
+  if (row.hasError()) attempt.error = problem(row.getError());
+  for (auto job : row.getJobs()) attempt.jobs.push_back(job_record(job));
+  return attempt;
+}
+
+/// KJ's exceptions end here.
+template <class Row, class Use>
+Result<void> with_row(std::string_view bytes, Use use) {
+  if (bytes.empty() || bytes.size() % sizeof(capnp::word) != 0)
+    return bad_row(fmt::format("{} bytes are no row", bytes.size()));
+  try {
+    std::array<capnp::word, 256> small;
+    kj::Array<capnp::word> large;
+    auto words = bytes.size() / sizeof(capnp::word);
+    kj::ArrayPtr<capnp::word> aligned{small.data(), words};
+    if (words > small.size()) {
+      large = kj::heapArray<capnp::word>(words);
+      aligned = large;
+    }
+    std::memcpy(aligned.begin(), bytes.data(), bytes.size());
+    capnp::FlatArrayMessageReader message{aligned};
+    use(message.getRoot<Row>());
+    return ok();
+  } catch (const kj::Exception& problem) {
+    return bad_row(problem.getDescription().cStr());
+  } catch (const std::exception& problem) {
+    return bad_row(problem.what());
+  }
+}
+
+template <class Row>
+Result<RowHead> head(std::string_view bytes) {
+  RowHead head;
+  TROUPE_TRY(with_row<Row>(bytes, [&](typename Row::Reader row) {
+    head = {state_of(row.getState()), str(row.getUser()), str(row.getProject())};
+  }));
+  return head;
+}
+
+}  // namespace
+
+void RowBuilder::write(void* to, size_t size) {
+  kj::ArrayOutputStream out{{static_cast<kj::byte*>(to), size}};
+  capnp::writeMessage(out, message_);
+}
+
+void fill(rows::Experiment::Builder row, const ExperimentRecord& record, std::string_view project) {
+  row.setState(static_cast<uint8_t>(record.state));
+  row.setUser(text(record.user));
+  row.setProject(text(project));
+  fill_parameters(row.initParams(static_cast<unsigned>(record.params.size())), record.params);
+  row.setReason(text(record.reason));
+  if (record.error) fill(row.initError(), *record.error);
+  row.setHasExit(record.exit_code.has_value());
+  row.setExit(record.exit_code.value_or(0));
+  row.setCreated(record.created.us);
+  row.setQueued(record.queued.us);
+  row.setStarted(record.started.us);
+  row.setEnded(record.ended.us);
+  auto attempts = row.initAttempts(static_cast<unsigned>(record.attempts.size()));
+  for (unsigned i = 0; i < attempts.size(); ++i) fill(attempts[i], record.attempts[i]);
+  auto metrics = row.initMetrics(static_cast<unsigned>(record.metrics.size()));
+  unsigned i = 0;
+  for (const auto& [name, value] : record.metrics) {
+    metrics[i].setName(text(name));
+    metrics[i++].setValue(value);
+  }
+  row.setRerunOf(text(record.rerun_of));
+}
+
+void fill(rows::Set::Builder row, const SetRecord& record, std::string_view project) {
+  row.setState(static_cast<uint8_t>(record.state));
+  row.setUser(text(record.user));
+  row.setProject(text(project));
+  row.setReason(text(record.reason));
+  if (record.error) fill(row.initError(), *record.error);
+  row.setCreated(record.created.us);
+  row.setStarted(record.started.us);
+  row.setEnded(record.ended.us);
+  row.setSize(record.size);
+  row.setNext(record.next);
+  row.setFinished(record.finished);
+  row.setFailed(record.failed);
+  row.setKilled(record.killed);
+  row.setHasBest(record.best_member.has_value());
+  row.setBestMember(record.best_member.value_or(0));
+  row.setBestValue(record.best_value);
+  fill_parameters(row.initBestParams(static_cast<unsigned>(record.best_params.size())),
+                  record.best_params);
+  row.setRerunOf(text(record.rerun_of));
+}
+
+void fill(rows::Event::Builder row, const Event& event) {
+  row.setTime(event.time.us);
+  row.setKind(text(event.kind));
+  row.setSubject(text(event.subject));
+  row.setProject(text(event.project));
+  row.setFrom(text(event.from));
+  row.setTo(text(event.to));
+  row.setCause(text(event.cause));
+  if (event.error) fill(row.initError(), *event.error);
+}
+
+Result<RowHead> experiment_head(std::string_view bytes) {
+  return head<rows::Experiment>(bytes);
+}
+
+Result<RowHead> set_head(std::string_view bytes) {
+  return head<rows::Set>(bytes);
+}
+
+Result<ExperimentRecord> decode_experiment(std::string_view bytes, ExperimentId id) {
+  ExperimentRecord record;
+  record.id = id;
+  TROUPE_TRY(with_row<rows::Experiment>(bytes, [&](rows::Experiment::Reader row) {
+    record.state = state_of(row.getState());
+    record.user = str(row.getUser());
+    record.params = parameters(row.getParams());
+    record.reason = str(row.getReason());
+    if (row.hasError()) record.error = problem(row.getError());
+    if (row.getHasExit()) record.exit_code = row.getExit();
+    record.created = {row.getCreated()};
+    record.queued = {row.getQueued()};
+    record.started = {row.getStarted()};
+    record.ended = {row.getEnded()};
+    for (auto attempt : row.getAttempts()) record.attempts.push_back(attempt_record(attempt));
+    for (auto metric : row.getMetrics())
+      record.metrics.emplace(str(metric.getName()), metric.getValue());
+    record.rerun_of = str(row.getRerunOf());
+  }));
+  return record;
+}
+
+Result<SetRecord> decode_set(std::string_view bytes, ExperimentId id) {
+  SetRecord record;
+  record.id = id;
+  TROUPE_TRY(with_row<rows::Set>(bytes, [&](rows::Set::Reader row) {
+    record.state = state_of(row.getState());
+    record.user = str(row.getUser());
+    record.reason = str(row.getReason());
+    if (row.hasError()) record.error = problem(row.getError());
+    record.created = {row.getCreated()};
+    record.started = {row.getStarted()};
+    record.ended = {row.getEnded()};
+    record.size = row.getSize();
+    record.next = row.getNext();
+    record.finished = row.getFinished();
+    record.failed = row.getFailed();
+    record.killed = row.getKilled();
+    if (row.getHasBest()) record.best_member = row.getBestMember();
+    record.best_value = row.getBestValue();
+    record.best_params = parameters(row.getBestParams());
+    record.rerun_of = str(row.getRerunOf());
+  }));
+  return record;
+}
+
+Result<Event> decode_event(std::string_view bytes, uint64_t number) {
+  Event event;
+  event.number = number;
+  TROUPE_TRY(with_row<rows::Event>(bytes, [&](rows::Event::Reader row) {
+    event.time = {row.getTime()};
+    event.kind = str(row.getKind());
+    event.subject = str(row.getSubject());
+    event.project = str(row.getProject());
+    event.from = str(row.getFrom());
+    event.to = str(row.getTo());
+    event.cause = str(row.getCause());
+    if (row.hasError()) event.error = problem(row.getError());
+  }));
+  return event;
+}
+
+Result<KeyRecord> decode_key(std::string_view bytes) {
+  KeyRecord key;
+  TROUPE_TRY(with_row<rows::Key>(bytes, [&](rows::Key::Reader row) {
+    key = {{row.getTop(), row.getMember()}, row.getIsSet(), row.getSize()};
+  }));
+  return key;
+}
+
+Result<PutToken> decode_token(std::string_view bytes, std::string_view sha256) {
+  PutToken token;
+  TROUPE_TRY(with_row<rows::Token>(bytes, [&](rows::Token::Reader row) {
+    token = {std::string{sha256},
+             str(row.getUser()),
+             row.getAdmin(),
+             str(row.getLabel()),
+             {row.getExpires()}};
+  }));
+  return token;
+}
+
+Result<UserRecord> decode_user(std::string_view bytes) {
+  UserRecord user;
+  TROUPE_TRY(with_row<rows::User>(bytes, [&](rows::User::Reader row) {
+    user = {row.getAdmin(), {row.getCreated()}};
+  }));
+  return user;
+}
+
+Result<SpecPair> decode_specs(std::string_view bytes) {
+  std::string experiment, sweep;
+  TROUPE_TRY(with_row<rows::Specs>(bytes, [&](rows::Specs::Reader row) {
+    experiment = str(row.getExperiment());
+    sweep = str(row.getSweep());
+  }));
+  SpecPair pair;
+  auto value = parse_json(experiment);
+  if (!value) return bad_row(to_string(value.error()));
+  auto spec = experiment_spec_from(*value);
+  if (!spec) return bad_row(to_string(spec.error()));
+  pair.experiment = std::make_shared<const ExperimentSpec>(std::move(*spec));
+  if (sweep.empty()) return pair;
+  value = parse_json(sweep);
+  if (!value) return bad_row(to_string(value.error()));
+  auto parsed = sweep_spec_from(*value);
+  if (!parsed) return bad_row(to_string(parsed.error()));
+  pair.sweep = std::move(*parsed);
+  return pair;
+}
+
+}  // namespace troupe::storage

@@ -1,0 +1,132 @@
+@0xe0c960386a9e1157;
+# What the ledger stores. Fields are only ever added: a ledger of version 1 is read for ever
+# (tests/storage/data holds one). Specs are canonical JSON, as runtime/core/spec.hpp writes it.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("troupe::storage::rows");
+
+struct Problem {
+  code @0 :UInt8;
+  what @1 :Text;
+  detail @2 :Text;
+  hint @3 :Text;
+}
+
+struct Scalar {
+  union {
+    null @0 :Void;
+    boolean @1 :Bool;
+    integer @2 :Int64;
+    number @3 :Float64;
+    text @4 :Text;
+    json @5 :Text;      # lists and maps
+  }
+}
+
+struct Parameter {
+  name @0 :Text;
+  value @1 :Scalar;
+}
+
+struct Metric {
+  name @0 :Text;
+  value @1 :Float64;
+}
+
+struct Job {
+  role @0 :Text;
+  index @1 :UInt32;
+  node @2 :Text;
+  state @3 :UInt8;
+  hasExit @4 :Bool;
+  exit @5 :Int32;
+  hasSignal @6 :Bool;
+  signal @7 :Int32;
+  gpus @8 :List(UInt32);
+  started @9 :Int64;
+  ended @10 :Int64;
+}
+
+struct Attempt {
+  number @0 :UInt32;
+  epoch @1 :UInt64;
+  state @2 :UInt8;
+  started @3 :Int64;
+  ended @4 :Int64;
+  error @5 :Problem;
+  jobs @6 :List(Job);
+}
+
+struct Experiment {
+  state @0 :UInt8;
+  user @1 :Text;
+  project @2 :Text;
+  params @3 :List(Parameter);
+  reason @4 :Text;
+  error @5 :Problem;
+  hasExit @6 :Bool;
+  exit @7 :Int32;
+  created @8 :Int64;
+  queued @9 :Int64;
+  started @10 :Int64;
+  ended @11 :Int64;
+  attempts @12 :List(Attempt);
+  metrics @13 :List(Metric);
+  rerunOf @14 :Text;
+}
+
+struct Set {
+  state @0 :UInt8;
+  user @1 :Text;
+  project @2 :Text;
+  reason @3 :Text;
+  error @4 :Problem;
+  created @5 :Int64;
+  started @6 :Int64;
+  ended @7 :Int64;
+  size @8 :UInt64;
+  next @9 :UInt64;
+  finished @10 :UInt64;
+  failed @11 :UInt64;
+  killed @12 :UInt64;
+  hasBest @13 :Bool;
+  bestMember @14 :UInt32;
+  bestValue @15 :Float64;
+  bestParams @16 :List(Parameter);
+  rerunOf @17 :Text;
+}
+
+struct Specs {
+  experiment @0 :Text;
+  sweep @1 :Text;     # of a set
+}
+
+struct Event {
+  time @0 :Int64;
+  kind @1 :Text;
+  subject @2 :Text;
+  project @3 :Text;
+  from @4 :Text;
+  to @5 :Text;
+  cause @6 :Text;
+  error @7 :Problem;
+}
+
+struct Key {
+  top @0 :UInt64;
+  member @1 :UInt32;
+  isSet @2 :Bool;
+  size @3 :UInt64;
+}
+
+struct Token {
+  user @0 :Text;
+  admin @1 :Bool;
+  label @2 :Text;
+  expires @3 :Int64;
+}
+
+struct User {
+  admin @0 :Bool;
+  created @1 :Int64;
+}
