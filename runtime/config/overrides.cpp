@@ -1,0 +1,250 @@
+#include "runtime/config/overrides.hpp"
+
+#include "runtime/core/suggest.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+namespace troupe::config {
+
+namespace {
+
+YamlNode empty_node(YamlNode::Kind kind, const Place& place) {
+  YamlNode node;
+  node.kind = kind;
+  node.place = place;
+  return node;
+}
+
+/// An option that replaces one scalar: the section it stands in (or none) and its key there.
+struct ScalarOption {
+  const char* name;
+  const char* section;
+  const char* key;
+};
+constexpr ScalarOption scalar_options[] = {{"project", "", "project"},
+                                           {"name", "", "name"},
+                                           {"priority", "", "priority"},
+                                           {"cpus", "resources", "cpus"},
+                                           {"mem", "resources", "mem"},
+                                           {"gpus", "resources", "gpus"},
+                                           {"gpu-type", "resources", "gpu_type"},
+                                           {"retries", "retry", "count"},
+                                           {"max-time", "limits", "running"},
+                                           {"strategy", "sweep", "strategy"},
+                                           {"trials", "sweep", "trials"},
+                                           {"concurrency", "sweep", "concurrency"},
+                                           {"metric", "sweep", "metric"},
+                                           {"stop-when", "sweep", "stop_when"},
+                                           {"early-stop", "sweep", "early_stop"}};
+
+std::vector<std::string> option_names() {
+  std::vector<std::string> names{"workers", "processes", "data",  "setup", "env",
+                                 "label",   "after",     "param", "seed"};
+  for (const auto& option : scalar_options) names.emplace_back(option.name);
+  return names;
+}
+
+class Applier {
+ public:
+  Applier(YamlNode& root, const Request& request)
+      : root_{root}, request_{request}, sweep_{root.find("sweep") != nullptr} {}
+
+  Result<void> apply(const std::string& name, const std::string& value) {
+    Place place;
+    place.option = "--" + name;
+    for (const auto& option : scalar_options)
+      if (name == option.name) return set_scalar(option, value, place);
+    if (name == "seed") {
+      (sweep_ ? section("sweep", place) : root_).set("seed", scalar_node(value, place));
+      return ok();
+    }
+    if (name == "workers" || name == "processes") return set_workers(name, value, place);
+    if (name == "setup" || name == "after") {
+      list(name, place).items.push_back(scalar_node(value, place, true));
+      return ok();
+    }
+    if (name == "data") return add_data(value, place);
+    if (name == "env") return add_env(value, place);
+    if (name == "label") return add_pair("labels", value, place);
+    if (name == "param") return add_parameter(value, place);
+    return Error{Errc::invalid, fmt::format("--{} is no option of a run", name), "",
+                 suggestion(name, option_names())};
+  }
+
+ private:
+  /// The map of a section; what stands there as something else is left for the reader to refuse.
+  YamlNode& section(std::string_view key, const Place& place) {
+    auto* found = root_.find(key);
+    if (found == nullptr || found->kind == YamlNode::Kind::null) {
+      root_.set(key, empty_node(YamlNode::Kind::map, place));
+      found = root_.find(key);
+    }
+    return *found;
+  }
+
+  /// The list of an option that replaces the file's; further ones add to it.
+  YamlNode& list(const std::string& key, const Place& place) {
+    if (replaced_.insert(key).second) root_.set(key, empty_node(YamlNode::Kind::list, place));
+    return *root_.find(key);
+  }
+
+  Result<void> set_scalar(const ScalarOption& option, const std::string& value,
+                          const Place& place) {
+    std::string_view in{option.section};
+    if (in == "sweep" && !sweep_)
+      return Error{Errc::invalid, fmt::format("{} says how to search", place.option),
+                   "a run is one experiment", "use troupe sweep"};
+    auto& target = in.empty() ? root_ : section(in, place);
+    // `retry: 3` is short for its count.
+    if (in == "retry" && target.is_scalar()) target = empty_node(YamlNode::Kind::map, place);
+    if (target.is_map()) target.set(option.key, scalar_node(value, place));
+    return ok();
+  }
+
+  Result<void> set_workers(const std::string& name, const std::string& value, const Place& place) {
+    auto* workers = root_.find("workers");
+    bool is_map = workers != nullptr && workers->is_map();
+    if (name == "workers" && !is_map) {
+      root_.set("workers", scalar_node(value, place));
+      return ok();
+    }
+    if (!is_map) {
+      auto map = empty_node(YamlNode::Kind::map, place);
+      if (workers != nullptr && workers->is_scalar()) map.set("count", *workers);
+      root_.set("workers", std::move(map));
+      workers = root_.find("workers");
+    }
+    workers->set(name == "workers" ? "count" : "processes", scalar_node(value, place));
+    return ok();
+  }
+
+  Result<void> add_data(const std::string& value, const Place& place) {
+    // digits:3:mount, or 41/out:mount: a version never follows an output.
+    auto colon = value.find(':');
+    auto slash = value.find('/');
+    if (colon != std::string::npos && (slash == std::string::npos || slash > colon))
+      colon = value.find(':', colon + 1);
+    auto item = empty_node(YamlNode::Kind::map, place);
+    item.set("source", scalar_node(value.substr(0, colon), place, true));
+    if (colon != std::string::npos)
+      item.set("mount", scalar_node(value.substr(colon + 1), place, true));
+    list("data", place).items.push_back(std::move(item));
+    return ok();
+  }
+
+  Result<void> add_env(const std::string& value, const Place& place) {
+    if (value.find('=') != std::string::npos) return add_pair("env", value, place);
+    auto found = request_.environment ? request_.environment(value) : from_process(value);
+    if (!found)
+      return Error{Errc::invalid, fmt::format("--env {}: the variable is not set", value), "",
+                   fmt::format("set it first, or write --env {}=VALUE", value)};
+    auto& env = section("env", place);
+    if (env.is_map()) env.set(value, scalar_node(*found, place, true));
+    return ok();
+  }
+
+  static std::optional<std::string> from_process(const std::string& name) {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>{value};
+  }
+
+  Result<void> add_pair(std::string_view key, const std::string& pair, const Place& place) {
+    auto equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return Error{Errc::invalid,
+                   fmt::format("{} {}: a name and a value are needed", place.option, pair), "",
+                   fmt::format("write {} NAME=VALUE", place.option)};
+    auto& map = section(key, place);
+    if (map.is_map())
+      map.set(pair.substr(0, equals), scalar_node(pair.substr(equals + 1), place, true));
+    return ok();
+  }
+
+  Result<void> add_parameter(const std::string& pair, const Place& place) {
+    auto equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return Error{Errc::invalid, fmt::format("--param {}: a name and a value are needed", pair),
+                   "", "write --param NAME=VALUE"};
+    auto node = parameter_node(std::string_view{pair}.substr(equals + 1), sweep_, place);
+    if (!node) return std::move(node).error();
+    auto& parameters = section("parameters", place);
+    if (parameters.is_list()) {
+      if (sweep_)
+        return Error{Errc::invalid, "--param does not go with the points the file lists", "",
+                     "change the points, or name the parameters in the file"};
+      parameters = empty_node(YamlNode::Kind::map, place);
+    }
+    if (parameters.is_map()) parameters.set(pair.substr(0, equals), std::move(*node));
+    return ok();
+  }
+
+  YamlNode& root_;
+  const Request& request_;
+  bool sweep_;
+  std::set<std::string> replaced_;
+};
+
+YamlNode command_node(const Command& command, const Place& place) {
+  if (command.argv.empty()) return scalar_node(command.shell, place, true);
+  auto words = empty_node(YamlNode::Kind::list, place);
+  for (const auto& word : command.argv) words.items.push_back(scalar_node(word, place, true));
+  auto phases = empty_node(YamlNode::Kind::list, place);
+  phases.items.push_back(std::move(words));
+  return phases;
+}
+
+}  // namespace
+
+Result<void> apply_task(YamlNode& root, const std::string& task, std::string_view file_name) {
+  auto* tasks = root.find("tasks");
+  if (tasks != nullptr && !tasks->is_map()) return ok();  // refused when it is read
+  auto* found = tasks == nullptr ? nullptr : tasks->find(task);
+  if (found == nullptr) {
+    std::vector<std::string> names;
+    if (tasks != nullptr)
+      for (const auto& entry : tasks->entries) names.push_back(entry.key);
+    return Error{Errc::not_found, fmt::format("{} has no task \"{}\"", file_name, task), "",
+                 names.empty() ? "add it below tasks:" : suggestion(task, names)};
+  }
+  auto variant = *found;
+  if (!variant.is_map())
+    return Error{Errc::invalid,
+                 fmt::format("{}: the task {} must be a map", variant.place.text(file_name), task),
+                 "", "write the keys that differ, such as {run: COMMAND}"};
+  for (auto& entry : variant.entries) {
+    if (entry.key == "tasks")
+      return Error{Errc::invalid,
+                   fmt::format("{}: a task has no tasks", entry.place.text(file_name)), "",
+                   "move them up"};
+    auto* base = root.find(entry.key);
+    if (base == nullptr || !base->is_map() || !entry.value.is_map()) {
+      root.set(entry.key, std::move(entry.value));
+      continue;
+    }
+    for (auto& item : entry.value.entries) base->set(item.key, std::move(item.value));
+  }
+  return ok();
+}
+
+Result<void> apply_request(YamlNode& root, const Request& request) {
+  Place place;
+  if (request.purpose == Purpose::run) root.erase("sweep");
+  if (request.purpose == Purpose::sweep) {
+    auto* sweep = root.find("sweep");
+    if (sweep == nullptr || sweep->kind == YamlNode::Kind::null)
+      root.set("sweep", empty_node(YamlNode::Kind::map, place));
+  }
+  Applier applier{root, request};
+  for (const auto& [name, value] : request.options) TROUPE_TRY(applier.apply(name, value));
+  if (request.command) {
+    place.option = "command";
+    root.set("run", command_node(*request.command, place));
+  }
+  return ok();
+}
+
+}  // namespace troupe::config

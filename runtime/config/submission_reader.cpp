@@ -1,0 +1,188 @@
+#include "runtime/config/submission_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace troupe::config {
+
+namespace {
+
+constexpr int64_t uint32_max = std::numeric_limits<uint32_t>::max();
+
+using Path = std::string;
+
+/// "4" or "2..8".
+void read_worker_range(NodeReader& in, const YamlNode& node, const Path& path, Workers& out) {
+  auto dots = node.is_scalar() ? node.text.find("..") : std::string::npos;
+  if (dots == std::string::npos) {
+    out.min = out.max = static_cast<uint32_t>(in.integer(node, path, 1, uint32_max));
+    return;
+  }
+  auto end = [&](std::string text) {
+    auto part = scalar_node(std::move(text), node.place);
+    return static_cast<uint32_t>(in.integer(part, path, 1, uint32_max));
+  };
+  out.min = end(node.text.substr(0, dots));
+  out.max = end(node.text.substr(dots + 2));
+}
+
+void read_workers(NodeReader& in, const YamlNode& node, const Path& path, Workers& out) {
+  if (!node.is_map()) return read_worker_range(in, node, path, out);
+  in.fields(node, path,
+            {{"count", [&](const auto& n, const Path& p) { read_worker_range(in, n, p, out); }},
+             {"processes", [&](const auto& n, const Path& p) {
+                out.processes = static_cast<uint32_t>(in.integer(n, p, 0, uint32_max));
+              }}});
+}
+
+void read_resources(NodeReader& in, const YamlNode& node, const Path& path, Resources& out) {
+  in.fields(node, path,
+            {{"cpus", [&](const auto& n, const Path& p) { in.number(n, p, out.cpus); }},
+             {"mem", [&](const auto& n, const Path& p) { in.bytes(n, p, out.mem); }},
+             {"gpus",
+              [&](const auto& n, const Path& p) {
+                out.gpus = static_cast<uint32_t>(in.integer(n, p, 0, uint32_max));
+              }},
+             {"gpu_type", [&](const auto& n, const Path& p) { in.text(n, p, out.gpu_type); }},
+             {"shm", [&](const auto& n, const Path& p) { in.bytes(n, p, out.shm); }}});
+}
+
+void read_data(NodeReader& in, const YamlNode& node, const Path& path,
+               std::vector<DataMount>& out) {
+  in.items(node, path, [&](const YamlNode& item, const Path& item_path) {
+    DataMount mount;
+    if (item.is_map())
+      in.fields(item, item_path,
+                {{"source", [&](const auto& n, const Path& p) { in.text(n, p, mount.source); }},
+                 {"mount", [&](const auto& n, const Path& p) { in.text(n, p, mount.mount); }}});
+    else
+      in.text(item, item_path, mount.source);
+    out.push_back(std::move(mount));
+  });
+}
+
+void read_limits(NodeReader& in, const YamlNode& node, const Path& path, Limits& out) {
+  in.fields(node, path,
+            {{"pending", [&](const auto& n, const Path& p) { in.duration(n, p, out.pending); }},
+             {"running", [&](const auto& n, const Path& p) { in.duration(n, p, out.running); }}});
+}
+
+void read_retry(NodeReader& in, const YamlNode& node, const Path& path, Retry& out) {
+  auto count = [&](const YamlNode& n, const Path& p) {
+    out.count = static_cast<uint32_t>(in.integer(n, p, 0, uint32_max));
+  };
+  if (node.is_scalar()) return count(node, path);
+  in.fields(node, path, {{"count", count}, {"backoff", [&](const auto& n, const Path& p) {
+                                              in.duration(n, p, out.backoff);
+                                            }}});
+}
+
+/// Numbers and bools become the text they were written as.
+void read_texts(NodeReader& in, const YamlNode& node, const Path& path,
+                std::map<std::string, std::string>& out) {
+  in.entries(node, path, [&](const YamlEntry& entry, const Path& entry_path) {
+    std::string text;
+    if (entry.value.kind != YamlNode::Kind::null) in.text(entry.value, entry_path, text);
+    out.insert_or_assign(entry.key, std::move(text));
+  });
+}
+
+void read_after(NodeReader& in, const YamlNode& node, const Path& path,
+                std::vector<ExperimentId>& out) {
+  in.items(node, path, [&](const YamlNode& item, const Path& item_path) {
+    std::string text;
+    in.text(item, item_path, text);
+    auto id = parse_experiment_id(text);
+    if (id)
+      out.push_back(*id);
+    else
+      in.fail(item, id.error().what, id.error().hint);
+  });
+}
+
+/// A continuous range cannot be a grid, and trials are drawn, so these choose random.
+std::string default_strategy(const ExperimentSpec& spec, const SweepSpec& sweep) {
+  if (!sweep.points.empty()) return "list";
+  if (sweep.trials) return "random";
+  for (const auto& parameter : spec.parameters) {
+    const auto& range = parameter.range;
+    if (range && !range->step && !range->count && !(range->min.is_int() && range->max.is_int()))
+      return "random";
+  }
+  return "grid";
+}
+
+}  // namespace
+
+void read_commands(NodeReader& in, const YamlNode& node, const std::string& path,
+                   std::vector<Command>& out) {
+  if (!node.is_list()) {
+    Command command;
+    in.text(node, path, command.shell);
+    out.push_back(std::move(command));
+    return;
+  }
+  in.items(node, path, [&](const YamlNode& item, const Path& item_path) {
+    Command command;
+    if (item.is_list())
+      in.items(item, item_path, [&](const YamlNode& word, const Path& word_path) {
+        in.text(word, word_path, command.argv.emplace_back());
+      });
+    else
+      in.text(item, item_path, command.shell);
+    out.push_back(std::move(command));
+  });
+}
+
+void read_submission(NodeReader& in, const YamlNode& root, ProjectFile& out) {
+  auto& spec = out.submission.experiment;
+  SweepSpec sweep;
+  bool has_sweep = false;
+  bool has_strategy = false;
+  in.fields(
+      root, "",
+      {{"project", [&](const auto& n, const Path& p) { in.text(n, p, spec.project); }},
+       {"name", [&](const auto& n, const Path& p) { in.text(n, p, spec.name); }},
+       {"run", [&](const auto& n, const Path& p) { read_commands(in, n, p, spec.run); }},
+       {"setup", [&](const auto& n, const Path& p) { read_commands(in, n, p, spec.setup); }},
+       {"resources",
+        [&](const auto& n, const Path& p) { read_resources(in, n, p, spec.resources); }},
+       {"workers", [&](const auto& n, const Path& p) { read_workers(in, n, p, spec.workers); }},
+       {"data", [&](const auto& n, const Path& p) { read_data(in, n, p, spec.data); }},
+       {"parameters",
+        [&](const auto& n, const Path& p) { read_parameters(in, n, p, spec, sweep.points); }},
+       {"sweep",
+        [&](const auto& n, const Path& p) {
+          has_sweep = true;
+          read_sweep(in, n, p, sweep, has_strategy);
+        }},
+       {"limits", [&](const auto& n, const Path& p) { read_limits(in, n, p, spec.limits); }},
+       {"retry", [&](const auto& n, const Path& p) { read_retry(in, n, p, spec.retry); }},
+       {"priority",
+        [&](const auto& n, const Path& p) {
+          spec.priority = static_cast<int32_t>(in.integer(n, p, 0, 100));
+        }},
+       {"env", [&](const auto& n, const Path& p) { read_texts(in, n, p, spec.env); }},
+       {"labels", [&](const auto& n, const Path& p) { read_texts(in, n, p, spec.labels); }},
+       {"after", [&](const auto& n, const Path& p) { read_after(in, n, p, spec.after); }},
+       {"seed", [&](const auto& n,
+                    const Path& p) { spec.seed = static_cast<uint64_t>(in.integer(n, p, 0)); }},
+       {"tasks", [&](const auto& n, const Path& p) {
+          in.entries(n, p, [&](const YamlEntry& e, const Path&) { out.tasks.push_back(e.key); });
+        }}});
+  if (!has_sweep) {
+    if (!sweep.points.empty())
+      in.fail(*root.find("parameters"), "listed points are searched by a sweep only",
+              "use troupe sweep, or give each parameter one value with --param");
+    return;
+  }
+  if (!has_strategy) sweep.strategy = default_strategy(spec, sweep);
+  if (sweep.trials && sweep.strategy != "random")
+    out.warnings.push_back(
+        fmt::format("trials means nothing to strategy {}: all points are taken", sweep.strategy));
+  out.submission.sweep = std::move(sweep);
+}
+
+}  // namespace troupe::config
