@@ -1,0 +1,261 @@
+// What is known, as answers.
+#include "client/api/convert.hpp"
+
+namespace troupe::api {
+
+namespace {
+
+capnp::Text::Reader as_text(const std::string& text) {
+  return {text.c_str(), text.size()};
+}
+
+/// Leaves null what has not happened yet.
+template <class Set>
+void set_time(Timestamp time, Set&& set) {
+  if (time) set_text(rfc3339(time), set);
+}
+
+void set_commands(wire::Commands::Builder out, const std::vector<Command>& commands) {
+  auto list = out.initList(static_cast<uint32_t>(commands.size()));
+  for (uint32_t i = 0; i < commands.size(); ++i) {
+    const auto& command = commands[i];
+    if (command.argv.empty()) {
+      list[i].setShell(as_text(command.shell));
+      continue;
+    }
+    auto argv = list[i].initArgv(static_cast<uint32_t>(command.argv.size()));
+    for (uint32_t w = 0; w < command.argv.size(); ++w) argv.set(w, as_text(command.argv[w]));
+  }
+}
+
+void set_texts(wire::Texts::Builder out, const std::map<std::string, std::string>& texts) {
+  auto entries = out.initEntries(static_cast<uint32_t>(texts.size()));
+  uint32_t i = 0;
+  for (const auto& [name, value] : texts) {
+    entries[i].setName(as_text(name));
+    entries[i].setValue(as_text(value));
+    ++i;
+  }
+}
+
+void set_params(wire::Values::Builder out, const std::map<std::string, Value>& params) {
+  auto entries = out.initEntries(static_cast<uint32_t>(params.size()));
+  uint32_t i = 0;
+  for (const auto& [name, value] : params) {
+    entries[i].setName(as_text(name));
+    set_value(entries[i].initValue(), value);
+    ++i;
+  }
+}
+
+void set_job(wire::Job::Builder out, ExperimentId id, const JobRecord& job) {
+  set_text(to_string(JobId{id, job.role, job.index}), [&](auto text) { out.setId(text); });
+  out.setNode(as_text(job.node));
+  out.setState(to_text(to_string(job.state)));
+  if (job.exit_code) out.initExitCode().setValue(*job.exit_code);
+  if (job.signal) out.initSignal().setValue(*job.signal);
+  auto gpus = out.initGpus(static_cast<uint32_t>(job.gpus.size()));
+  for (uint32_t i = 0; i < job.gpus.size(); ++i) gpus.set(i, job.gpus[i]);
+  set_time(job.started, [&](auto text) { out.setStarted(text); });
+  set_time(job.ended, [&](auto text) { out.setEnded(text); });
+}
+
+void set_attempt(wire::Attempt::Builder out, ExperimentId id, const AttemptRecord& attempt) {
+  out.setNumber(attempt.number);
+  out.setState(to_text(to_string(attempt.state)));
+  set_time(attempt.started, [&](auto text) { out.setStarted(text); });
+  set_time(attempt.ended, [&](auto text) { out.setEnded(text); });
+  if (attempt.error) set_error(out.initError(), *attempt.error);
+  auto jobs = out.initJobs(static_cast<uint32_t>(attempt.jobs.size()));
+  for (uint32_t i = 0; i < attempt.jobs.size(); ++i) set_job(jobs[i], id, attempt.jobs[i]);
+}
+
+/// What an experiment and a set show of their spec in the same way.
+template <class Builder>
+void set_spec(Builder out, const ExperimentSpec& spec) {
+  out.setName(as_text(spec.name));
+  out.setProject(as_text(spec.project));
+  out.setTask(as_text(spec.task));
+  set_commands(out.initCommand(), spec.run);
+  set_commands(out.initSetup(), spec.setup);
+  auto resources = out.initResources();
+  resources.setCpus(spec.resources.cpus);
+  resources.initMem().setBytes(spec.resources.mem);
+  resources.setGpus(spec.resources.gpus);
+  resources.setGpuType(as_text(spec.resources.gpu_type));
+  resources.initShm().setBytes(spec.resources.shm);
+  auto workers = out.initWorkers();
+  workers.setMin(spec.workers.min);
+  workers.setMax(spec.workers.max);
+  workers.setProcesses(spec.workers.processes);
+  out.setProcesses(spec.workers.processes);
+  out.setPriority(spec.priority);
+  auto limits = out.initLimits();
+  limits.initPending().setMs(static_cast<uint64_t>(spec.limits.pending.count()));
+  limits.initRunning().setMs(static_cast<uint64_t>(spec.limits.running.count()));
+  auto retry = out.initRetry();
+  retry.setCount(spec.retry.count);
+  retry.initBackoff().setMs(static_cast<uint64_t>(spec.retry.backoff.count()));
+  auto datasets = out.initDatasets(static_cast<uint32_t>(spec.data.size()));
+  for (uint32_t i = 0; i < spec.data.size(); ++i) {
+    datasets[i].setSource(as_text(spec.data[i].source));
+    datasets[i].setMount(as_text(spec.data[i].mount));
+  }
+  auto code = out.initCode();
+  code.setDigest(as_text(spec.code_digest));
+  code.setGit(as_text(spec.code_git));
+  set_texts(out.initEnv(), spec.env);
+  set_texts(out.initLabels(), spec.labels);
+  auto after = out.initAfter(static_cast<uint32_t>(spec.after.size()));
+  for (uint32_t i = 0; i < spec.after.size(); ++i)
+    set_text(to_string(spec.after[i]), [&](auto text) { after.set(i, text); });
+}
+
+void set_parameter(wire::Parameter::Builder out, const Parameter& parameter) {
+  out.setName(as_text(parameter.name));
+  if (parameter.is_constant()) {
+    set_value(out.initValue(), parameter.choices.front());
+  } else if (!parameter.range) {
+    auto choices = out.initChoices(static_cast<uint32_t>(parameter.choices.size()));
+    for (uint32_t i = 0; i < parameter.choices.size(); ++i)
+      set_value(choices[i], parameter.choices[i]);
+  } else {
+    auto range = out.initRange();
+    set_value(range.initMin(), parameter.range->min);
+    set_value(range.initMax(), parameter.range->max);
+    if (parameter.range->step) set_value(range.initStep(), *parameter.range->step);
+    if (parameter.range->count) range.initCount().setValue(*parameter.range->count);
+    range.setScale(parameter.range->log ? "log" : "linear");
+  }
+}
+
+void set_sweep(wire::ExperimentSet::Builder out, const SweepSpec& sweep) {
+  out.setStrategy(as_text(sweep.strategy));
+  if (sweep.seed) out.initSeed().setValue(*sweep.seed);
+  if (sweep.trials) out.initTrials().setValue(static_cast<int64_t>(*sweep.trials));
+  if (sweep.concurrency) out.initConcurrency().setValue(*sweep.concurrency);
+  if (sweep.metric) set_text(to_string(*sweep.metric), [&](auto text) { out.setMetric(text); });
+  out.setStopWhen(as_text(sweep.stop_when));
+  if (sweep.max_failures) out.initMaxFailures().setValue(*sweep.max_failures);
+  out.setOnStop(sweep.kill_on_stop ? "kill" : "finish");
+  if (sweep.early_stop.is_map()) set_values(out.initEarlyStop(), sweep.early_stop.as_map());
+}
+
+void set_members(wire::ExperimentSet::Builder out, const SetRecord& record,
+                 const Listing& listing) {
+  auto members = out.initMembers(static_cast<uint32_t>(listing.entries.size()));
+  uint32_t i = 0;
+  for (const auto& entry : listing.entries) {
+    auto member = members[i++];
+    const auto* experiment = std::get_if<ExperimentRecord>(&entry);
+    if (experiment == nullptr) continue;
+    set_text(to_string(experiment->id), [&](auto text) { member.setId(text); });
+    member.setState(to_text(to_string(experiment->state)));
+    set_params(member.initParams(), experiment->params);
+    if (!record.sweep.metric) continue;
+    auto value = experiment->metrics.find(record.sweep.metric->name);
+    if (value != experiment->metrics.end()) member.initValue().setValue(value->second);
+  }
+  out.setMembersNextPageToken(as_text(listing.next_page_token));
+}
+
+void set_metrics(wire::MetricSummary::Builder out, const std::map<std::string, double>& metrics) {
+  auto last = out.initLast().initEntries(static_cast<uint32_t>(metrics.size()));
+  uint32_t i = 0;
+  for (const auto& [name, value] : metrics) {
+    last[i].setName(as_text(name));
+    last[i].setValue(value);
+    ++i;
+  }
+}
+
+}  // namespace
+
+void set_experiment(wire::Experiment::Builder out, const ExperimentRecord& record) {
+  out.setKind("experiment");
+  set_text(to_string(record.id), [&](auto text) { out.setId(text); });
+  if (record.id.is_member())
+    set_text(to_string(record.id.parent()), [&](auto text) { out.setSet(text); });
+  if (record.spec) {
+    set_spec(out, *record.spec);
+    if (record.spec->seed) out.initSeed().setValue(*record.spec->seed);
+  }
+  out.setUser(as_text(record.user));
+  out.setState(to_text(to_string(record.state)));
+  out.setReason(as_text(record.reason));
+  if (record.error) set_error(out.initError(), *record.error);
+  set_params(out.initParams(), record.params);
+  set_time(record.created, [&](auto text) { out.setCreated(text); });
+  set_time(record.queued, [&](auto text) { out.setQueued(text); });
+  set_time(record.started, [&](auto text) { out.setStarted(text); });
+  set_time(record.ended, [&](auto text) { out.setEnded(text); });
+  if (record.exit_code) out.initExitCode().setValue(*record.exit_code);
+  auto attempts = out.initAttempts(static_cast<uint32_t>(record.attempts.size()));
+  for (uint32_t i = 0; i < record.attempts.size(); ++i)
+    set_attempt(attempts[i], record.id, record.attempts[i]);
+  if (!record.attempts.empty()) {
+    const auto& newest = record.attempts.back().jobs;
+    auto jobs = out.initJobs(static_cast<uint32_t>(newest.size()));
+    for (uint32_t i = 0; i < newest.size(); ++i) set_job(jobs[i], record.id, newest[i]);
+  }
+  set_metrics(out.initMetrics(), record.metrics);
+  if (!record.rerun_of.empty()) out.setRerunOf(as_text(record.rerun_of));
+}
+
+void set_set(wire::ExperimentSet::Builder out, const SetRecord& record, const Listing* members) {
+  out.setKind("set");
+  set_text(to_string(record.id), [&](auto text) { out.setId(text); });
+  if (record.spec) {
+    const auto& spec = *record.spec;
+    set_spec(out, spec);
+    std::map<std::string, Value> constants;
+    auto parameters = out.initParameters(static_cast<uint32_t>(spec.parameters.size()));
+    for (uint32_t i = 0; i < spec.parameters.size(); ++i) {
+      const auto& parameter = spec.parameters[i];
+      set_parameter(parameters[i], parameter);
+      if (parameter.is_constant()) constants.emplace(parameter.name, parameter.choices.front());
+    }
+    set_params(out.initParams(), constants);
+  }
+  out.setUser(as_text(record.user));
+  out.setState(to_text(to_string(record.state)));
+  out.setReason(as_text(record.reason));
+  if (record.error) set_error(out.initError(), *record.error);
+  set_time(record.created, [&](auto text) { out.setCreated(text); });
+  set_time(record.created, [&](auto text) { out.setQueued(text); });
+  set_time(record.started, [&](auto text) { out.setStarted(text); });
+  set_time(record.ended, [&](auto text) { out.setEnded(text); });
+  set_metrics(out.initMetrics(), {});
+  if (!record.rerun_of.empty()) out.setRerunOf(as_text(record.rerun_of));
+  set_sweep(out, record.sweep);
+  out.setSize(record.size);
+  out.setNext(record.next);
+  auto counts = out.initCounts();
+  counts.setFinished(record.finished);
+  counts.setFailed(record.failed);
+  counts.setKilled(record.killed);
+  out.setMembersNextPageToken("");
+  if (members != nullptr) set_members(out, record, *members);
+  if (record.best_member) {
+    auto best = out.initBest();
+    set_text(to_string(ExperimentId{record.id.top, *record.best_member}),
+             [&](auto text) { best.setId(text); });
+    set_params(best.initParams(), record.best_params);
+    best.initValue().setValue(record.best_value);
+  }
+}
+
+void set_entry(wire::Entry::Builder out, const Entry& entry, const Listing* members) {
+  if (const auto* experiment = std::get_if<ExperimentRecord>(&entry))
+    set_experiment(out.initExperiment(), *experiment);
+  else
+    set_set(out.initSet(), std::get<SetRecord>(entry), members);
+}
+
+void set_listing(wire::Listing::Builder out, const Listing& listing) {
+  auto list = out.initExperiments(static_cast<uint32_t>(listing.entries.size()));
+  for (uint32_t i = 0; i < listing.entries.size(); ++i) set_entry(list[i], listing.entries[i]);
+  out.setNextPageToken(as_text(listing.next_page_token));
+}
+
+}  // namespace troupe::api

@@ -1,0 +1,101 @@
+// Small answers: submissions, waiting, series, outputs, nodes, events.
+#include "client/api/convert.hpp"
+
+namespace troupe::api {
+
+namespace {
+
+capnp::Text::Reader as_text(const std::string& text) {
+  return {text.c_str(), text.size()};
+}
+
+}  // namespace
+
+void set_submitted(wire::Submitted::Builder out, const Submitted& submitted) {
+  set_text(to_string(submitted.id), [&](auto text) { out.setId(text); });
+  out.setKind(submitted.is_set ? "set" : "experiment");
+  out.setSize(submitted.size);
+  out.setRepeated(submitted.repeated);
+}
+
+void set_submit_result(wire::SubmitResult::Builder out, const Result<Submitted>& result) {
+  if (result)
+    set_submitted(out.initSubmitted(), *result);
+  else
+    set_error(out.initError(), result.error());
+}
+
+void set_waiting(wire::Waiting::Builder out, const Waiting& waiting) {
+  out.setState(to_text(to_string(waiting.state)));
+  auto reasons = out.initReasons(static_cast<uint32_t>(waiting.reasons.size()));
+  for (uint32_t i = 0; i < waiting.reasons.size(); ++i) reasons.set(i, as_text(waiting.reasons[i]));
+  if (!waiting.expected_start.empty()) out.setExpectedStart(as_text(waiting.expected_start));
+  if (!waiting.starts_now_with.empty()) out.setStartsNowWith(as_text(waiting.starts_now_with));
+}
+
+void set_series(wire::MetricSeries::Builder out, const std::string& name,
+                const std::vector<MetricPoint>& points) {
+  out.setName(as_text(name));
+  auto list = out.initPoints(static_cast<uint32_t>(points.size()));
+  for (uint32_t i = 0; i < points.size(); ++i) {
+    list[i].setStep(points[i].step);
+    list[i].setValue(points[i].value);
+    set_text(rfc3339(points[i].time), [&](auto text) { list[i].setTime(text); });
+  }
+}
+
+void set_output(wire::OutputEntry::Builder out, const OutputEntry& entry) {
+  out.setPath(as_text(entry.path));
+  out.setSize(entry.size);
+  set_text(rfc3339(entry.modified), [&](auto text) { out.setModified(text); });
+  out.setIsLink(entry.is_link);
+  out.setTarget(as_text(entry.target));
+}
+
+void set_node(wire::Node::Builder out, const NodeView& node) {
+  out.setName(as_text(node.name));
+  out.setState(as_text(node.state));
+  out.setCpus(node.cpus);
+  out.setCpusUsed(node.cpus_used);
+  out.setMem(node.mem);
+  out.setMemUsed(node.mem_used);
+  out.setGpus(node.gpus);
+  out.setGpusUsed(node.gpus_used);
+  out.setGpuType(as_text(node.gpu_type));
+  out.setJobs(node.jobs);
+  out.setVersion(as_text(node.version));
+  if (node.joined) set_text(rfc3339(node.joined), [&](auto text) { out.setJoined(text); });
+  auto labels = out.initLabels().initEntries(static_cast<uint32_t>(node.labels.size()));
+  uint32_t i = 0;
+  for (const auto& [name, value] : node.labels) {
+    labels[i].setName(as_text(name));
+    labels[i].setValue(as_text(value));
+    ++i;
+  }
+}
+
+void set_event(wire::Event::Builder out, const Event& event) {
+  out.setNumber(event.number);
+  set_text(rfc3339(event.time), [&](auto text) { out.setTime(text); });
+  out.setKind(as_text(event.kind));
+  out.setSubject(as_text(event.subject));
+  out.setProject(as_text(event.project));
+  out.setFrom(as_text(event.from));
+  out.setTo(as_text(event.to));
+  out.setCause(as_text(event.cause));
+  if (event.error) set_error(out.initError(), *event.error);
+}
+
+void set_event_page(wire::EventPage::Builder out, const EventPage& page) {
+  auto events = out.initEvents(static_cast<uint32_t>(page.events.size()));
+  for (uint32_t i = 0; i < page.events.size(); ++i) set_event(events[i], page.events[i]);
+  out.setLast(page.last);
+}
+
+void set_who(wire::WhoAmI::Builder out, const Caller& caller) {
+  out.setUser(as_text(caller.user));
+  out.setAdmin(caller.admin);
+  if (caller.job) set_text(to_string(*caller.job), [&](auto text) { out.setJob(text); });
+}
+
+}  // namespace troupe::api

@@ -1,0 +1,53 @@
+// Outputs: the list, and files in pieces.
+#include "client/api/convert.hpp"
+#include "client/api/router.hpp"
+#include "client/api/send_file.hpp"
+
+#include <capnp/message.h>
+
+namespace troupe::api {
+
+namespace {
+
+kj::Promise<void> list(Exchange& x) {
+  auto id = x.id();
+  if (!id) return x.send_error(id.error());
+  return x.service().outputs(x.caller, *id).then([&x](Result<std::vector<OutputEntry>>&& entries) {
+    if (!entries) return x.send_error(entries.error());
+    capnp::MallocMessageBuilder message;
+    auto out = message.initRoot<wire::Outputs>();
+    auto rows = out.initOutputs(static_cast<uint32_t>(entries->size()));
+    for (uint32_t i = 0; i < entries->size(); ++i) set_output(rows[i], (*entries)[i]);
+    return x.send_json(out.asReader());
+  });
+}
+
+kj::Promise<void> get(Exchange& x) {
+  auto id = x.id();
+  if (!id) return x.send_error(id.error());
+  return send_file(x, [&x, id = *id](uint64_t offset, uint32_t limit) {
+    return x.service().read_output(x.caller, id, x.captures[1], offset, limit);
+  });
+}
+
+}  // namespace
+
+void add_output_routes(std::vector<Route>& routes) {
+  routes.push_back({kj::HttpMethod::GET,
+                    "/api/v1/experiments/{id}/outputs",
+                    list,
+                    "The files it left",
+                    {},
+                    std::nullopt,
+                    capnp::Schema::from<wire::Outputs>()});
+  routes.push_back({kj::HttpMethod::GET,
+                    "/api/v1/experiments/{id}/outputs/{path*}",
+                    get,
+                    "The bytes of one file; takes Range",
+                    {},
+                    std::nullopt,
+                    std::nullopt,
+                    "application/octet-stream"});
+}
+
+}  // namespace troupe::api
