@@ -1,0 +1,33 @@
+// Samplers say which point each member of a sweep tries. Owned by the set's actor; one thread.
+#pragma once
+
+#include "hpo/space.hpp"
+#include "runtime/core/result.hpp"
+#include "runtime/core/spec.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace troupe::hpo {
+
+class Sampler {
+ public:
+  virtual ~Sampler() = default;
+  /// Members in all; none where only the spec's `trials` could end it and it has none.
+  virtual std::optional<uint64_t> size() const = 0;
+  /// The point of a member, counted from 1: always the same for the same spec and seed, in whatever
+  /// order it is asked. `invalid` outside 1..size().
+  virtual Result<Point> suggest(uint64_t trial) = 0;
+};
+
+/// `sweep.seed` must be set for random. `invalid` where strategy and parameters do not go together.
+Result<std::unique_ptr<Sampler>> make_sampler(const std::vector<Parameter>& parameters,
+                                              const SweepSpec& sweep);
+
+/// How many members the set will have; `invalid` for none, for an endless one and above
+/// limits::set_members_max.
+Result<uint64_t> set_size(const std::vector<Parameter>& parameters, const SweepSpec& sweep);
+
+}  // namespace troupe::hpo

@@ -1,0 +1,187 @@
+#include "hpo/space.hpp"
+
+#include "runtime/core/assert.hpp"
+#include "runtime/core/json.hpp"
+#include "runtime/core/limits.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+namespace troupe::hpo {
+namespace {
+
+constexpr auto uncountable = std::numeric_limits<uint64_t>::max();
+
+uint64_t times(uint64_t a, uint64_t b) {
+  if (a != 0 && b > uncountable / a) return uncountable;
+  return a * b;
+}
+
+int64_t rounded_into(double value, int64_t least, int64_t most) {
+  // Compared as doubles first: a double above the largest int64 has no int64 to round to.
+  if (value <= static_cast<double>(least)) return least;
+  if (value >= static_cast<double>(most)) return most;
+  return std::clamp<int64_t>(std::llround(value), least, most);
+}
+
+}  // namespace
+
+Result<Axis> Axis::make(const Parameter& parameter) {
+  if (auto problem = check_parameter(parameter))
+    return Error{Errc::invalid, fmt::format("parameter {}: {}", parameter.name, problem->field),
+                 problem->message, problem->hint};
+  Axis axis;
+  axis.name_ = parameter.name;
+  axis.choices_ = parameter.choices;
+  axis.range_ = parameter.range;
+  if (!parameter.range) {
+    axis.points_ = parameter.choices.size();
+    return axis;
+  }
+  const auto& range = *parameter.range;
+  axis.is_int_ = range.min.is_int() && range.max.is_int() && (!range.step || range.step->is_int());
+  axis.min_ = Decimal::from(range.min).value();
+  axis.max_ = Decimal::from(range.max).value();
+  if (axis.is_int_ || range.step) {
+    axis.step_ = range.step ? Decimal::from(*range.step).value() : Decimal{1};
+    auto last = Decimal::steps(axis.min_, axis.max_, axis.step_);
+    axis.points_ = last == uncountable ? last : last + 1;
+    if (auto top = Decimal::at(axis.min_, axis.step_, last); !top)
+      return Error{Errc::invalid, fmt::format("parameter {}: step", parameter.name),
+                   top.error().detail, top.error().hint};
+  } else if (axis.min_ == axis.max_) {
+    axis.points_ = 1;
+  }
+  if (range.count && static_cast<uint64_t>(*range.count) > limits::set_members_max)
+    return Error{Errc::invalid, fmt::format("parameter {}: count", parameter.name),
+                 fmt::format("{} points are more than {}", *range.count, limits::set_members_max),
+                 "take fewer points"};
+  if (range.count && axis.points_ != uint64_t{1}) axis.make_count_points();
+  return axis;
+}
+
+void Axis::make_count_points() {
+  auto count = static_cast<uint64_t>(*range_->count);
+  std::vector<Value> values;
+  const double least = range_->min.as_number(), most = range_->max.as_number();
+  auto real = [&](double share) {
+    if (range_->log) return std::exp(std::log(least) + share * (std::log(most) - std::log(least)));
+    return least * (1 - share) + most * share;  // no overflow where the width has one
+  };
+  for (uint64_t i = 0; i < count; ++i) {
+    auto share = count == 1 ? 0.5 : static_cast<double>(i) / static_cast<double>(count - 1);
+    Value value;
+    if (count > 1 && i == 0 && !range_->step) {
+      value = range_->min;
+    } else if (count > 1 && i == count - 1 && !range_->step) {
+      value = range_->max;
+    } else if (range_->step) {
+      auto last = static_cast<double>(*points_ - 1);
+      value = at(std::min(*points_ - 1, static_cast<uint64_t>(std::llround(share * last))));
+    } else if (is_int_) {
+      value = rounded_into(real(share), range_->min.as_int(), range_->max.as_int());
+    } else {
+      value = std::clamp(real(share), least, most);
+    }
+    if (value.is_int() && !is_int_) value = value.as_number();
+    if (values.empty() || values.back() != value) values.push_back(std::move(value));
+  }
+  count_points_ = std::move(values);
+}
+
+Value Axis::at(uint64_t k) const {
+  TROUPE_ASSERT(points_ && k < *points_, "a point outside its axis");
+  if (!range_) return choices_[k];
+  if (!is_int_ && !range_->step) return min_.to_value(false);
+  return Decimal::at(min_, step_, k).value().to_value(is_int_);
+}
+
+std::optional<uint64_t> Axis::grid_points() const {
+  return count_points_ ? count_points_->size() : points_;
+}
+
+Value Axis::grid_at(uint64_t k) const {
+  return count_points_ ? count_points_->at(k) : at(k);
+}
+
+double Axis::draw_real(Draws& draws) const {
+  double least = range_->min.as_number(), most = range_->max.as_number();
+  if (is_int_) least -= 0.5, most += 0.5;  // both ends get their full share after rounding
+  // 2^53 steps from end to end, both included: a plain [0, 1) would never reach the upper one.
+  auto share = static_cast<double>(draws.below((uint64_t{1} << 53) + 1)) * 0x1p-53;
+  if (range_->log) return std::exp(std::log(least) + share * (std::log(most) - std::log(least)));
+  return least * (1 - share) + most * share;
+}
+
+uint64_t Axis::draw_index(Draws& draws) const {
+  TROUPE_ASSERT(points_.has_value(), "an index on a continuous axis");
+  if (is_even() || is_constant()) return draws.below(*points_ == uncountable ? 0 : *points_);
+  auto least = range_->min.as_int();
+  return static_cast<uint64_t>(rounded_into(draw_real(draws), least, range_->max.as_int())) -
+         static_cast<uint64_t>(least);
+}
+
+Value Axis::draw(Draws& draws) const {
+  if (points_) return at(draw_index(draws));
+  return std::clamp(draw_real(draws), range_->min.as_number(), range_->max.as_number());
+}
+
+Result<Space> Space::make(const std::vector<Parameter>& parameters) {
+  Space space;
+  std::set<std::string_view> names;
+  for (const auto& parameter : parameters) {
+    if (!names.insert(parameter.name).second)
+      return Error{Errc::invalid, fmt::format("parameter {}", parameter.name),
+                   "the name stands there twice", "give each parameter its own name"};
+    auto axis = Axis::make(parameter);
+    if (!axis) return std::move(axis).error();
+    space.axes_.push_back(std::move(*axis));
+  }
+  return space;
+}
+
+std::optional<uint64_t> Space::size() const {
+  uint64_t size = 1;
+  for (const auto& axis : axes_) {
+    if (!axis.points()) return std::nullopt;
+    size = times(size, *axis.points());
+  }
+  return size;
+}
+
+std::optional<uint64_t> Space::grid_size() const {
+  uint64_t size = 1;
+  for (const auto& axis : axes_) {
+    if (!axis.grid_points()) return std::nullopt;
+    size = times(size, *axis.grid_points());
+  }
+  return size;
+}
+
+Point Space::at(uint64_t k) const {
+  Point point;
+  for (auto axis = axes_.rbegin(); axis != axes_.rend(); ++axis) {
+    point[axis->name()] = axis->at(k % *axis->points());
+    k /= *axis->points();
+  }
+  return point;
+}
+
+Point Space::grid_at(uint64_t k) const {
+  Point point;
+  for (auto axis = axes_.rbegin(); axis != axes_.rend(); ++axis) {
+    point[axis->name()] = axis->grid_at(k % *axis->grid_points());
+    k /= *axis->grid_points();
+  }
+  return point;
+}
+
+std::string identity(const Point& point) {
+  return json_text(ValueMap{point.begin(), point.end()});
+}
+
+}  // namespace troupe::hpo

@@ -1,0 +1,76 @@
+// The space a sweep searches: one axis per parameter. Both ends of a range belong to it; steps are
+// counted in decimals, so 0.1..0.3 by 0.1 is three points. Pure values, immutable once made.
+#pragma once
+
+#include "hpo/random.hpp"
+#include "runtime/core/decimal.hpp"
+#include "runtime/core/result.hpp"
+#include "runtime/core/spec.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace troupe::hpo {
+
+/// The values of one member, by parameter name.
+using Point = std::map<std::string, Value>;
+
+class Axis {
+ public:
+  /// The parameter must be valid in itself (check_parameter); what is not is `invalid` here too.
+  static Result<Axis> make(const Parameter& parameter);
+
+  const std::string& name() const { return name_; }
+  bool is_constant() const { return points_ == uint64_t{1}; }
+
+  /// How many values there are; none for a continuous range. UINT64_MAX: that many or more.
+  std::optional<uint64_t> points() const { return points_; }
+  /// The k-th of them, k below points().
+  Value at(uint64_t k) const;
+  /// How many points a grid takes: `count` where it is given, else all; none where it cannot.
+  std::optional<uint64_t> grid_points() const;
+  Value grid_at(uint64_t k) const;
+
+  /// Whether a random draw takes each of points() with the same chance.
+  bool is_even() const { return !(range_ && range_->log); }
+  /// A draw of a finite axis as the index for at().
+  uint64_t draw_index(Draws& draws) const;
+  Value draw(Draws& draws) const;
+
+ private:
+  void make_count_points();
+  double draw_real(Draws& draws) const;
+
+  std::string name_;
+  std::vector<Value> choices_;
+  std::optional<ParameterRange> range_;
+  bool is_int_ = false;
+  Decimal min_, max_, step_;
+  std::optional<uint64_t> points_;
+  std::optional<std::vector<Value>> count_points_;
+};
+
+class Space {
+ public:
+  static Result<Space> make(const std::vector<Parameter>& parameters);
+
+  const std::vector<Axis>& axes() const { return axes_; }
+  /// All points; none where an axis is continuous. UINT64_MAX: that many or more.
+  std::optional<uint64_t> size() const;
+  /// The k-th point, the last-named axis fastest.
+  Point at(uint64_t k) const;
+  /// The same over the grid's points.
+  std::optional<uint64_t> grid_size() const;
+  Point grid_at(uint64_t k) const;
+
+ private:
+  std::vector<Axis> axes_;
+};
+
+/// One text for equal points: canonical JSON.
+std::string identity(const Point& point);
+
+}  // namespace troupe::hpo
