@@ -1,0 +1,102 @@
+// git_state: what git says about a tree, asked without a shell, hooks or locks.
+#include "client/cpp/code_tree.hpp"
+#include "runtime/core/fd.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char** environ;
+
+namespace troupe::client {
+
+namespace {
+
+// A tree that takes git longer is submitted without the note: it is a convenience.
+constexpr auto git_time_max = std::chrono::seconds{10};
+constexpr size_t output_max = 4096;
+
+struct Output {
+  bool good = false;
+  std::string text;  // the first output_max bytes
+};
+
+/// Reads until the end, enough, or the deadline.
+std::string read_some(int fd) {
+  std::string text;
+  auto deadline = std::chrono::steady_clock::now() + git_time_max;
+  char buffer[1024];
+  while (text.size() < output_max) {
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    pollfd waiting{fd, POLLIN, 0};
+    auto ready = ::poll(&waiting, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) break;
+    auto n = ::read(fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return text;
+    text.append(buffer, static_cast<size_t>(n));
+  }
+  return text;
+}
+
+Output run_git(const std::string& root, std::vector<std::string> words) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return {};
+  UniqueFd out{ends[0]};
+  UniqueFd in{ends[1]};
+  // The file system monitor is a program that the repository's settings may name.
+  std::vector<std::string> line{"git", "--no-optional-locks",      "-c", "core.fsmonitor=false",
+                                "-c",  "core.hooksPath=/dev/null", "-C", root};
+  line.insert(line.end(), words.begin(), words.end());
+  std::vector<char*> argv;
+  for (auto& word : line) argv.push_back(word.data());
+  argv.push_back(nullptr);
+
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_adddup2(&actions, in.get(), 1);
+  ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+  pid_t pid = 0;
+  auto failed = ::posix_spawnp(&pid, "git", &actions, nullptr, argv.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) return {};
+
+  in.reset();
+  Output output;
+  output.text = read_some(out.get());
+  bool cut = output.text.size() >= output_max;
+  // Either it has ended, has more to say than we want, or is too slow.
+  char more;
+  bool ended =
+      !cut && ::fcntl(out.get(), F_SETFL, O_NONBLOCK) == 0 && ::read(out.get(), &more, 1) == 0;
+  if (!ended) ::kill(pid, SIGKILL);
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  output.good = cut || (ended && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  return output;
+}
+
+}  // namespace
+
+std::string git_state(const std::string& root) {
+  auto head = run_git(root, {"rev-parse", "--verify", "HEAD"});
+  auto commit = head.text.substr(0, head.text.find('\n'));
+  if (!head.good || commit.size() < 40 ||
+      commit.find_first_not_of("0123456789abcdef") != std::string::npos)
+    return {};
+  auto status = run_git(root, {"status", "--porcelain", "--", "."});
+  if (!status.good) return commit;
+  return status.text.empty() ? commit : commit + "+dirty";
+}
+
+}  // namespace troupe::client
