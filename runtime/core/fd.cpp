@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
@@ -57,8 +58,11 @@ Result<std::string> read_file(const std::string& path, size_t bytes_max) {
 
 Result<void> replace_file(const std::string& path, std::string_view bytes, unsigned mode,
                           bool durable) {
-  auto temporary = fmt::format("{}.tmp{}", path, ::getpid());
-  auto fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode);
+  static std::atomic<uint64_t> counter{0};  // threads may replace the same file at once
+  auto temporary = fmt::format("{}.tmp{}.{}", path, ::getpid(), ++counter);
+  // One left by a crash of a process of our number would keep its mode, and the file may be secret.
+  ::unlink(temporary.c_str());
+  auto fd = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, mode);
   if (!fd) return std::move(fd).error();
   auto fail = [&](Error error) {
     ::unlink(temporary.c_str());

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <utility>
+
 namespace troupe {
 
 namespace {
@@ -59,8 +62,11 @@ class Reader {
   }
   template <class T>
   void integer(std::string_view key, T& out) {
-    if (const auto* v = get(key))
-      v->is_int() ? void(out = static_cast<T>(v->as_int())) : fail(key, "integer");
+    const auto* v = get(key);
+    if (v == nullptr) return;
+    if (!v->is_int()) return fail(key, "integer");
+    if (!std::in_range<T>(v->as_int())) return fail(key, "number in its range");
+    out = static_cast<T>(v->as_int());
   }
   template <class T>
   void integer(std::string_view key, std::optional<T>& out) {
@@ -74,7 +80,12 @@ class Reader {
     std::string digits;
     if (get(key) == nullptr) return;
     text(key, digits);
-    out = std::strtoull(digits.c_str(), nullptr, 10);
+    uint64_t number = 0;
+    const auto* end = digits.data() + digits.size();
+    auto [stop, code] = std::from_chars(digits.data(), end, number);
+    if (digits.empty() || code != std::errc{} || stop != end)
+      return fail(key, "whole number as a string");
+    out = number;
   }
   void duration(std::string_view key, Duration& out) {
     int64_t ms = out.count();
@@ -109,6 +120,15 @@ class Reader {
       out.push_back(std::move(command));
     }
   }
+  /// The list of that key, empty where there is none.
+  const ValueList& list(std::string_view key) {
+    static const ValueList none;
+    const auto* v = get(key);
+    if (v == nullptr) return none;
+    if (v->is_list()) return v->as_list();
+    fail(key, "list");
+    return none;
+  }
   const Value* get(std::string_view key) const { return value_.find(key); }
   void fail(std::string_view key, std::string_view kind) {
     if (!error_)
@@ -136,6 +156,8 @@ Result<Parameter> parameter_from(const Value& value) {
     fields.integer("count", r.count);
     std::string scale;
     fields.text("scale", scale);
+    if (!scale.empty() && scale != "log" && scale != "linear")
+      fields.fail("scale", "log or linear");
     r.log = scale == "log";
     if (fields.error()) return *fields.error();
     parameter.range = std::move(r);
@@ -232,23 +254,18 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
     w.integer("processes", spec.workers.processes);
     if (w.error()) return *w.error();
   }
-  if (const auto* data = in.get("data"); data != nullptr && data->is_list()) {
-    for (const auto& item : data->as_list()) {
-      DataMount mount;
-      Reader d{item};
-      d.text("source", mount.source);
-      d.text("mount", mount.mount);
-      if (d.error()) return *d.error();
-      spec.data.push_back(std::move(mount));
-    }
+  for (const auto& item : in.list("data")) {
+    DataMount mount;
+    Reader d{item};
+    d.text("source", mount.source);
+    d.text("mount", mount.mount);
+    if (d.error()) return *d.error();
+    spec.data.push_back(std::move(mount));
   }
-  if (const auto* parameters = in.get("parameters");
-      parameters != nullptr && parameters->is_list()) {
-    for (const auto& item : parameters->as_list()) {
-      auto parameter = parameter_from(item);
-      if (!parameter) return std::move(parameter).error();
-      spec.parameters.push_back(std::move(*parameter));
-    }
+  for (const auto& item : in.list("parameters")) {
+    auto parameter = parameter_from(item);
+    if (!parameter) return std::move(parameter).error();
+    spec.parameters.push_back(std::move(*parameter));
   }
   in.duration("pending_ms", spec.limits.pending);
   in.duration("running_ms", spec.limits.running);
@@ -261,12 +278,10 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
   in.integer("priority", spec.priority);
   in.texts("env", spec.env);
   in.texts("labels", spec.labels);
-  if (const auto* after = in.get("after"); after != nullptr && after->is_list()) {
-    for (const auto& item : after->as_list()) {
-      auto id = parse_experiment_id(item.to_text());
-      if (!id) return std::move(id).error();
-      spec.after.push_back(*id);
-    }
+  for (const auto& item : in.list("after")) {
+    auto id = parse_experiment_id(item.to_text());
+    if (!id) return std::move(id).error();
+    spec.after.push_back(*id);
   }
   in.unsigned_text("seed", spec.seed);
   if (in.error()) return *in.error();
@@ -310,16 +325,16 @@ Result<SweepSpec> sweep_spec_from(const Value& value) {
   in.integer("max_failures", sweep.max_failures);
   std::string on_stop = "kill";
   in.text("on_stop", on_stop);
-  sweep.kill_on_stop = on_stop != "finish";
+  if (on_stop != "kill" && on_stop != "finish") in.fail("on_stop", "kill or finish");
+  sweep.kill_on_stop = on_stop == "kill";
   if (const auto* early = in.get("early_stop")) sweep.early_stop = *early;
-  if (const auto* points = in.get("points"); points != nullptr && points->is_list())
-    for (const auto& point : points->as_list()) {
-      if (!point.is_map()) {
-        in.fail("points", "list of maps");
-        break;
-      }
-      sweep.points.emplace_back(point.as_map().begin(), point.as_map().end());
+  for (const auto& point : in.list("points")) {
+    if (!point.is_map()) {
+      in.fail("points", "list of maps");
+      break;
     }
+    sweep.points.emplace_back(point.as_map().begin(), point.as_map().end());
+  }
   if (in.error()) return *in.error();
   return sweep;
 }

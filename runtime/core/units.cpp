@@ -21,10 +21,13 @@ std::string_view trim(std::string_view text) {
 
 /// Takes an unsigned decimal number off the front; nothing if there is none.
 std::optional<double> take_number(std::string_view& text) {
+  // from_chars knows "nan", "inf" and "-1", too.
+  if (text.empty() || (!std::isdigit(static_cast<unsigned char>(text[0])) && text[0] != '.'))
+    return std::nullopt;
   double number = 0;
   auto [end, code] =
       std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-  if (code != std::errc{} || end == text.data() || number < 0) return std::nullopt;
+  if (code != std::errc{}) return std::nullopt;
   text.remove_prefix(static_cast<size_t>(end - text.data()));
   return number;
 }
@@ -82,13 +85,14 @@ std::string bytes_text(uint64_t bytes) {
   constexpr const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   auto number = static_cast<double>(bytes);
   size_t unit = 0;
-  while (number >= 1024 && unit < 6) {
+  while (number >= (unit == 0 ? 1024 : 1023.95) &&
+         unit < 6) {  // what would be printed as 1024.0 is one of the next unit
     number /= 1024;
     ++unit;
   }
-  if (unit == 0 || number == std::floor(number))
-    return fmt::format("{:.0f} {}", number, units[unit]);
-  return fmt::format("{:.1f} {}", number, units[unit]);
+  auto text = fmt::format("{:.1f}", number);
+  if (text.ends_with(".0")) text.resize(text.size() - 2);
+  return fmt::format("{} {}", text, units[unit]);
 }
 
 Result<Duration> parse_duration(std::string_view text) {
@@ -116,6 +120,7 @@ std::string duration_text(Duration duration) {
   auto ms = duration.count();
   if (ms < 0) return "-" + duration_text(-duration);
   if (ms < 1000) return ms == 0 ? "0s" : fmt::format("{}ms", ms);
+  if (ms >= 59'950 && ms < 60'000) ms = 60'000;  // never "60.0s"
   if (ms < 60'000) {
     if (ms % 1000 == 0) return fmt::format("{}s", ms / 1000);
     return fmt::format("{:.1f}s", static_cast<double>(ms) / 1000);
