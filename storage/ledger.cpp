@@ -162,13 +162,15 @@ Ledger::Ledger(std::unique_ptr<Impl> impl) : impl_{std::move(impl)} {}
 Ledger::~Ledger() = default;
 
 Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options) {
-  auto env = Env::open({options.dir + "/ledger",
-                        "the ledger",
-                        options.map_bytes,
-                        options.reserve_bytes,
-                        ledger_version,
-                        {"meta", "experiments", "sets", "specs", "tops", "index", "events", "keys",
-                         "tokens", "users"}});
+  EnvOptions wanted;
+  wanted.dir = options.dir + "/ledger";
+  wanted.title = "the ledger";
+  wanted.map_bytes = options.map_bytes;
+  wanted.reserve_bytes = options.reserve_bytes;
+  wanted.version = ledger_version;
+  wanted.tables = {"meta",  "experiments", "sets", "specs",  "tops",
+                   "index", "events",      "keys", "tokens", "users"};  // as LedgerTable
+  auto env = Env::open(std::move(wanted));
   if (!env) return std::move(env).error();
   auto impl = std::make_unique<Impl>();
   impl->env = std::move(*env);

@@ -195,8 +195,9 @@ Result<std::unique_ptr<Env>> Env::open(EnvOptions options) {
   mdb_env_set_maxdbs(env->env_, static_cast<MDB_dbi>(env->options_.tables.size()));
   mdb_env_set_maxreaders(env->env_, readers_max);
   // NORDAHEAD: reads are points and short ranges, and pages read ahead would count as our memory.
-  if (int code =
-          mdb_env_open(env->env_, env->options_.dir.c_str(), MDB_NOTLS | MDB_NORDAHEAD, 0600))
+  unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
+  if (!env->options_.sync_each) flags |= MDB_NOMETASYNC;
+  if (int code = mdb_env_open(env->env_, env->options_.dir.c_str(), flags, 0600))
     return env->error(code, "opening");
   auto data = open_file(env->file("data.mdb"), O_RDWR);
   if (!data) return std::move(data).error();
@@ -275,6 +276,11 @@ Result<void> Env::make_room(bool urgent) {
     log::warning("storage", "the disk of {} is full: its reserve was given up", options_.dir);
   want = std::min(used + room_margin, want);
   if (want > length_) extend(want);  // where even this fails, what is left may be enough
+  return ok();
+}
+
+Result<void> Env::sync() {
+  if (int code = mdb_env_sync(env_, 1)) return error(code, "a sync");
   return ok();
 }
 

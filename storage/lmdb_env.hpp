@@ -24,6 +24,9 @@ struct EnvOptions {
   uint64_t map_bytes = 0;
   uint64_t reserve_bytes = 0;  // 0: no reserve
   uint32_t version = 1;        // of the stored form
+  /// Every commit survives a power cut. Otherwise the newest may be undone until sync(); what is
+  /// stored stays whole either way.
+  bool sync_each = true;
   std::vector<const char*> tables;
 };
 
@@ -67,6 +70,8 @@ class Env {
   /// Makes room ahead of a commit: disk blocks for `margin` bytes beyond those used. `urgent` gives
   /// up the reserve where the disk is full; others are refused then.
   Result<void> make_room(bool urgent);
+  /// Makes every earlier commit survive a power cut.
+  Result<void> sync();
   /// Commits, synced, and keeps the file at least as long as its pages.
   Result<void> commit(MDB_txn* txn);
 

@@ -67,10 +67,10 @@ class SeriesStore {
   SeriesStore& operator=(const SeriesStore&) = delete;
 
   /// One transaction. A chunk that ends at or below what is known of its source is ignored; of one
-  /// that begins below it, only points with `end` above count; one that begins above it (a gap) is
-  /// taken: bytes lost before the store saw them are the caller's to report. With `durable` false
-  /// the sync is left to a later append: after a power cut both points and offset step back
-  /// together, so the caller reads the source again.
+  /// that begins below it only points with `end` above count, and where a point has no `end` the
+  /// whole chunk is left out: reading again from consumed() loses nothing. A chunk that begins
+  /// above (a gap) is taken. Without `durable` a power cut may undo the newest appends, points and
+  /// offsets together, and never harms the store.
   Result<SeriesAppended> append(std::span<const SeriesChunk> chunks, bool durable = true);
 
   /// How far this source was read: 0 at first.
