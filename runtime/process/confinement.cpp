@@ -101,14 +101,16 @@ Confinement probe_confinement() {
   found.note = "no cgroup file system is mounted";
   for (auto& mount : cgroup_mounts()) {
     if (mount.version_2) {
+      if (found.version != 0) continue;  // of version 1, beside which this has no controllers
       auto dir = own_group(mount, "");
       // Works only where our group holds no process itself (delegated by systemd, or the root).
       (void)write_value(dir + "/cgroup.subtree_control", "+cpu +memory");
-      if (!found.cpu() && usable(dir, "cpu.max", found.note)) found.cpu_dir = dir;
-      if (!found.memory() && usable(dir, "memory.max", found.note)) found.memory_dir = dir;
+      if (usable(dir, "cpu.max", found.note)) found.cpu_dir = dir;
+      if (usable(dir, "memory.max", found.note)) found.memory_dir = dir;
       if (found.cpu() || found.memory()) found.version = 2;
       continue;
     }
+    if (found.version == 2) continue;
     auto has = [&](const char* name) {
       return mount.options.find(fmt::format(",{},", name)) != std::string::npos;
     };

@@ -1,0 +1,235 @@
+// Runs of real processes through a real launcher.
+#include "tests/runtime/process/harness.hpp"
+
+#include <gmock/gmock.h>
+
+namespace troupe::process {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+TEST(Launcher, TellsExitCodesAndSignals) {
+  Harness h;
+  h.connect();
+  auto good = h.run(h.shell("good", "exit 0"));
+  EXPECT_EQ(good.state, RunState::ended);
+  EXPECT_EQ(good.exits.at(0).code, 0);
+  EXPECT_EQ(good.first_failed, -1);
+  EXPECT_GE(good.ended, good.started);
+  auto bad = h.run(h.shell("bad", "exit 42"));
+  EXPECT_EQ(bad.exits.at(0).code, 42);
+  EXPECT_EQ(bad.first_failed, 0);
+  EXPECT_EQ(h.run(h.shell("segv", "kill -SEGV $$")).exits.at(0).signal, SIGSEGV);
+}
+
+TEST(Launcher, SaysWhyACommandCannotStart) {
+  Harness h;
+  h.connect();
+  auto missing = h.run(h.request("missing", {"no-such-command-here"}));
+  EXPECT_EQ(missing.state, RunState::not_started);
+  ASSERT_TRUE(missing.error);
+  EXPECT_EQ(missing.error->what, "command not found: no-such-command-here");
+  std::ofstream{h.root + "/plain"} << "text";
+  auto plain = h.run(h.request("plain", {"./plain"}));
+  ASSERT_TRUE(plain.error);
+  EXPECT_THAT(plain.error->what, HasSubstr("cannot be run"));
+  EXPECT_THAT(plain.error->hint, HasSubstr("chmod"));
+  auto away = h.shell("away", "true");
+  away.processes[0].cwd = "/no/such/folder";
+  EXPECT_THAT(h.run(away).error.value().what, HasSubstr("/no/such/folder"));
+  auto gang = h.shell("gang", "sleep 1000");
+  gang.processes.push_back(gang.processes[0]);
+  gang.processes[1].argv = {"no-such-command-here"};
+  EXPECT_EQ(h.run(gang).state, RunState::not_started);
+  EXPECT_TRUE(h.marked_gone());
+}
+
+TEST(Launcher, GivesAJobACleanSurrounding) {
+  Harness h;
+  h.connect();
+  auto status = h.run(h.shell("clean", R"(
+    grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status
+    ls /proc/$$/fd | tr '\n' ' '; echo
+    readlink /proc/$$/fd/0; pwd; env | grep -c TEST_MARK
+    [ $(ps -o sid= -p $$) -eq $$ ] && echo leader)"));
+  EXPECT_EQ(status.exits.at(0).code, 0);
+  auto text = h.text_of("clean");
+  EXPECT_THAT(text, HasSubstr("SigBlk:\t0000000000000000"));
+  EXPECT_THAT(text, HasSubstr("SigIgn:\t0000000000000000"));
+  EXPECT_THAT(text, HasSubstr("/dev/null\n" + h.root + "\n1\n"));
+  EXPECT_THAT(text, HasSubstr("\n0 1 2 \n"));
+  EXPECT_THAT(text, HasSubstr("leader"));
+}
+
+TEST(Launcher, StopsPolitelyThenByForce) {
+  Harness h;
+  h.connect();
+  h.client->start(
+      h.shell("polite", "trap 'echo saved; exit 3' TERM; echo up; while :; do sleep 0.01; done"));
+  h.client->start(h.shell("deaf", "trap '' TERM; echo up; while :; do sleep 0.01; done"));
+  ASSERT_TRUE(h.wait([&] { return h.logged.contains("polite") && h.logged.contains("deaf"); }));
+  h.client->stop("polite", 60s);
+  auto polite = h.end_of("polite");
+  EXPECT_TRUE(polite.stopped);
+  EXPECT_EQ(polite.exits.at(0).code, 3);
+  EXPECT_EQ(h.text_of("polite"), "up\nsaved\n");
+  h.client->stop("deaf", 60s);
+  h.client->stop("deaf", 50ms);  // only ever shortens
+  h.client->stop("deaf", 60s);
+  auto deaf = h.end_of("deaf");
+  EXPECT_EQ(deaf.exits.at(0).signal, SIGKILL);
+  EXPECT_TRUE(h.marked_gone());
+}
+
+TEST(Launcher, LeavesNothingOfATreeBehind) {
+  Harness h;
+  h.connect();
+  // In the background; in a session of its own; twice forked; without its environment; deaf.
+  auto status = h.run(h.shell("tree", R"(
+    sleep 1000 &
+    setsid sleep 1001 &
+    (setsid sh -c 'setsid sleep 1002 & setsid sh -c "trap \"\" TERM; sleep 1003; :" & sleep 1004' &)
+    env -i /usr/bin/setsid /bin/sleep 1005.)" +
+                                          h.mark.substr(0, 6) + R"( &
+    sleep 0.2; echo left; exit 5)"));
+  EXPECT_EQ(status.exits.at(0).code, 5);
+  EXPECT_EQ(h.text_of("tree"), "left\n");
+  EXPECT_TRUE(h.marked_gone());
+}
+
+TEST(Launcher, KeepsDaemonsOfOtherRunsAlive) {
+  Harness h;
+  h.connect();
+  h.client->start(h.shell("long", "setsid sh -c 'sleep 1000' & echo $!; sleep 1000"));
+  ASSERT_TRUE(h.wait([&] { return h.logged.contains("long"); }));
+  for (int i = 0; i < 20; ++i) h.run(h.shell(fmt::format("short{}", i), "setsid sleep 1000 & :"));
+  EXPECT_GE(marked(h.mark).size(), 3u);
+  h.client->stop("long", 10s);
+  h.end_of("long");
+  EXPECT_TRUE(h.marked_gone());
+}
+
+TEST(Launcher, EndsAGangWhenOneRankFails) {
+  Harness h;
+  h.connect();
+  auto gang = h.shell("gang", "sleep 1000");
+  gang.processes.push_back(gang.processes[0]);
+  gang.processes.push_back(gang.processes[0]);
+  gang.processes[1].argv = {"sh", "-c", "echo dying >&2; exit 9"};
+  auto status = h.run(gang);
+  ASSERT_EQ(status.exits.size(), 3u);
+  EXPECT_EQ(status.first_failed, 1);
+  EXPECT_EQ(status.exits[1].code, 9);
+  EXPECT_EQ(status.exits[0].signal, SIGTERM);
+  EXPECT_EQ(status.exits[2].signal, SIGTERM);
+  EXPECT_FALSE(status.stopped);
+  EXPECT_EQ(h.text_of("gang", "1e"), "dying\n");
+}
+
+TEST(Launcher, StartingAKnownRunAgainChangesNothing) {
+  Harness h;
+  h.connect();
+  for (int i = 0; i < 3; ++i) h.client->start(h.shell("once", "echo ran"));
+  h.end_of("once");
+  h.client->start(h.shell("once", "echo ran"));
+  h.run(h.shell("after", ""));
+  EXPECT_EQ(h.text_of("once"), "ran\n");
+  h.client->forget("once");
+  h.client->forget("after");
+  h.client.reset();
+  h.runs.clear();
+  h.connect();
+  ASSERT_TRUE(h.wait([&] { return h.connections == 2; }));
+  EXPECT_TRUE(h.runs.empty());
+}
+
+TEST(Launcher, ShowsAPromptAndClosesIt) {
+  Harness h;
+  h.connect();
+  h.client->start(
+      h.shell("prompt", "printf 'name? '; while [ ! -e go ]; do sleep 0.01; done; echo x"));
+  ASSERT_TRUE(
+      await([&] { return h.log_of("prompt").find(" 0o P name? \n") != std::string::npos; }));
+  std::ofstream{h.root + "/go"} << "";
+  h.end_of("prompt");
+  EXPECT_EQ(h.text_of("prompt"), "name? x\n");
+}
+
+TEST(Launcher, KeepsBinaryAndLongLinesWhole) {
+  Harness h;
+  h.connect();
+  h.run(h.shell("binary", R"(printf 'a\0b\r\n\377\376'; printf 'last')"));
+  EXPECT_EQ(h.text_of("binary"), std::string("a\0b\r\n\377\376last\n", 12));
+  auto status = h.run(h.shell("long", "head -c 100000000 /dev/zero | tr '\\0' x; echo end"));
+  EXPECT_EQ(status.exits.at(0).code, 0);
+  uintmax_t disk = 0;
+  for (auto& file : std::filesystem::directory_iterator{h.log_dir("long")})
+    disk += file.file_size();
+  EXPECT_LT(disk, 66u << 20);
+  EXPECT_GT(disk, 40u << 20);
+  EXPECT_THAT(h.text_of("long"), testing::EndsWith("xxxend\n"));
+}
+
+TEST(Launcher, BoundsAFloodAndLosesNothingOfNeighbours) {
+  Harness h;
+  h.connect();
+  auto flood = h.shell("flood", "head -c 1G /dev/zero");
+  flood.log_bytes_max = 4u << 20;
+  h.client->start(flood);
+  std::string expected;
+  for (int i = 0; i < 400; ++i) expected += fmt::format("line {}\n", i);
+  for (int i = 0; i < 3; ++i)
+    h.client->start(
+        h.shell(fmt::format("n{}", i),
+                "i=0; while [ $i -lt 400 ]; do echo line $i; i=$((i+1)); sleep 0.001; done"));
+  for (int i = 0; i < 3; ++i) {
+    h.end_of(fmt::format("n{}", i));
+    EXPECT_EQ(h.text_of(fmt::format("n{}", i)), expected);
+  }
+  auto status = h.end_of("flood");
+  EXPECT_EQ(status.exits.at(0).code, 0);
+  EXPECT_GT(status.log_bytes, 1u << 30);
+  uintmax_t disk = 0;
+  for (auto& file : std::filesystem::directory_iterator{h.log_dir("flood")})
+    disk += file.file_size();
+  EXPECT_LT(disk, (4u << 20) + (512u << 10));
+  EXPECT_THAT(h.log_of("flood"), HasSubstr("of output dropped here: over the limit of 4 MiB"));
+}
+
+TEST(Launcher, WritesNoLogForASilentRun) {
+  Harness h;
+  h.connect();
+  EXPECT_EQ(h.run(h.request("silent", {"true"})).log_bytes, 0u);
+  EXPECT_FALSE(std::filesystem::exists(h.log_dir("silent")));
+}
+
+TEST(Launcher, RefusesToShutDownWhileRunsLive) {
+  Harness h;
+  h.connect();
+  h.client->start(h.shell("long", "sleep 1000"));
+  h.start_of("long");
+  auto pid = h.launcher_pid();
+  EXPECT_EQ(h.client->shutdown_launcher(false).error().code, Errc::conflict);
+  EXPECT_TRUE(is_alive(pid));
+  EXPECT_TRUE(h.client->shutdown_launcher(true));
+  EXPECT_TRUE(await([&] { return !is_alive(pid); }));
+  EXPECT_TRUE(h.marked_gone());
+}
+
+TEST(Launcher, LimitsMemoryWhereItCan) {
+  if (!probe_confinement().memory()) GTEST_SKIP() << probe_confinement().note;
+  Harness h;
+  h.connect();
+  auto hog = h.shell("hog", "sleep 0.3; head -c 300M /dev/zero | tail >/dev/null");
+  hog.mem = 50u << 20;
+  auto status = h.run(hog);
+  EXPECT_TRUE(status.oom_killed);
+  auto modest = h.shell("modest", "sleep 0.1");
+  modest.mem = 50u << 20;
+  modest.cpus = 0.5;
+  EXPECT_FALSE(h.run(modest).oom_killed);
+}
+
+}  // namespace
+}  // namespace troupe::process
