@@ -1,0 +1,58 @@
+// How fast short runs go through one client, beside the least that the machine could need for them.
+#include "tests/runtime/process/harness.hpp"
+
+#include <spawn.h>
+#include <sys/wait.h>
+
+extern char** environ;
+
+namespace troupe::process {
+namespace {
+
+constexpr int run_count = 2000;
+constexpr int slots = 4;
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+double bare_rate() {
+  auto begin = std::chrono::steady_clock::now();
+  char name[] = "/bin/true";
+  char* argv[] = {name, nullptr};
+  int live = 0, started = 0;
+  while (started < run_count || live > 0) {
+    if (started < run_count && live < slots) {
+      pid_t pid;
+      EXPECT_EQ(::posix_spawn(&pid, name, nullptr, nullptr, argv, environ), 0);
+      ++started;
+      ++live;
+    } else {
+      ::waitpid(-1, nullptr, 0);
+      --live;
+    }
+  }
+  return run_count / seconds_since(begin);
+}
+
+TEST(Throughput, ShortRuns) {
+  Harness h;
+  h.connect();
+  h.run(h.shell("warm", ""));
+  auto bare = bare_rate();
+  auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < run_count; ++i) {
+    // As many at once as the bare loop had.
+    ASSERT_TRUE(h.wait([&] { return i - static_cast<int>(h.ends.size()) + 1 < slots; }));
+    auto request = h.request(fmt::format("t{}", i), {"/bin/true"});
+    h.client->start(std::move(request));
+  }
+  ASSERT_TRUE(h.wait([&] { return h.ends.size() == run_count + 1; }));
+  auto rate = run_count / seconds_since(begin);
+  for (auto& [key, times] : h.ends) EXPECT_EQ(times, 1) << key;
+  fmt::print("launcher {:.0f} runs/s, bare posix_spawn loop {:.0f}/s, ratio {:.2f}\n", rate, bare,
+             rate / bare);
+}
+
+}  // namespace
+}  // namespace troupe::process
