@@ -33,8 +33,8 @@ Result<ValueMap> values_from(wire::Values::Reader in);
 /// exists, whether it fits a node) is left to the service.
 Result<Submission> submission_from(wire::Submission::Reader in);
 Result<RerunChanges> rerun_from(wire::RerunRequest::Reader in);
-/// Changes a submission by the options of a rerun: null, or a map in the form of a submission; of `resources`, `limits`,
-/// `retry`, `env` and `labels` only the keys given.
+/// Changes a submission by the options of a rerun: null, or a map in the form of a submission; of
+/// `resources`, `limits`, `retry`, `env` and `labels` only the keys given.
 Result<void> apply_options(Submission& submission, const Value& options);
 Result<ListQuery> list_query_from(wire::ListRequest::Reader in);
 

@@ -61,6 +61,7 @@ class Exchange {
   Caller caller;
   std::string body;
   std::string accept, idempotency_key, last_event_id, range;
+  bool head = false;  // nobody reads the body of the answer: streams must end at once
 
   Service& service() { return shared_.service; }
   Shared& shared() { return shared_; }

@@ -83,6 +83,7 @@ kj::Promise<void> events(Exchange& x) {
   headers.set(x.shared().ids.buffering, "no");
   auto stream = kj::heap<Stream>(Stream{x, *after, x.start(200, headers)});
   auto& self = *stream;
+  if (x.head) return kj::READY_NOW;
   auto done = x.write(*self.out, "retry: 1000\n\n").then([&self] { return self.next(); });
   return done.exclusiveJoin(x.shared().stopping.addBranch()).attach(kj::mv(stream));
 }

@@ -104,7 +104,7 @@ kj::Promise<void> begin(Exchange& x, Asked asked) {
   return first.then(
       [&x, asked = std::move(asked)](Result<LogChunk>&& chunk) mutable -> kj::Promise<void> {
         if (!chunk) return x.send_error(chunk.error());
-        if (!asked.follow) return send_piece(x, asked, *chunk);
+        if (!asked.follow || x.head) return send_piece(x, asked, *chunk);
         auto stream = x.start(200, x.headers(asked.type()));
         auto text = asked.render(chunk->bytes);
         asked.offset = chunk->next_offset;
