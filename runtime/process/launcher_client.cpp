@@ -154,7 +154,6 @@ void LauncherClient::connect() {
       out_.clear();
       snapshot_.clear();
       snapshot_done_ = false;
-      told_lost_ = false;
       return;
     }
     if (std::chrono::steady_clock::now() < give_up) continue;
@@ -165,12 +164,13 @@ void LauncherClient::connect() {
       continue;
     }
     rest = 5ms;
-    give_up = std::chrono::steady_clock::now() + connect_patience;
+    give_up = std::chrono::steady_clock::now() + *launched;
   }
 }
 
 /// The launcher goes to the background by itself and leaves us only an exit code to collect.
-Result<void> LauncherClient::launch() {
+/// Returns how long to wait for it.
+Result<Duration> LauncherClient::launch() {
   std::vector<char*> argv;
   for (auto& text : options_.argv) argv.push_back(text.data());
   argv.push_back(nullptr);
@@ -192,7 +192,8 @@ Result<void> LauncherClient::launch() {
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   // 5: another one has the folder. It may be about to serve, or about to end: look again.
-  if (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 5)) return ok();
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return Duration{connect_patience};
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 5) return Duration{100};
   return Error{Errc::unavailable, "the launcher could not be started",
                fmt::format("{} ended with status {}", options_.argv[0], status),
                fmt::format("see {}/launcher.log", options_.dir)};
@@ -277,6 +278,7 @@ bool LauncherClient::handle(const Frame& frame) {
       if (events.connected) events.connected(std::exchange(snapshot_, {}));
       ask_again();
       snapshot_done_ = true;
+      told_lost_ = false;
       return true;
     }
     case FrameType::started:

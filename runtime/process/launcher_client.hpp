@@ -50,7 +50,7 @@ class LauncherClient final : public Launcher {
   void loop();
   bool serve_connection();
   void connect();
-  Result<void> launch();
+  Result<Duration> launch();
   void lose(Error error);
   bool read_frames();
   bool handle(const Frame& frame);
