@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 LC_ALL=C.UTF-8
 export LC_ALL
 root=$PWD
-troupe=$root/build/release/troupe
+troupe=$root/build/release/client/cli/troupe
 accuracy_wanted=0.96
 
 say() { printf '%s\n' "$*" >&2; }
@@ -48,7 +48,7 @@ say "    $(seconds "$began")"
 built=$(date +%s)
 say "2/4 build (the first time takes minutes)"
 mkdir -p build
-scripts/build.sh release troupe >"$root/build/quickstart-build.log" 2>&1 || {
+scripts/build.sh release troupe_cli >"$root/build/quickstart-build.log" 2>&1 || {
   tail -30 "$root/build/quickstart-build.log" >&2
   fail "the build failed" "the whole output is in build/quickstart-build.log"
 }
