@@ -44,8 +44,9 @@ Result<UniqueFd> open_by_parts(int folder, std::string_view path, int flags, uns
     int at = held ? held.get() : folder;
     UniqueFd next{open_at(at, part, O_PATH | O_DIRECTORY, 0)};
     if (!next) {
-      bool is_link = errno == ENOTDIR && ::readlinkat(at, part.c_str(), &byte, 1) >= 0;
-      return open_error(is_link ? ELOOP : errno, path);
+      int number = errno;
+      bool is_link = number == ENOTDIR && ::readlinkat(at, part.c_str(), &byte, 1) >= 0;
+      return open_error(is_link ? ELOOP : number, path);
     }
     held = std::move(next);
     rest.remove_prefix(slash + 1);
