@@ -158,7 +158,8 @@ void LauncherClient::connect() {
     }
     if (std::chrono::steady_clock::now() < give_up) continue;
     dir_.reset();  // may have been replaced
-    if (auto launched = launch(); !launched) {
+    auto launched = launch();
+    if (!launched) {
       lose(launched.error());
       rest = std::min<Duration>(rest * 2, 1s);
       continue;
