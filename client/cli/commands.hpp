@@ -1,0 +1,38 @@
+// The functions behind the verbs, named by the table. Each prints its data and answers with the
+// exit code.
+#pragma once
+
+namespace troupe::cli {
+
+class Session;
+
+int run_verb(Session& session);
+int sweep_verb(Session& session);
+int init_verb(Session& session);
+int up_verb(Session& session);
+int ls_verb(Session& session);
+int show_verb(Session& session);
+int logs_verb(Session& session);
+int metrics_verb(Session& session);
+int kill_verb(Session& session);
+int wait_verb(Session& session);
+int rerun_verb(Session& session);
+int why_verb(Session& session);
+int best_verb(Session& session);
+int out_ls_verb(Session& session);
+int out_get_verb(Session& session);
+int code_get_verb(Session& session);
+int node_ls_verb(Session& session);
+int context_ls_verb(Session& session);
+int context_use_verb(Session& session);
+int login_verb(Session& session);
+int whoami_verb(Session& session);
+int doctor_verb(Session& session);
+int version_verb(Session& session);
+int help_verb(Session& session);
+int completion_verb(Session& session);
+int complete_ids_verb(Session& session);
+int reference_verb(Session& session);
+int launcher_verb(Session& session);
+
+}  // namespace troupe::cli

@@ -1,0 +1,120 @@
+// doctor: what this machine can do, what is missing and the cure. Looks only; changes nothing.
+#include "client/cli/commands.hpp"
+#include "client/cli/session.hpp"
+#include "runtime/core/fd.hpp"
+#include "runtime/core/units.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <sched.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+namespace troupe::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Finding {
+  std::string what;
+  bool good = true;
+  std::string found;
+  std::string cure;
+};
+
+Finding kernel() {
+  utsname name{};
+  uname(&name);
+  int major = 0, minor = 0;
+  (void)std::sscanf(name.release, "%d.%d", &major, &minor);
+  bool good = major > 5 || (major == 5 && minor >= 4);  // pidfds, with waiting on them
+  return {"kernel", good, name.release, good ? "" : "Linux 5.4 or later is needed"};
+}
+
+Finding cgroups() {
+  std::error_code none;
+  if (!fs::exists("/sys/fs/cgroup/cgroup.controllers", none))
+    return {"cgroups", false, "no cgroup v2",
+            "boot with systemd.unified_cgroup_hierarchy=1; until then CPU and memory are "
+            "reservations, not limits"};
+  bool writable = access("/sys/fs/cgroup", W_OK) == 0;
+  auto text = read_file("/sys/fs/cgroup/cgroup.controllers", 4096);
+  auto controllers = text ? text->substr(0, text->find('\n')) : std::string{};
+  return {"cgroups", writable, "v2: " + controllers,
+          writable ? "" : "not writable by this user: limits need root or a delegated cgroup"};
+}
+
+Finding cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  auto usable = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+  return {"cpus", true, fmt::format("{} usable", usable), ""};
+}
+
+Finding memory() {
+  struct sysinfo info {};
+  sysinfo(&info);
+  return {"memory", true, bytes_text(uint64_t{info.totalram} * info.mem_unit), ""};
+}
+
+Finding gpus() {
+  std::error_code none;
+  int count = 0;
+  for (const auto& device : fs::directory_iterator{"/dev", none}) {
+    auto name = device.path().filename().string();
+    if (name.starts_with("nvidia") && name.size() > 6 &&
+        std::isdigit(static_cast<unsigned char>(name[6])))
+      ++count;
+  }
+  bool driver = fs::exists("/proc/driver/nvidia/version", none);
+  if (count == 0 && !driver) return {"gpus", true, "none", ""};
+  return {"gpus", driver && count > 0, fmt::format("{} NVIDIA devices", count),
+          driver ? "" : "the driver is not loaded: nvidia-smi says more"};
+}
+
+Finding namespaces() {
+  std::error_code none;
+  bool root = geteuid() == 0;
+  auto text = read_file("/proc/sys/user/max_user_namespaces", 64);
+  bool good = root || (text && *text != "0\n");
+  return {"mounts", good, root ? "root" : "user namespaces",
+          good ? "" : "sysctl user.max_user_namespaces=10000 lets jobs have mounts of their own"};
+}
+
+Finding head(Session& session) {
+  auto client = session.head();
+  if (!client) return {"head", false, client.error().what, client.error().hint};
+  auto who = (*client)->whoami();
+  if (!who) return {"head", false, who.error().what, who.error().hint};
+  return {"head", true, fmt::format("{} as {}", (*client)->url(), text_of(*who, "user")), ""};
+}
+
+}  // namespace
+
+int doctor_verb(Session& session) {
+  std::vector<Finding> findings{kernel(), cgroups(),    cpus(),       memory(),
+                                gpus(),   namespaces(), head(session)};
+  auto& out = session.out();
+  ValueList all;
+  Table table{{{"WHAT"}, {""}, {"FOUND", false, true}, {"CURE"}}};
+  for (const auto& finding : findings) {
+    all.emplace_back(ValueMap{{"what", finding.what},
+                              {"good", finding.good},
+                              {"found", finding.found},
+                              {"cure", finding.cure}});
+    table.row({{finding.what},
+               {finding.good ? "ok" : "missing", "", finding.good ? Colour::green : Colour::yellow},
+               {finding.found},
+               {finding.cure}});
+  }
+  if (out.wants_json())
+    out.json(all);
+  else
+    out.raw(table.text(out.out()));
+  return 0;
+}
+
+}  // namespace troupe::cli

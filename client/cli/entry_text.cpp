@@ -1,0 +1,138 @@
+#include "client/cli/entry_text.hpp"
+
+#include "client/cli/session.hpp"
+#include "runtime/core/json.hpp"
+#include "runtime/core/spec.hpp"
+#include "runtime/core/units.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe::cli {
+
+namespace {
+
+std::string map_text(const ValueMap& map) {
+  std::string text;
+  for (const auto& [name, value] : map)
+    text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, number_text(&value));
+  return text;
+}
+
+std::string command_text(const Value& command) {
+  if (!command.is_list()) return command.to_text();
+  std::string text;
+  for (const auto& word : command.as_list())
+    text += fmt::format("{}{}", text.empty() ? "" : " ", shell_quote(word.to_text()));
+  return text;
+}
+
+std::string resources_text(const Value& entry) {
+  const Value resources = map_of(entry, "resources");
+  auto text = fmt::format("{} cpus", number_text(resources.find("cpus")));
+  if (auto mem = int_of(resources, "mem"); mem != 0)
+    text += fmt::format(", {}", bytes_text(static_cast<uint64_t>(mem)));
+  if (auto gpus = int_of(resources, "gpus"); gpus != 0)
+    text += fmt::format(", {} gpus {}", gpus, text_of(resources, "gpu_type"));
+  auto workers = text_of(entry, "workers");
+  if (workers != "1") text += fmt::format(", for each of {} workers", workers);
+  return text;
+}
+
+}  // namespace
+
+std::string number_text(const Value* value) {
+  if (value == nullptr || value->is_null()) return "";
+  if (!value->is_double()) return value->to_text();
+  return fmt::format("{:.6g}", value->as_number());
+}
+
+std::string members_text(const Value& entry) {
+  if (text_of(entry, "kind") != "set") return "";
+  const Value counts = map_of(entry, "counts");
+  auto ended = int_of(counts, "finished") + int_of(counts, "failed") + int_of(counts, "killed");
+  return fmt::format("{}/{}", ended, int_of(entry, "size"));
+}
+
+std::string result_text(const Value& entry) {
+  if (text_of(entry, "kind") != "set") return map_text(map_of(map_of(entry, "metrics"), "last"));
+  const auto* best = entry.find("best");
+  if (best == nullptr || !best->is_map()) return "";
+  auto metric = text_of(entry, "metric");
+  return fmt::format("{}={}", metric.substr(metric.find('.') + 1),
+                     number_text(best->find("value")));
+}
+
+std::string reason_text(const Value& entry) {
+  if (auto reason = text_of(entry, "reason"); !reason.empty()) return reason;
+  const auto* error = entry.find("error");
+  return error != nullptr && error->is_map() ? text_of(*error, "message") : "";
+}
+
+std::string sheet(const Value& entry, const Output& out, Timestamp now) {
+  Table table{{{"FIELD"}, {"VALUE"}}};
+  auto add = [&](std::string name, std::string text, std::string plain = {},
+                 Colour colour = Colour::none) {
+    if (!text.empty()) table.row({{std::move(name)}, {std::move(text), std::move(plain), colour}});
+  };
+  auto field = [&](const char* name) { add(name, text_of(entry, name)); };
+  auto map = [&](const char* name) { add(name, map_text(map_of(entry, name))); };
+  auto time = [&](const char* name) {
+    auto text = text_of(entry, name);
+    if (!text.empty())
+      add(name, fmt::format("{} ({})", text.substr(0, 19) + "Z", ago(text, now)), text);
+  };
+  auto state = text_of(entry, "state");
+  field("id");
+  field("set");
+  add("state", state, "", state_colour(state));
+  add("reason", reason_text(entry));
+  field("name");
+  field("project");
+  field("task");
+  field("user");
+  add("members", members_text(entry));
+  for (const auto& command : list_of(entry, "setup")) add("setup", command_text(command));
+  for (const auto& command : list_of(entry, "command")) add("command", command_text(command));
+  map("params");
+  add("metrics", map_text(map_of(map_of(entry, "metrics"), "last")));
+  field("metric");
+  if (const auto* best = entry.find("best"); best != nullptr && !text_of(*best, "id").empty())
+    add("best",
+        fmt::format("{} ({}): {}", text_of(*best, "id"), number_text(best->find("value")),
+                    map_text(map_of(*best, "params"))),
+        "", Colour::green);
+  field("strategy");
+  field("trials");
+  field("concurrency");
+  field("seed");
+  field("stop_when");
+  add("resources", resources_text(entry));
+  field("priority");
+  map("env");
+  map("labels");
+  add("code", text_of(map_of(entry, "code"), "digest"));
+  add("git", text_of(map_of(entry, "code"), "git"));
+  field("rerun_of");
+  time("created");
+  time("queued");
+  time("started");
+  time("ended");
+  add("time", span_text(text_of(entry, "started"), text_of(entry, "ended"), now));
+  field("exit_code");
+  if (auto attempts = list_of(entry, "attempts").size(); attempts > 1)
+    add("attempts", fmt::to_string(attempts));
+  for (const auto& job : list_of(entry, "jobs")) {
+    auto text = fmt::format("{} on {}: {}", text_of(job, "id"), text_of(job, "node"),
+                            text_of(job, "state"));
+    if (auto code = text_of(job, "exit_code"); !code.empty())
+      text += fmt::format(", exit {}", code);
+    if (auto signal = text_of(job, "signal"); !signal.empty())
+      text += fmt::format(", signal {}", signal);
+    add("job", text);
+  }
+  auto text = table.text(out.out());
+  // A sheet needs no header line.
+  return out.out().terminal ? text.substr(text.find('\n') + 1) : text;
+}
+
+}  // namespace troupe::cli

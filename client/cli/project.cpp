@@ -1,0 +1,167 @@
+#include "client/cli/project.hpp"
+
+#include "client/cpp/code_tree.hpp"
+#include "runtime/core/digest.hpp"
+#include "runtime/core/fd.hpp"
+#include "runtime/core/limits.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <filesystem>
+#include <map>
+
+namespace troupe::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t uploads_parallel = 8;  // enough to hide the head's fsync, few enough to be polite
+
+Result<std::string> current_folder() {
+  std::error_code failure;
+  auto folder = fs::current_path(failure).string();
+  if (failure) return errno_error(failure.value(), "the current folder cannot be read");
+  return folder;
+}
+
+/// The project file to read; empty where there is none.
+Result<std::string> project_file(const Arguments& arguments, const std::string& folder) {
+  if (arguments.has("file")) {
+    std::error_code none;
+    return fs::absolute(arguments.get("file"), none).lexically_normal().string();
+  }
+  auto root = config::find_project_root(folder);
+  return root ? fmt::format("{}/{}", *root, config::project_file_name) : std::string{};
+}
+
+std::string shown_path(const std::string& file, const std::string& folder) {
+  auto relative = fs::path{file}.lexically_relative(folder).string();
+  return relative.empty() ? file : relative;
+}
+
+bool is_sweep_option(std::string_view name) {
+  constexpr std::array names{"strategy", "trials",    "concurrency",
+                             "metric",   "stop-when", "early-stop"};
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> override_options(const Arguments& arguments,
+                                                                  bool sweep) {
+  constexpr std::array names{"project", "name",        "param",     "cpus",      "mem",
+                             "gpus",    "gpu-type",    "workers",   "processes", "data",
+                             "env",     "setup",       "priority",  "retries",   "max-time",
+                             "label",   "after",       "seed",      "strategy",  "trials",
+                             "metric",  "concurrency", "stop-when", "early-stop"};
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto* name : names)
+    if (sweep || !is_sweep_option(name))
+      for (auto& value : arguments.all(name)) out.emplace_back(name, std::move(value));
+  return out;
+}
+
+Result<std::string> project_here() {
+  auto folder = current_folder();
+  if (!folder) return folder;
+  auto root = config::find_project_root(*folder);
+  if (!root) return config::project_name_of(*folder);
+  auto file = fmt::format("{}/{}", *root, config::project_file_name);
+  auto text = read_file(file, limits::project_file_bytes_max);
+  if (!text) return config::project_name_of(*root);
+  config::Request request;
+  request.default_project = config::project_name_of(*root);
+  auto read = config::parse_project_file(*text, shown_path(file, *folder), request);
+  if (!read) return std::move(read).error();
+  return read->submission.experiment.project;
+}
+
+Result<Wanted> read_wanted(Session& session, config::Purpose purpose) {
+  const auto& arguments = session.arguments();
+  auto folder = current_folder();
+  if (!folder) return std::move(folder).error();
+  auto file = project_file(arguments, *folder);
+  if (!file) return std::move(file).error();
+  config::Request request;
+  request.purpose = purpose;
+  request.options = override_options(arguments, purpose == config::Purpose::sweep);
+  for (auto& [name, value] : request.options) {
+    if (name != "after" || !value.starts_with("last")) continue;
+    auto id = session.select_one(value);
+    if (!id) return std::move(id).error();
+    value = to_string(*id);
+  }
+  if (!arguments.arguments.empty()) request.task = arguments.arguments[0];
+  if (arguments.command) request.command = Command{"", *arguments.command};
+  Wanted wanted;
+  wanted.root = file->empty() ? *folder : fs::path{*file}.parent_path().string();
+  request.default_project = config::project_name_of(wanted.root);
+  if (file->empty()) {
+    if (!request.command)
+      return Error{Errc::invalid, "nothing to run",
+                   fmt::format("there is no {} here or above, and no command was given",
+                               config::project_file_name),
+                   "troupe run -- CMD, or `troupe init` for a project file"};
+    auto read = config::without_project_file(request);
+    if (!read) return std::move(read).error();
+    wanted.file = std::move(*read);
+    return wanted;
+  }
+  auto text = read_file(*file, limits::project_file_bytes_max);
+  if (!text)
+    return Error{Errc::invalid, fmt::format("{} cannot be read", shown_path(*file, *folder)),
+                 text.error().detail, "a project file is at most 1 MiB of YAML"};
+  auto read = config::parse_project_file(*text, shown_path(*file, *folder), request);
+  if (!read) return std::move(read).error();
+  wanted.file = std::move(*read);
+  return wanted;
+}
+
+Result<std::string> sync_code(Session& session, const std::string& root) {
+  auto start = session.clock().monotonic();
+  auto tree = client::scan_code_tree(root);
+  if (!tree) return std::move(tree).error();
+  auto& out = session.out();
+  for (const auto& warning : tree->warnings) out.talk("warning: " + warning);
+  if (tree->manifest.entries.empty()) return std::string{};
+  std::map<std::string, const CodeEntry*> files;
+  for (const auto& entry : tree->manifest.entries)
+    if (!entry.is_link) files.emplace(entry.digest, &entry);
+  std::vector<std::string> digests;
+  for (const auto& [digest, entry] : files) digests.push_back(digest);
+  auto head = session.head();
+  if (!head) return std::move(head).error();
+  auto missing = (*head)->missing_blobs(digests);
+  if (!missing) return std::move(missing).error();
+  uint64_t bytes = 0;
+  auto upload = [&](size_t at) -> Result<client::HttpRequest> {
+    auto found = files.find((*missing)[at]);
+    if (found == files.end())
+      return Error{Errc::bug, "the head asks for a file it was not told of", "", ""};
+    if (found->second->size > limits::http_blob_body_max)
+      return Error{Errc::exhausted, fmt::format("{} is too large for code", found->second->path),
+                   fmt::format("{} bytes; one file may have 64 MiB", found->second->size),
+                   "name it in .troupeignore and make it a dataset"};
+    auto content = client::read_code_file(root, *found->second);
+    if (!content) return std::move(content).error();
+    bytes += content->size();
+    return client::Client::blob_upload(found->first, std::move(*content));
+  };
+  auto sent = (*head)->http().send_all(missing->size(), uploads_parallel, upload);
+  if (!sent) return sent.error();
+  auto digest = (*head)->put_manifest(manifest_text(tree->manifest));
+  if (!digest) return digest;
+  if (!out.quiet() && !out.wants_json()) {
+    auto ms = (session.clock().monotonic() - start).count() / 1'000'000;
+    if (missing->empty())
+      out.talk(fmt::format("code unchanged, {} files, {} ms", tree->manifest.entries.size(), ms));
+    else
+      out.talk(fmt::format("synced {} of {} files, {}, {} ms", missing->size(),
+                           tree->manifest.entries.size(), bytes_text(bytes), ms));
+  }
+  return digest;
+}
+
+}  // namespace troupe::cli

@@ -1,0 +1,51 @@
+// The pages of `troupe help TOPIC`.
+#include "client/cli/verbs.hpp"
+
+#include <array>
+
+namespace troupe::cli {
+
+namespace {
+
+constexpr std::array all_topics{
+    Topic{"selectors", "how experiments, members and jobs are named",
+          "42               an experiment, or a set of experiments\n"
+          "42.7             member 7 of set 42\n"
+          "42.7.worker.0    a job: one process group on one node\n"
+          "42.1-5           members 1 to 5; 42.1,3,5-8 some of them; 3-7 whole experiments\n"
+          "last             the newest you submitted in the project of this folder; last.7 too\n"},
+    Topic{"exit-codes", "what a command ends with",
+          "0    all well\n"
+          "1    it failed; of a set: members failed\n"
+          "2    wrong usage or a wrong project file; nothing was created\n"
+          "3    not found\n"
+          "4    not logged in\n"
+          "5    refused: permission, limits, or the state of the thing\n"
+          "6    the head cannot be reached\n"
+          "7    timed out\n"
+          "130  interrupted; Ctrl-C while following detaches, the experiment goes on\n"
+          "`run`, `rerun` and `wait` end with the exit code of the job, 128+N after signal N.\n"},
+    Topic{"environment", "variables the command line reads",
+          "TROUPE_URL         the head's address; before the context\n"
+          "TROUPE_TOKEN_FILE  a file with the credential; TROUPE_TOKEN: the credential itself\n"
+          "TROUPE_CONTEXT     the name of the context to use\n"
+          "TROUPE_CONFIG_DIR  where contexts lie (default: $XDG_CONFIG_HOME/troupe)\n"
+          "NO_COLOR           set to anything: no colour; CLICOLOR_FORCE: colour everywhere\n"
+          "TROUPE_LOG         debug, info, warning or error: the program's own log\n"
+          "Options come before variables, variables before the context.\n"},
+    Topic{
+        "formatting", "tables, JSON and scripts",
+        "On a terminal: tables with a header, fitted to its width, with relative times.\n"
+        "Otherwise: one row a line, fields separated by tabs, no header, nothing shortened,\n"
+        "times in RFC 3339. -o json (or --json): one JSON value; what streams (logs, events of a\n"
+        "run) is one JSON value a line; errors too are JSON then, on standard output.\n"
+        "-q: ids only. Data goes to standard output, talk to standard error.\n"},
+};
+
+}  // namespace
+
+std::span<const Topic> topics() {
+  return all_topics;
+}
+
+}  // namespace troupe::cli

@@ -1,0 +1,267 @@
+// ls, show, why, best, node ls: what the head knows, as tables.
+#include "client/cli/commands.hpp"
+#include "client/cli/entry_text.hpp"
+#include "client/cli/session.hpp"
+#include "runtime/core/state.hpp"
+#include "runtime/core/units.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe::cli {
+
+namespace {
+
+Table::Cell time_cell(const std::string& text, Timestamp now) {
+  return {ago(text, now), text};
+}
+
+Table entries_table(Session& session, const ValueList& entries) {
+  Table table{{{"ID"},
+               {"STATE"},
+               {"PROJECT", false, true},
+               {"NAME", false, true},
+               {"MEMBERS", true},
+               {"RESULT", false, true},
+               {"CREATED", true},
+               {"TIME", true},
+               {"REASON", false, true}}};
+  auto now = session.clock().now();
+  for (const auto& entry : entries) {
+    auto state = text_of(entry, "state");
+    table.row({{text_of(entry, "id")},
+               {state, "", state_colour(state)},
+               {text_of(entry, "project")},
+               {text_of(entry, "name")},
+               {members_text(entry)},
+               {result_text(entry)},
+               time_cell(text_of(entry, "created"), now),
+               {span_text(text_of(entry, "started"), text_of(entry, "ended"), now)},
+               {reason_text(entry)}});
+  }
+  return table;
+}
+
+/// Members of a set: state, the parameters that differ, the value.
+Table members_table(const Value& set) {
+  std::vector<std::string> names;
+  for (const auto& parameter : list_of(set, "parameters"))
+    names.push_back(text_of(parameter, "name"));
+  if (names.empty() && !list_of(set, "members").empty())
+    for (const auto& [name, value] : map_of(list_of(set, "members").front(), "params"))
+      names.push_back(name);
+  std::vector<Table::Column> columns{{"ID"}, {"STATE"}};
+  for (const auto& name : names) columns.push_back({name, true, true});
+  auto metric = text_of(set, "metric");
+  columns.push_back({metric.empty() ? "VALUE" : metric.substr(metric.find('.') + 1), true});
+  columns.push_back({""});
+  Table table{std::move(columns)};
+  const auto* best = set.find("best");
+  auto best_id = best == nullptr ? "" : text_of(*best, "id");
+  for (const auto& member : list_of(set, "members")) {
+    auto state = text_of(member, "state");
+    auto id = text_of(member, "id");
+    bool is_best = !best_id.empty() && id == best_id;
+    std::vector<Table::Cell> cells{{id}, {state, "", state_colour(state)}};
+    const Value params = map_of(member, "params");
+    for (const auto& name : names)
+      cells.push_back({number_text(params.find(name)), text_of(params, name)});
+    cells.push_back({number_text(member.find("value")), text_of(member, "value"),
+                     is_best ? Colour::green : Colour::none});
+    cells.push_back({is_best ? "best" : "", "", Colour::green});
+    table.row(std::move(cells));
+  }
+  return table;
+}
+
+void print_error_of(Session& session, const Value& entry) {
+  const auto* error = entry.find("error");
+  if (error == nullptr || !error->is_map()) return;
+  Error parts{Errc::failed, text_of(*error, "message"), text_of(*error, "detail"),
+              text_of(*error, "hint")};
+  session.out().line(error_text(parts, session.out().out().colour));
+}
+
+}  // namespace
+
+int ls_verb(Session& session) {
+  const auto& arguments = session.arguments();
+  client::ListOptions options;
+  options.project = arguments.get("project");
+  options.state = arguments.get("state");
+  for (auto& c : options.state) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  if (!options.state.empty() && !state_from_string(options.state))
+    return session.fail({Errc::invalid, fmt::format("there is no state {}", options.state), "",
+                         "states: QUEUED PREPARING STARTING RUNNING KILLING FINISHED FAILED KILLED "
+                         "SKIPPED"});
+  options.set = arguments.get("set");
+  options.live = !arguments.has("all") && options.state.empty() && options.set.empty();
+  auto limit = arguments.number("limit", 1, 1'000'000);
+  if (!limit) return session.fail(limit.error());
+  if (options.set.starts_with("last")) {
+    auto id = session.select_one(options.set);
+    if (!id) return session.fail(id.error());
+    options.set = to_string(*id);
+  }
+  auto head = session.head();
+  if (!head) return session.fail(head.error());
+  auto entries = (*head)->list_all(options, limit->value_or(50));
+  if (!entries) return session.fail(entries.error());
+  auto& out = session.out();
+  if (out.wants_json()) {
+    out.json(*entries);
+  } else if (out.quiet()) {
+    for (const auto& entry : *entries) out.line(text_of(entry, "id"));
+  } else if (entries->empty()) {
+    if (out.out().terminal)
+      out.talk(options.live ? "nothing is waiting or running; `troupe ls -a` lists what has ended"
+                            : "nothing found");
+  } else {
+    out.raw(entries_table(session, *entries).text(out.out()));
+  }
+  return 0;
+}
+
+int show_verb(Session& session) {
+  auto id = session.select_one(session.arguments().arguments[0]);
+  if (!id) return session.fail(id.error());
+  auto head = session.head();
+  if (!head) return session.fail(head.error());
+  auto entry = (*head)->show(*id);
+  if (!entry) return session.fail(entry.error());
+  auto& out = session.out();
+  if (out.wants_json()) {
+    out.json(*entry);
+    return 0;
+  }
+  if (out.quiet()) {
+    out.line(text_of(*entry, "id"));
+    return 0;
+  }
+  out.raw(sheet(*entry, out, session.clock().now()));
+  print_error_of(session, *entry);
+  if (text_of(*entry, "kind") == "set" && !list_of(*entry, "members").empty()) {
+    if (out.out().terminal) out.line("");
+    out.raw(members_table(*entry).text(out.out()));
+    if (auto more = text_of(*entry, "members_next_page_token"); !more.empty())
+      out.talk(fmt::format("only the first {} members; all: troupe ls --set {} --limit {}",
+                           list_of(*entry, "members").size(), to_string(*id),
+                           int_of(*entry, "size")));
+  }
+  return 0;
+}
+
+int why_verb(Session& session) {
+  auto id = session.select_one(session.arguments().arguments[0]);
+  if (!id) return session.fail(id.error());
+  auto head = session.head();
+  if (!head) return session.fail(head.error());
+  auto why = (*head)->why(*id);
+  if (!why) return session.fail(why.error());
+  auto& out = session.out();
+  if (out.wants_json()) {
+    out.json(*why);
+    return 0;
+  }
+  auto state = text_of(*why, "state");
+  out.line(fmt::format("{} is {}", to_string(*id), out.paint(state_colour(state), state)));
+  for (const auto& reason : list_of(*why, "reasons"))
+    out.line(fmt::format("  {}", safe_text(reason.to_text())));
+  if (auto start = text_of(*why, "expected_start"); !start.empty())
+    out.line(fmt::format("expected start: {}", start));
+  if (auto with = text_of(*why, "starts_now_with"); !with.empty())
+    out.line(fmt::format("would start now: {}", safe_text(with)));
+  return 0;
+}
+
+int best_verb(Session& session) {
+  auto id = session.select_one(session.arguments().arguments[0]);
+  if (!id) return session.fail(id.error());
+  auto head = session.head();
+  if (!head) return session.fail(head.error());
+  auto set = (*head)->show(*id);
+  if (!set) return session.fail(set.error());
+  if (text_of(*set, "kind") != "set")
+    return session.fail({Errc::invalid, fmt::format("{} is no set", to_string(*id)),
+                         "only a set has a best member", "see `troupe show`"});
+  const auto* best = set->find("best");
+  if (best == nullptr || !best->is_map() || text_of(*best, "id").empty()) {
+    auto metric = text_of(*set, "metric");
+    return session.fail({Errc::not_found, fmt::format("{} has no best member yet", to_string(*id)),
+                         metric.empty() ? "it was submitted without a metric"
+                                        : fmt::format("no member reported {} yet", metric),
+                         metric.empty() ? "give one: troupe sweep --metric max.accuracy"
+                                        : "see `troupe show` for how its members stand"});
+  }
+  auto& out = session.out();
+  if (out.wants_json()) {
+    out.json(*best);
+  } else if (out.quiet()) {
+    out.line(text_of(*best, "id"));
+  } else {
+    Table table{{{"WHAT"}, {"VALUE", false, true}}};
+    table.row({{"id"}, {text_of(*best, "id"), "", Colour::green}});
+    table.row({{text_of(*set, "metric")}, {text_of(*best, "value"), "", Colour::green}});
+    for (const auto& [name, value] : map_of(*best, "params"))
+      table.row({{name}, {value.to_text()}});
+    out.raw(table.text(out.out()));
+  }
+  return 0;
+}
+
+int node_ls_verb(Session& session) {
+  auto head = session.head();
+  if (!head) return session.fail(head.error());
+  auto answer = (*head)->nodes();
+  if (!answer) return session.fail(answer.error());
+  const auto& nodes = list_of(*answer, "nodes");
+  auto& out = session.out();
+  if (out.wants_json()) {
+    out.json(nodes);
+    return 0;
+  }
+  Table table{{{"NODE", false, true},
+               {"STATE"},
+               {"CPUS", true},
+               {"MEMORY", true},
+               {"GPUS", true},
+               {"TYPE", false, true},
+               {"JOBS", true},
+               {"VERSION"},
+               {"JOINED", true}}};
+  auto now = session.clock().now();
+  for (const auto& node : nodes) {
+    if (out.quiet()) {
+      out.line(text_of(node, "name"));
+      continue;
+    }
+    auto share = [&](const char* used, const char* all) {
+      return fmt::format("{}/{}", number_text(node.find(used)), number_text(node.find(all)));
+    };
+    auto mem = fmt::format("{}/{}", bytes_text(static_cast<uint64_t>(int_of(node, "mem_used"))),
+                           bytes_text(static_cast<uint64_t>(int_of(node, "mem"))));
+    auto state = text_of(node, "state");
+    table.row({{text_of(node, "name")},
+               {state, "", state == "up" ? Colour::green : Colour::yellow},
+               {share("cpus_used", "cpus")},
+               {mem, share("mem_used", "mem")},
+               {share("gpus_used", "gpus")},
+               {text_of(node, "gpu_type")},
+               {text_of(node, "jobs")},
+               {text_of(node, "version")},
+               time_cell(text_of(node, "joined"), now)});
+  }
+  if (!out.quiet()) out.raw(table.text(out.out()));
+  return 0;
+}
+
+int complete_ids_verb(Session& session) {
+  auto head = session.head();
+  if (!head) return 0;  // completion says nothing rather than something wrong
+  auto page = (*head)->list({});
+  if (!page) return 0;
+  session.out().line("last");
+  for (const auto& entry : list_of(*page, "experiments")) session.out().line(text_of(entry, "id"));
+  return 0;
+}
+
+}  // namespace troupe::cli

@@ -1,0 +1,182 @@
+// run, sweep, rerun, init: what makes something new.
+#include "client/cli/commands.hpp"
+#include "client/cli/follow.hpp"
+#include "client/cli/project.hpp"
+#include "client/cpp/code_tree.hpp"
+#include "runtime/core/fd.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+namespace troupe::cli {
+
+namespace {
+
+/// Prints the id and, unless detached, follows.
+int after_submit(Session& session, const Value& submitted, uint64_t after_event) {
+  auto& out = session.out();
+  auto id = parse_experiment_id(text_of(submitted, "id"));
+  if (!id) return session.fail(id.error());
+  if (out.wants_json())
+    out.json(submitted);
+  else
+    out.line(to_string(*id));
+  const auto* repeated = submitted.find("repeated");
+  if (repeated != nullptr && repeated->is_bool() && repeated->as_bool() && !out.quiet())
+    out.talk("this key was used before: this is the earlier one");
+  if (session.arguments().has("detach")) return 0;
+  FollowOptions options;
+  options.after_event = after_event;
+  options.way_back = fmt::format("troupe logs -f {}", to_string(*id));
+  auto code = follow(session, {*id}, options);
+  if (code == 130 || out.quiet() || out.wants_json() || text_of(submitted, "kind") != "set")
+    return code;
+  auto head = session.head();
+  if (!head) return session.fail(head.error());
+  auto set = (*head)->show(*id);
+  if (!set) return session.fail(set.error());
+  const auto* best = set->find("best");
+  if (best != nullptr && !text_of(*best, "id").empty())
+    out.talk(fmt::format("best: {} with {} = {}", text_of(*best, "id"), text_of(*set, "metric"),
+                         text_of(*best, "value")));
+  out.talk(fmt::format("all members: troupe show {}", to_string(*id)));
+  return code;
+}
+
+int submit(Session& session, config::Purpose purpose) {
+  auto wanted = read_wanted(session, purpose);
+  if (!wanted) return session.fail(wanted.error());
+  auto& out = session.out();
+  for (const auto& warning : wanted->file.warnings) out.talk("warning: " + warning);
+  auto& submission = wanted->file.submission;
+  submission.key = session.arguments().get("key");
+  auto head = session.head();
+  if (!head) return session.fail(head.error());
+  if (!session.arguments().has("no-code")) {
+    auto digest = sync_code(session, wanted->root);
+    if (!digest) return session.fail(digest.error());
+    submission.experiment.code_digest = *digest;
+    submission.experiment.code_git = client::git_state(wanted->root);
+  }
+  uint64_t after_event = 0;
+  if (!session.arguments().has("detach")) {
+    auto last = (*head)->last_event();
+    if (!last) return session.fail(last.error());
+    after_event = *last;
+  }
+  auto submitted = (*head)->submit(submission);
+  if (!submitted) return session.fail(submitted.error());
+  if (text_of(*submitted, "kind") == "set" && !out.quiet() && !out.wants_json())
+    out.talk(fmt::format("{} members, {}", int_of(*submitted, "size"),
+                         submission.sweep ? submission.sweep->strategy : ""));
+  return after_submit(session, *submitted, after_event);
+}
+
+/// The options of `rerun` in the form of a submission, only those that were given.
+Result<ValueMap> rerun_options(Session& session, const Value& original, ValueMap& params) {
+  const auto& arguments = session.arguments();
+  config::Request request;
+  request.purpose = config::Purpose::run;
+  request.default_project = text_of(original, "project");
+  request.options = override_options(arguments, false);
+  Command command{"", {"true"}};
+  for (const auto& [name, value] : request.options)
+    if (name == "param") command.argv.push_back("{{" + value.substr(0, value.find('=')) + "}}");
+  request.command = command;
+  auto read = config::without_project_file(request);
+  if (!read) return std::move(read).error();
+  for (const auto& parameter : read->submission.experiment.parameters)
+    params.emplace(parameter.name, parameter.choices.at(0));
+  const Value given = client::submission_value(read->submission);
+  ValueMap changes;
+  auto whole = [&](const char* option, const char* key) {
+    if (const auto* value = given.find(key); arguments.has(option) && value != nullptr)
+      changes[key] = *value;
+  };
+  auto merged = [&](const char* option, const char* key, const char* field) {
+    if (!arguments.has(option)) return;
+    if (changes.find(key) == changes.end()) changes[key] = map_of(original, key);
+    auto& target = changes[key].as_map();
+    for (const auto& [name, value] : map_of(given, key))
+      if (*field == '\0' || name == field) target[name] = value;
+  };
+  whole("name", "name");
+  whole("project", "project");
+  whole("data", "data");
+  whole("setup", "setup");
+  whole("priority", "priority");
+  whole("after", "after");
+  whole("seed", "seed");
+  merged("cpus", "resources", "cpus");
+  merged("mem", "resources", "mem");
+  merged("gpus", "resources", "gpus");
+  merged("gpu-type", "resources", "gpu_type");
+  merged("retries", "retry", "count");
+  merged("max-time", "limits", "running");
+  merged("env", "env", "");
+  merged("label", "labels", "");
+  if (arguments.has("workers") || arguments.has("processes")) {
+    Value workers = map_of(given, "workers");
+    if (!arguments.has("processes")) workers.as_map()["processes"] = int_of(original, "processes");
+    if (!arguments.has("workers"))
+      if (const auto* count = original.find("workers"); count != nullptr && count->is_int())
+        workers = ValueMap{{"count", *count}, {"processes", int_of(workers, "processes")}};
+    changes["workers"] = workers;
+  }
+  return changes;
+}
+
+}  // namespace
+
+int run_verb(Session& session) {
+  return submit(session, config::Purpose::run);
+}
+
+int sweep_verb(Session& session) {
+  return submit(session, config::Purpose::sweep);
+}
+
+int rerun_verb(Session& session) {
+  auto id = session.select_one(session.arguments().arguments[0]);
+  if (!id) return session.fail(id.error());
+  auto head = session.head();
+  if (!head) return session.fail(head.error());
+  auto original = (*head)->show(*id);
+  if (!original) return session.fail(original.error());
+  ValueMap params;
+  auto options = rerun_options(session, *original, params);
+  if (!options) return session.fail(options.error());
+  auto last = (*head)->last_event();
+  if (!last) return session.fail(last.error());
+  auto submitted = (*head)->rerun(*id, params, *options, session.arguments().get("key"));
+  if (!submitted) return session.fail(submitted.error());
+  return after_submit(session, *submitted, *last);
+}
+
+int init_verb(Session& session) {
+  const auto& arguments = session.arguments().arguments;
+  std::error_code none;
+  auto folder = std::filesystem::absolute(arguments.empty() ? "." : arguments[0], none)
+                    .lexically_normal()
+                    .string();
+  while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
+  auto file = fmt::format("{}/{}", folder, config::project_file_name);
+  if (std::filesystem::exists(file, none))
+    return session.fail({Errc::conflict, fmt::format("{} is there already", file), "",
+                         "edit it, or choose another folder"});
+  if (auto made = make_dirs(folder); !made) return session.fail(made.error());
+  auto text = config::starter_project_file(config::project_name_of(folder));
+  if (auto written = replace_file(file, text, 0644, false); !written)
+    return session.fail(written.error());
+  auto& out = session.out();
+  if (out.wants_json()) {
+    out.json(ValueMap{{"file", file}});
+  } else {
+    out.line(file);
+    if (!out.quiet()) out.talk("next: troupe run, or troupe sweep");
+  }
+  return 0;
+}
+
+}  // namespace troupe::cli
