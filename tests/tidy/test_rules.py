@@ -6,6 +6,7 @@ import sys
 import tempfile
 import unittest
 
+import check_headers
 import rules
 from source import Source
 
@@ -174,6 +175,21 @@ class Programs(unittest.TestCase):
                 done = subprocess.run(
                     [sys.executable, HERE / "check_headers.py", "c++", root, root, *headers], capture_output=True)
                 self.assertEqual(done.returncode, code, done.stdout)
+
+    def test_check_headers_leaves_out_only_what_the_build_compiles(self):
+        with tempfile.TemporaryDirectory() as name:
+            root = pathlib.Path(name)
+            (root / "hpo").mkdir()
+            (root / "hpo/a.hpp").write_text(HEADER)
+            for text, left_out in [
+                ('#include "hpo/a.hpp"\n#include <string>\n', True),
+                ('#include <string>\n#include "hpo/a.hpp"\n', False),
+                ("", False),
+            ]:
+                (root / "hpo/a.cpp").write_text(text)
+                self.assertEqual(check_headers.build_compiles_it(root, root / "hpo/a.hpp"), left_out, text)
+            (root / "hpo/a.cpp").unlink()
+            self.assertFalse(check_headers.build_compiles_it(root, root / "hpo/a.hpp"))
 
 
 if __name__ == "__main__":
