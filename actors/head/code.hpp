@@ -1,0 +1,10 @@
+// The code actor: serves pieces of code snapshots to nodes.
+#pragma once
+
+#include "actors/head/head_context.hpp"
+
+namespace troupe::actors {
+
+code_actor::behavior_type code_behavior(code_actor::pointer self, HeadContextRef context);
+
+}  // namespace troupe::actors

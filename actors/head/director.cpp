@@ -1,0 +1,350 @@
+#include "actors/head/director.hpp"
+
+#include "actors/head/experiment_set.hpp"
+#include "actors/head/orders.hpp"
+#include "runtime/core/limits.hpp"
+#include "runtime/core/log.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe::actors {
+
+namespace {
+
+constexpr auto commit_timeout = std::chrono::seconds{60};
+
+}  // namespace
+
+director_actor::behavior_type DirectorState::make_behavior(HeadContextRef context,
+                                                           DirectorPeers peers) {
+  context_ = std::move(context);
+  peers_ = std::move(peers);
+  next_top_ = context_->ledger->next_top();
+  recover();
+  return {
+      [this](submit_atom, const SubmitRef& batch) { return submit(batch); },
+      [this](kill_atom, const std::string& cause, ExperimentId id) { return kill(cause, id); },
+      [this](member_atom, const RecordRef& record) { queue(*record); },
+      [this](placed_atom, const PlacementRef& placement) { placed(placement); },
+      [this](update_atom, const JobUpdate& job) { update(job); },
+      [this](metrics_atom, const MetricBatch& batch) {
+        auto it = running_.find(batch.key.job.experiment);
+        if (it != running_.end()) self_->send(it->second, metrics_atom_v, batch);
+      },
+      [this](hello_atom, const NodeHello& node, const node_actor& handle) {
+        return hello(node, handle);
+      },
+      [this](recovery_atom) { end_recovery(); },
+      [this](lost_atom, const std::string& node) { lost_node(node); },
+      [this](ended_atom, const RecordRef& record) { ended(record); },
+      [this](requeue_atom, const RecordRef& record) { requeue(record); },
+      [this](set_ended_atom, uint64_t top) {
+        sets_.erase(top);
+        predecessor_ended({top, 0});
+      },
+      [this](pending_atom, ExperimentId id, int64_t queued_us) { pending_limit(id, queued_us); },
+      [this](why_atom, ExperimentId id) { return why(id); },
+      [this](drain_atom, const std::string& cause) { return drain(cause); },
+      [this](status_atom) {
+        return fmt::format("{} running, {} sets, {} nodes", running_.size(), sets_.size(),
+                           nodes_.size());
+      },
+  };
+}
+
+uint64_t DirectorState::next_epoch() {
+  return (context_->ledger->generation() << 32) + ++epochs_;
+}
+
+experiment_actor DirectorState::spawn_experiment(ExperimentRecord record) {
+  ExperimentPeers peers{
+      static_cast<director_actor>(self_), peers_.ledger, peers_.scheduler, peers_.series, {}};
+  auto id = record.id;
+  if (id.is_member())
+    if (auto it = sets_.find(id.top); it != sets_.end()) peers.set = it->second.actor;
+  auto actor = self_->spawn(experiment_behavior, context_, std::move(peers), std::move(record));
+  running_.insert_or_assign(id, actor);
+  return actor;
+}
+
+void DirectorState::spawn_set(SetRecord record, bool fresh) {
+  auto top = record.id.top;
+  ExperimentSetPeers peers{static_cast<director_actor>(self_), peers_.ledger};
+  LiveSet live;
+  live.started = static_cast<bool>(record.started);
+  live.actor =
+      self_->spawn(experiment_set_behavior, context_, std::move(peers), std::move(record), fresh);
+  sets_.insert_or_assign(top, live);
+  self_->send(live.actor, begin_atom_v);
+}
+
+/// A durable QUEUED record goes to the scheduler, unless it has to wait for others first.
+void DirectorState::queue(const ExperimentRecord& record) {
+  arm_pending_limit(record);
+  if (hold_for_predecessors(record)) return;
+  self_->send(peers_.scheduler, queue_atom_v, share(request_of(record)));
+}
+
+bool DirectorState::hold_for_predecessors(const ExperimentRecord& record) {
+  std::set<ExperimentId> open;
+  for (auto id : record.spec->after) {
+    auto entry = context_->ledger->find(id);
+    if (!entry || !*entry) continue;  // checked at submit
+    auto state = std::visit([](const auto& r) { return r.state; }, **entry);
+    if (state == State::finished) continue;
+    if (is_terminal(state)) {
+      auto cause = fmt::format("{} ended {}", to_string(id), to_string(state));
+      Error error{Errc::failed, fmt::format("experiment {} was skipped", to_string(record.id)),
+                  cause, fmt::format("troupe show {}", to_string(id))};
+      end_queued(record, State::skipped, cause, &error, {});
+      return true;
+    }
+    open.insert(id);
+  }
+  if (open.empty()) return false;
+  for (auto id : open) held_for_[id].push_back(record.id);
+  holds_.insert_or_assign(record.id, std::move(open));
+  return true;
+}
+
+void DirectorState::predecessor_ended(ExperimentId id) {
+  auto it = held_for_.find(id);
+  if (it == held_for_.end()) return;
+  auto waiting = std::move(it->second);
+  held_for_.erase(it);
+  for (auto successor : waiting) {
+    auto hold = holds_.find(successor);
+    if (hold == holds_.end()) continue;
+    holds_.erase(hold);
+    auto record = context_->ledger->experiment(successor);
+    if (record && *record && (**record).state == State::queued) queue(**record);
+  }
+}
+
+void DirectorState::arm_pending_limit(const ExperimentRecord& record) {
+  auto limit = record.spec->limits.pending;
+  if (limit.count() == 0) return;
+  auto waited = std::chrono::microseconds{context_->clock->now().us - record.queued.us};
+  auto rest = std::chrono::duration_cast<std::chrono::microseconds>(limit) - waited;
+  self_->delayed_send(self_, std::max(rest, std::chrono::microseconds{0}), pending_atom_v,
+                      record.id, record.queued.us);
+}
+
+void DirectorState::pending_limit(ExperimentId id, int64_t queued_us) {
+  if (running_.contains(id)) return;
+  auto record = context_->ledger->experiment(id);
+  if (!record || !*record || (**record).state != State::queued || (**record).queued.us != queued_us)
+    return;
+  self_->request(peers_.scheduler, limits::request_timeout, unqueue_atom_v, id)
+      .then(
+          [this, record = std::move(**record)](bool waited) {
+            if (!waited && !holds_.contains(record.id)) return;  // placed at the last moment
+            holds_.erase(record.id);
+            auto cause = fmt::format("the pending limit of {} was reached",
+                                     duration_text(record.spec->limits.pending));
+            Error error{Errc::timed_out,
+                        fmt::format("experiment {} waited too long", to_string(record.id)), cause,
+                        fmt::format("troupe why {}; raise limits.pending", to_string(record.id))};
+            end_queued(record, State::failed, cause, &error, {});
+          },
+          [](caf::error&) {});
+}
+
+/// Ends an experiment that never had an actor. The promise, where there is one, is answered when
+/// that is durable.
+void DirectorState::end_queued(ExperimentRecord record, State state, const std::string& cause,
+                               const Error* error, caf::typed_response_promise<bool> promise) {
+  auto now = context_->clock->now();
+  Event event;
+  event.time = now;
+  event.kind = "state";
+  event.subject = to_string(record.id);
+  event.project = record.spec->project;
+  event.from = to_string(record.state);
+  event.to = to_string(state);
+  event.cause = cause;
+  if (error != nullptr) event.error = *error;
+  record.state = state;
+  record.reason = cause;
+  record.ended = now;
+  if (error != nullptr) record.error = *error;
+  RecordRef shared{std::make_shared<const ExperimentRecord>(std::move(record))};
+  std::vector<storage::Mutation> mutations{storage::PutExperiment{shared.value, false},
+                                           storage::AppendEvent{event}};
+  self_->request(peers_.ledger, commit_timeout, commit_atom_v, share(std::move(mutations)))
+      .then(
+          [this, shared, promise](uint64_t) mutable {
+            ended(shared);
+            if (promise.pending()) promise.deliver(true);
+          },
+          [promise](caf::error& e) mutable {
+            log::error("director", "an end was not recorded: {}",
+                       to_string(from_caf(e, "a commit")));
+            if (promise.pending()) promise.deliver(std::move(e));
+          });
+}
+
+caf::typed_response_promise<bool> DirectorState::kill(const std::string& cause, ExperimentId id) {
+  auto promise = self_->make_response_promise<bool>();
+  if (auto set = sets_.find(id.top); set != sets_.end() && !id.is_member()) {
+    self_->request(set->second.actor, commit_timeout, kill_atom_v, cause)
+        .then([promise](bool done) mutable { promise.deliver(done); },
+              [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+    return promise;
+  }
+  if (auto it = running_.find(id); it != running_.end()) {
+    self_->request(it->second, commit_timeout, kill_atom_v, cause)
+        .then([promise](bool done) mutable { promise.deliver(done); },
+              // It ended while it was asked: killing what has ended is no error.
+              [promise](caf::error&) mutable { promise.deliver(false); });
+    return promise;
+  }
+  kill_queued(cause, id, promise);
+  return promise;
+}
+
+void DirectorState::kill_queued(const std::string& cause, ExperimentId id,
+                                caf::typed_response_promise<bool> promise) {
+  self_->request(peers_.scheduler, limits::request_timeout, unqueue_atom_v, id)
+      .then(
+          [this, cause, id, promise](bool waited) mutable {
+            // Placements come in order before this answer: an experiment that was not waiting has
+            // its actor by now.
+            if (auto it = running_.find(id); it != running_.end()) {
+              self_->request(it->second, commit_timeout, kill_atom_v, cause)
+                  .then([promise](bool done) mutable { promise.deliver(done); },
+                        [promise](caf::error&) mutable { promise.deliver(false); });
+              return;
+            }
+            auto record = context_->ledger->experiment(id);
+            if (!record) {
+              promise.deliver(to_caf(record.error()));
+              return;
+            }
+            if (!*record) {
+              promise.deliver(to_caf(Error{Errc::not_found,
+                                           fmt::format("experiment {} not found", to_string(id)),
+                                           "there is none with this id", "troupe ls -a"}));
+              return;
+            }
+            if (is_terminal((**record).state)) {
+              promise.deliver(false);
+              return;
+            }
+            if (auto old = recovering_.find(id); old != recovering_.end()) {
+              auto actor = spawn_experiment(std::move(old->second));
+              recovering_.erase(old);
+              self_->request(actor, commit_timeout, kill_atom_v, cause)
+                  .then([promise](bool done) mutable { promise.deliver(done); },
+                        [promise](caf::error&) mutable { promise.deliver(false); });
+              return;
+            }
+            (void)waited;
+            holds_.erase(id);
+            end_queued(std::move(**record), State::killed, cause, nullptr, promise);
+          },
+          [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+}
+
+void DirectorState::placed(const PlacementRef& placement) {
+  auto record = context_->ledger->experiment(placement->id);
+  if (draining_ || !record || !*record || (**record).state != State::queued) {
+    // It ended between the queue and here, or nothing is started any more: give the resources back.
+    for (const auto& job : placement->jobs)
+      self_->send(peers_.scheduler, release_atom_v, placement->id, job.index);
+    return;
+  }
+  if (auto set = sets_.find(placement->id.top); set != sets_.end() && !set->second.started) {
+    set->second.started = true;
+    self_->send(set->second.actor, placed_atom_v);
+  }
+  auto actor = spawn_experiment(std::move(**record));
+  for (const auto& job : placement->jobs)
+    if (auto node = nodes_.find(job.node); node != nodes_.end())
+      self_->send(actor, node_atom_v, job.node, node->second);
+  self_->send(actor, placed_atom_v, placement, next_epoch());
+}
+
+void DirectorState::update(const JobUpdate& job) {
+  auto it = running_.find(job.key.job.experiment);
+  if (it != running_.end()) {
+    self_->send(it->second, update_atom_v, job);
+    return;
+  }
+  // Its experiment has ended and been recorded: whatever the job still says is late.
+  if (job.step == JobStep::ended)
+    for (const auto& [node, handle] : nodes_) self_->send(handle, forget_atom_v, job.key);
+}
+
+void DirectorState::forget_jobs(const ExperimentRecord& record) {
+  if (record.attempts.empty()) return;
+  for (const auto& job : record.attempts.back().jobs)
+    if (auto node = nodes_.find(job.node); node != nodes_.end())
+      self_->send(node->second, forget_atom_v,
+                  JobKey{JobId{record.id, job.role, job.index}, record.attempts.back().epoch});
+}
+
+void DirectorState::ended(const RecordRef& record) {
+  running_.erase(record->id);
+  forget_jobs(*record);
+  if (record->id.is_member())
+    if (auto set = sets_.find(record->id.top); set != sets_.end())
+      self_->send(set->second.actor, ended_atom_v, record);
+  predecessor_ended(record->id);
+  if (draining_ && running_.empty())
+    for (auto& promise : std::exchange(drain_promises_, {})) promise.deliver(drained_);
+}
+
+void DirectorState::requeue(const RecordRef& record) {
+  running_.erase(record->id);
+  forget_jobs(*record);
+  if (draining_) {
+    if (running_.empty())
+      for (auto& promise : std::exchange(drain_promises_, {})) promise.deliver(drained_);
+    return;
+  }
+  queue(*record);
+}
+
+caf::typed_response_promise<WaitingRef> DirectorState::why(ExperimentId id) {
+  auto promise = self_->make_response_promise<WaitingRef>();
+  api::Waiting waiting;
+  if (auto hold = holds_.find(id); hold != holds_.end()) {
+    for (auto predecessor : hold->second)
+      waiting.reasons.push_back(
+          fmt::format("it starts after {}, which has not ended", to_string(predecessor)));
+    promise.deliver(share(std::move(waiting)));
+    return promise;
+  }
+  if (recovering_.contains(id)) {
+    waiting.reasons.push_back(
+        "it ran before the head was restarted; its node has not reported yet");
+    promise.deliver(share(std::move(waiting)));
+    return promise;
+  }
+  self_->request(peers_.scheduler, limits::request_timeout, why_atom_v, id)
+      .then([promise](const WaitingRef& answer) mutable { promise.deliver(answer); },
+            [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+  return promise;
+}
+
+caf::typed_response_promise<uint64_t> DirectorState::drain(const std::string& cause) {
+  auto promise = self_->make_response_promise<uint64_t>();
+  draining_ = true;
+  drained_ = running_.size();
+  if (running_.empty()) {
+    promise.deliver(drained_);
+    return promise;
+  }
+  drain_promises_.push_back(promise);
+  for (const auto& [id, actor] : running_) self_->send(actor, preempt_atom_v, cause);
+  return promise;
+}
+
+director_actor::behavior_type director_behavior(
+    director_actor::stateful_pointer<DirectorState> self, HeadContextRef context,
+    DirectorPeers peers) {
+  return self->state.make_behavior(std::move(context), std::move(peers));
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,99 @@
+// The director: the head's front desk. Admits submissions, gives ids, spawns the actors of
+// experiments and sets and routes what nodes say to them. Waiting experiments have no actor: they
+// are rows of the ledger and of the queue.
+#pragma once
+
+#include "actors/head/experiment.hpp"
+#include "actors/head/head_context.hpp"
+
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace troupe::actors {
+
+struct DirectorPeers {
+  ledger_actor ledger;
+  scheduler_actor scheduler;
+  series_actor series;
+};
+
+class DirectorState {
+ public:
+  static inline const char* name = "troupe.director";
+  explicit DirectorState(director_actor::pointer self) : self_{self} {}
+  director_actor::behavior_type make_behavior(HeadContextRef context, DirectorPeers peers);
+
+ private:
+  using SubmittedPromise = caf::typed_response_promise<SubmittedRef>;
+
+  struct Admission;  // one batch on its way to the ledger
+  struct LiveSet {
+    experiment_set_actor actor;
+    bool started = false;
+  };
+
+  // director_submit.cpp
+  SubmittedPromise submit(const SubmitRef& batch);
+  void check_fit(std::shared_ptr<Admission> admission);
+  void admit(const std::shared_ptr<Admission>& admission);
+  void admit_one(Admission& admission, size_t index);
+  void admitted(const std::shared_ptr<Admission>& admission);
+
+  // director.cpp
+  void queue(const ExperimentRecord& record);
+  bool hold_for_predecessors(const ExperimentRecord& record);
+  void predecessor_ended(ExperimentId id);
+  void end_queued(ExperimentRecord record, State state, const std::string& cause,
+                  const Error* error, caf::typed_response_promise<bool> promise);
+  caf::typed_response_promise<bool> kill(const std::string& cause, ExperimentId id);
+  void kill_queued(const std::string& cause, ExperimentId id,
+                   caf::typed_response_promise<bool> promise);
+  void placed(const PlacementRef& placement);
+  void update(const JobUpdate& update);
+  void ended(const RecordRef& record);
+  void requeue(const RecordRef& record);
+  void forget_jobs(const ExperimentRecord& record);
+  void pending_limit(ExperimentId id, int64_t queued_us);
+  void arm_pending_limit(const ExperimentRecord& record);
+  WaitingRef waiting(ExperimentId id);
+  caf::typed_response_promise<WaitingRef> why(ExperimentId id);
+  caf::typed_response_promise<uint64_t> drain(const std::string& cause);
+  experiment_actor spawn_experiment(ExperimentRecord record);
+  void spawn_set(SetRecord record, bool fresh);
+  uint64_t next_epoch();
+
+  // director_recovery.cpp
+  void recover();
+  NodeWelcome hello(const NodeHello& hello, const node_actor& handle);
+  bool claim(const NodeHello& hello, const node_actor& handle, const JobUpdate& job);
+  void lost_node(const std::string& node);
+  void end_recovery();
+
+  director_actor::pointer self_;
+  HeadContextRef context_;
+  DirectorPeers peers_;
+  uint64_t next_top_ = 1;
+  uint64_t epochs_ = 0;
+  std::unordered_map<ExperimentId, experiment_actor> running_;
+  std::unordered_map<uint64_t, LiveSet> sets_;
+  std::map<std::string, node_actor> nodes_;
+  std::map<std::string, ExperimentId> keys_on_the_way_;  // idempotency keys not yet durable
+  std::set<std::string> shapes_that_fit_;  // resource shapes checked since nodes last changed
+  std::map<ExperimentId, std::vector<ExperimentId>>
+      held_for_;                                          // predecessor -> those that wait for it
+  std::map<ExperimentId, std::set<ExperimentId>> holds_;  // waiting -> predecessors not yet ended
+  std::map<ExperimentId, ExperimentRecord>
+      recovering_;  // ran before the restart; node not yet back
+  bool draining_ = false;
+  uint64_t drained_ = 0;
+  std::vector<caf::typed_response_promise<uint64_t>> drain_promises_;
+};
+
+director_actor::behavior_type director_behavior(
+    director_actor::stateful_pointer<DirectorState> self, HeadContextRef context,
+    DirectorPeers peers);
+
+}  // namespace troupe::actors

@@ -1,0 +1,127 @@
+// How the director finds its way back after a restart: the ledger says what was going on, the nodes
+// say what still runs, and the difference is settled before anything new is placed.
+#include "actors/head/director.hpp"
+#include "actors/head/orders.hpp"
+#include "runtime/core/log.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe::actors {
+
+void DirectorState::recover() {
+  auto live = context_->ledger->live();
+  if (!live) {
+    log::error("director", "the ledger does not say what is live: {}", to_string(live.error()));
+    return;
+  }
+  std::vector<ExperimentRecord> waiting;
+  for (auto id : *live) {
+    auto entry = context_->ledger->find(id);
+    if (!entry || !*entry) continue;
+    if (auto* set = std::get_if<SetRecord>(&**entry)) {
+      spawn_set(std::move(*set), false);
+    } else {
+      auto& record = std::get<ExperimentRecord>(**entry);
+      if (record.state == State::queued)
+        waiting.push_back(std::move(record));
+      else
+        recovering_.emplace(id, std::move(record));
+    }
+  }
+  for (const auto& record : waiting) queue(record);
+  if (context_->expected_nodes.empty()) end_recovery();
+}
+
+NodeWelcome DirectorState::hello(const NodeHello& hello, const node_actor& handle) {
+  nodes_.insert_or_assign(hello.name, handle);
+  shapes_that_fit_.clear();
+  schedule::NodeSpec spec;
+  spec.name = hello.name;
+  spec.milli_cpus = hello.milli_cpus;
+  spec.mem = hello.mem;
+  spec.gpus = hello.gpus;
+  spec.gpu_type = hello.gpu_type;
+  spec.labels = hello.labels;
+  self_->send(peers_.scheduler, node_atom_v, share(std::move(spec)));
+
+  NodeWelcome welcome;
+  std::set<ExperimentId> reported;
+  for (const auto& job : hello.jobs) {
+    if (claim(hello, handle, job))
+      reported.insert(job.key.job.experiment);
+    else if (job.step == JobStep::ended)
+      welcome.forget.push_back(job.key);
+    else
+      welcome.stop.push_back(job.key);
+  }
+  // What the ledger believes to run here, and the node does not know, is lost.
+  std::vector<ExperimentId> lost;
+  for (const auto& [id, record] : recovering_)
+    for (const auto& job : record.attempts.back().jobs)
+      if (job.node == hello.name && !reported.contains(id)) lost.push_back(id);
+  for (auto id : lost) {
+    auto it = recovering_.find(id);
+    if (it == recovering_.end()) continue;
+    auto actor = spawn_experiment(std::move(it->second));
+    recovering_.erase(it);
+    self_->send(actor, lost_atom_v, hello.name);
+  }
+  return welcome;
+}
+
+/// Whether a job that a node reports is one the ledger wants; if so its experiment goes on.
+bool DirectorState::claim(const NodeHello& hello, const node_actor& handle, const JobUpdate& job) {
+  auto id = job.key.job.experiment;
+  if (auto it = running_.find(id); it != running_.end()) {
+    self_->send(it->second, node_atom_v, hello.name, handle);
+    self_->send(it->second, update_atom_v, job);
+    return true;
+  }
+  if (auto it = recovering_.find(id); it != recovering_.end()) {
+    if (it->second.attempts.back().epoch != job.key.epoch) return false;
+    auto request = request_of(it->second);
+    std::vector<schedule::JobPlace> places;
+    for (const auto& place : it->second.attempts.back().jobs)
+      if (!is_terminal(place.state)) places.push_back({place.index, place.node, place.gpus});
+    self_->send(peers_.scheduler, adopt_atom_v, share(std::move(request)),
+                share(std::move(places)));
+    auto actor = spawn_experiment(std::move(it->second));
+    recovering_.erase(it);
+    self_->send(actor, node_atom_v, hello.name, handle);
+    self_->send(actor, update_atom_v, job);
+    return true;
+  }
+  auto record = context_->ledger->experiment(id);
+  if (!record || !*record || (**record).state != State::queued) return false;
+  auto attempts = (**record).attempts.empty() ? 0 : (**record).attempts.back().number;
+  // It was started and the head died before that was durable. The order counts as given: running it
+  // again would do its work twice. A gang cannot be judged by one of its jobs; it starts afresh.
+  if (job.attempt != attempts + 1 || (**record).spec->workers.max != 1) return false;
+  caf::anon_send(peers_.scheduler, unqueue_atom_v, id);  // the answer is of no use
+  auto request = request_of(**record);
+  self_->send(peers_.scheduler, adopt_atom_v, share(std::move(request)),
+              share(std::vector<schedule::JobPlace>{{job.key.job.index, hello.name, job.gpus}}));
+  auto actor = spawn_experiment(std::move(**record));
+  self_->send(actor, node_atom_v, hello.name, handle);
+  self_->send(actor, adopt_atom_v, job, hello.name);
+  return true;
+}
+
+void DirectorState::lost_node(const std::string& node) {
+  nodes_.erase(node);
+  shapes_that_fit_.clear();
+  self_->send(peers_.scheduler, lost_atom_v, node);
+  for (const auto& [id, actor] : running_) self_->send(actor, lost_atom_v, node);
+}
+
+/// All nodes that were to come are here, or are given up: what still recovers has lost its node.
+void DirectorState::end_recovery() {
+  for (auto& [id, record] : std::exchange(recovering_, {})) {
+    auto nodes = record.attempts.back().jobs;
+    auto actor = spawn_experiment(std::move(record));
+    for (const auto& job : nodes) self_->send(actor, lost_atom_v, job.node);
+  }
+  self_->send(peers_.scheduler, open_atom_v);
+}
+
+}  // namespace troupe::actors

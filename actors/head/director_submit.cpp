@@ -1,0 +1,222 @@
+// How the director admits what is submitted: check, fit, ids, one durable step, answers.
+#include "actors/head/director.hpp"
+#include "actors/head/orders.hpp"
+#include "hpo/expression.hpp"
+#include "hpo/sampler.hpp"
+#include "runtime/core/limits.hpp"
+#include "runtime/core/submission_check.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+namespace troupe::actors {
+
+namespace {
+
+constexpr auto commit_timeout = std::chrono::seconds{60};
+
+uint64_t random_seed() {
+  auto bytes = random_bytes(8);
+  uint64_t seed = 0;
+  std::memcpy(&seed, bytes.data(), sizeof seed);
+  return seed >> 11;  // 53 bits: exact wherever numbers are doubles, as in JSON
+}
+
+std::string shape_of(const schedule::Request& request) {
+  return fmt::format("{} {} {} {} {}", request.amount.milli_cpus, request.amount.mem,
+                     request.amount.gpus, request.gpu_type, request.workers_min);
+}
+
+Event submitted_event(ExperimentId id, const std::string& project, Timestamp now) {
+  Event event;
+  event.time = now;
+  event.kind = "state";
+  event.subject = to_string(id);
+  event.project = project;
+  event.to = to_string(State::queued);
+  event.cause = "submitted";
+  return event;
+}
+
+}  // namespace
+
+struct DirectorState::Admission {
+  SubmitRef batch;
+  std::vector<Result<api::Submitted>> results;
+  std::vector<bool> open;  // still to be admitted
+  std::vector<storage::Mutation> mutations;
+  std::vector<RecordRef> experiments;
+  std::vector<SetRecord> sets;
+  std::vector<std::string> keys;
+  size_t checks = 0;
+  SubmittedPromise promise;
+};
+
+DirectorState::SubmittedPromise DirectorState::submit(const SubmitRef& batch) {
+  auto admission = std::make_shared<Admission>();
+  admission->batch = batch;
+  admission->promise = self_->make_response_promise<SubmittedRef>();
+  for (const auto& submission : batch->submissions) {
+    std::optional<Error> error;
+    if (draining_) {
+      error = Error{Errc::unavailable, "nothing is accepted any more", "the head is stopping",
+                    "try again later"};
+    } else if (auto problem = check_submission(submission)) {
+      error = Error{Errc::invalid, problem->message, problem->path, problem->hint};
+    } else if (!submission.experiment.data.empty()) {
+      const auto& source = submission.experiment.data.front().source;
+      error = Error{Errc::not_found, fmt::format("dataset {} not found", source),
+                    "no dataset is registered here",
+                    "leave `data` out and read from a path of the machine"};
+    }
+    if (!error)
+      for (auto id : submission.experiment.after)
+        if (auto entry = context_->ledger->find(id); !entry || !*entry)
+          error = Error{Errc::not_found, fmt::format("experiment {} not found", to_string(id)),
+                        "`after` names it", "troupe ls -a"};
+    if (!error && submission.sweep && !submission.sweep->stop_when.empty())
+      if (auto parsed = hpo::Expression::parse(submission.sweep->stop_when); !parsed)
+        error = parsed.error();
+    admission->open.push_back(!error);
+    if (error)
+      admission->results.emplace_back(std::move(*error));
+    else
+      admission->results.emplace_back(api::Submitted{});
+  }
+  check_fit(admission);
+  return admission->promise;
+}
+
+/// Asks the scheduler about each shape of resources it was not asked about since the nodes last
+/// changed.
+void DirectorState::check_fit(std::shared_ptr<Admission> admission) {
+  const auto& submissions = admission->batch->submissions;
+  admission->checks = 1;
+  auto done = [this, admission] {
+    if (--admission->checks == 0) admit(admission);
+  };
+  for (size_t i = 0; i < submissions.size(); ++i) {
+    if (!admission->open[i]) continue;
+    ExperimentRecord probe;
+    probe.spec = std::make_shared<const ExperimentSpec>(submissions[i].experiment);
+    auto request = request_of(probe);
+    auto shape = shape_of(request);
+    if (shapes_that_fit_.contains(shape)) continue;
+    ++admission->checks;
+    self_
+        ->request(peers_.scheduler, limits::request_timeout, check_atom_v,
+                  share(std::move(request)))
+        .then(
+            [this, shape, done](bool) {
+              // The set only saves questions; clearing it bounds its memory.
+              if (shapes_that_fit_.size() > 1000) shapes_that_fit_.clear();
+              shapes_that_fit_.insert(shape);
+              done();
+            },
+            [admission, i, done](caf::error& e) {
+              admission->open[i] = false;
+              admission->results[i] = from_caf(e, "a submission");
+              done();
+            });
+  }
+  done();
+}
+
+void DirectorState::admit(const std::shared_ptr<Admission>& admission) {
+  for (size_t i = 0; i < admission->batch->submissions.size(); ++i)
+    if (admission->open[i]) admit_one(*admission, i);
+  // Also with nothing to write: an answer that repeats a key must wait until the first use of the
+  // key is durable.
+  self_
+      ->request(peers_.ledger, commit_timeout, commit_atom_v,
+                share(std::move(admission->mutations)))
+      .then([this, admission](uint64_t) { admitted(admission); },
+            [this, admission](caf::error& e) {
+              for (const auto& key : admission->keys) keys_on_the_way_.erase(key);
+              for (size_t i = 0; i < admission->results.size(); ++i)
+                if (admission->open[i]) admission->results[i] = from_caf(e, "a submission");
+              admission->promise.deliver(share(std::move(admission->results)));
+            });
+}
+
+void DirectorState::admit_one(Admission& admission, size_t index) {
+  auto& submission = admission.batch->submissions[index];
+  const auto& user = admission.batch->user;
+  auto flight_key = user + '\0' + submission.key;
+  if (!submission.key.empty()) {
+    auto known = context_->ledger->idempotent(user, submission.key);
+    if (known && *known) {
+      admission.results[index] =
+          api::Submitted{(**known).id, (**known).is_set, (**known).size, true};
+      return;
+    }
+    if (auto it = keys_on_the_way_.find(flight_key); it != keys_on_the_way_.end()) {
+      admission.results[index] = api::Submitted{it->second, submission.sweep.has_value(), 1, true};
+      return;
+    }
+  }
+  auto now = context_->clock->now();
+  ExperimentId id{next_top_, 0};
+  uint64_t size = 1;
+  if (submission.sweep) {
+    if (!submission.sweep->seed)
+      submission.sweep->seed =
+          submission.experiment.seed ? submission.experiment.seed : random_seed();
+    auto count = hpo::set_size(submission.experiment.parameters, *submission.sweep);
+    if (!count) {
+      admission.results[index] = std::move(count).error();
+      return;
+    }
+    size = *count;
+  }
+  ++next_top_;
+  auto spec = std::make_shared<const ExperimentSpec>(submission.experiment);
+  std::string rerun_of =
+      index < admission.batch->rerun_of.size() ? admission.batch->rerun_of[index] : "";
+  if (submission.sweep) {
+    SetRecord set;
+    set.id = id;
+    set.user = user;
+    set.spec = spec;
+    set.sweep = *submission.sweep;
+    set.state = State::queued;
+    set.reason = "submitted";
+    set.created = now;
+    set.size = size;
+    set.rerun_of = std::move(rerun_of);
+    admission.mutations.push_back(storage::PutSet{std::make_shared<const SetRecord>(set), true});
+    admission.sets.push_back(std::move(set));
+  } else {
+    ExperimentRecord record;
+    record.id = id;
+    record.user = user;
+    record.spec = spec;
+    for (const auto& parameter : spec->parameters)
+      if (parameter.is_constant()) record.params.emplace(parameter.name, parameter.choices.front());
+    record.state = State::queued;
+    record.reason = "submitted";
+    record.created = record.queued = now;
+    record.rerun_of = std::move(rerun_of);
+    RecordRef shared{std::make_shared<const ExperimentRecord>(std::move(record))};
+    admission.mutations.push_back(storage::PutExperiment{shared.value, true});
+    admission.experiments.push_back(shared);
+  }
+  admission.mutations.push_back(storage::AppendEvent{submitted_event(id, spec->project, now)});
+  if (!submission.key.empty()) {
+    admission.mutations.push_back(
+        storage::PutKey{user, submission.key, id, submission.sweep.has_value(), size});
+    keys_on_the_way_.insert_or_assign(flight_key, id);
+    admission.keys.push_back(flight_key);
+  }
+  admission.results[index] = api::Submitted{id, submission.sweep.has_value(), size, false};
+}
+
+void DirectorState::admitted(const std::shared_ptr<Admission>& admission) {
+  for (const auto& key : admission->keys) keys_on_the_way_.erase(key);
+  for (const auto& record : admission->experiments) queue(*record);
+  for (auto& set : admission->sets) spawn_set(std::move(set), true);
+  admission->promise.deliver(share(std::move(admission->results)));
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,207 @@
+#include "actors/head/experiment.hpp"
+
+#include "actors/head/orders.hpp"
+#include "runtime/core/limits.hpp"
+#include "runtime/core/log.hpp"
+
+namespace troupe::actors {
+
+namespace {
+
+// A full disk may be emptied at any time; until then state changes wait in memory.
+constexpr auto save_again_after = std::chrono::seconds{1};
+// A commit is one sync; far beyond that the disk hangs, and asking again is all that can be done.
+constexpr auto commit_timeout = std::chrono::seconds{60};
+
+}  // namespace
+
+experiment_actor::behavior_type ExperimentState::make_behavior(HeadContextRef context,
+                                                               ExperimentPeers peers,
+                                                               ExperimentRecord record) {
+  context_ = std::move(context);
+  peers_ = std::move(peers);
+  life_ = std::make_unique<ExperimentLife>(std::move(record));
+  return {
+      [this](node_atom, const std::string& node, const node_actor& handle) {
+        nodes_[node] = handle;
+      },
+      [this](placed_atom, const PlacementRef& placement, uint64_t epoch) {
+        place(*placement, epoch);
+      },
+      [this](adopt_atom, const JobUpdate& update, const std::string& node) { adopt(update, node); },
+      [this](update_atom, const JobUpdate& update) {
+        apply(life_->update(update, context_->clock->now()));
+      },
+      [this](metrics_atom, const MetricBatch& batch) { metrics(batch); },
+      [this](kill_atom, const std::string& cause) { return kill(cause); },
+      [this](lost_atom, const std::string& node) {
+        apply(life_->lost_node(node, "its node " + node + " is gone", context_->clock->now()));
+      },
+      [this](preempt_atom, const std::string& cause) {
+        apply(life_->preempt(cause, context_->clock->now()));
+      },
+      [this](limit_atom, uint64_t epoch) {
+        if (epoch == life_->epoch()) apply(life_->running_limit(context_->clock->now()));
+      },
+      [this](requeue_atom) { finish(); },
+  };
+}
+
+JobKey ExperimentState::key_of(uint32_t index) const {
+  const auto& record = life_->record();
+  for (const auto& job : record.attempts.back().jobs)
+    if (job.index == index) return JobKey{JobId{record.id, job.role, index}, life_->epoch()};
+  return {};
+}
+
+template <class... Ts>
+void ExperimentState::tell_node(uint32_t index, Ts... message) {
+  for (const auto& job : life_->record().attempts.back().jobs) {
+    if (job.index != index) continue;
+    if (auto it = nodes_.find(job.node); it != nodes_.end() && it->second)
+      self_->send(it->second, std::move(message)...);
+  }
+}
+
+void ExperimentState::place(const schedule::Placement& placement, uint64_t epoch) {
+  std::vector<ExperimentLife::Place> places;
+  for (const auto& job : placement.jobs) places.push_back({job.node, job.gpus});
+  auto now = context_->clock->now();
+  auto effects = life_->place(places, epoch, now);
+  const auto& record = life_->record();
+  auto orders = orders_of(record, job_token(context_->secret, record.id, epoch), now);
+  apply(std::move(effects));
+  if (!orders) {
+    JobUpdate update;
+    update.step = JobStep::ended;
+    update.time_us = now.us;
+    update.error = orders.error();
+    for (uint32_t index = 0; index < placement.jobs.size(); ++index) {
+      update.key = key_of(index);
+      apply(life_->update(update, context_->clock->now()));
+    }
+    return;
+  }
+  for (auto& order : *orders) {
+    auto index = order.key.job.index;
+    tell_node(index, start_atom_v, std::move(order));
+  }
+}
+
+void ExperimentState::adopt(const JobUpdate& update, const std::string& node) {
+  auto now = context_->clock->now();
+  apply(life_->adopt({{node, update.gpus}}, update.key.epoch, update.attempt, now));
+  apply(life_->update(update, context_->clock->now()));
+}
+
+void ExperimentState::metrics(const MetricBatch& batch) {
+  if (batch.key.epoch != life_->epoch()) return;  // a stale attempt: its results are refused
+  storage::SeriesChunk chunk;
+  chunk.id = life_->record().id;
+  chunk.attempt = batch.attempt;
+  chunk.source = to_string(batch.key.job) + "/" + batch.source;
+  chunk.from = batch.from;
+  chunk.to = batch.to;
+  for (const auto& point : batch.points) {
+    life_->metric(point.name, point.value.value);
+    chunk.points.push_back(
+        {point.name, point.step.value, point.value.value, Timestamp{point.time_us}, point.end});
+  }
+  self_->send(peers_.series, metrics_atom_v,
+              share(std::vector<storage::SeriesChunk>{std::move(chunk)}));
+  if (peers_.set)
+    self_->send(peers_.set, metrics_atom_v,
+                RecordRef{std::make_shared<const ExperimentRecord>(life_->record())});
+}
+
+caf::typed_response_promise<bool> ExperimentState::kill(const std::string& cause) {
+  auto promise = self_->make_response_promise<bool>();
+  apply(life_->kill(cause, context_->clock->now()));
+  if (unsaved_.empty())
+    promise.deliver(true);
+  else
+    kill_promises_.push_back(promise);
+  return promise;
+}
+
+void ExperimentState::apply(Effects effects) {
+  const auto& record = life_->record();
+  for (auto index : effects.released)
+    self_->send(peers_.scheduler, release_atom_v, record.id, index);
+  auto grace = static_cast<uint32_t>(effects.grace.count());
+  for (auto index : effects.stop) tell_node(index, stop_atom_v, key_of(index), grace);
+  if (effects.go_phase)
+    for (const auto& job : record.attempts.back().jobs)
+      tell_node(job.index, phase_atom_v, key_of(job.index), *effects.go_phase);
+  if (effects.next != Effects::Next::none) {
+    next_ = effects.next;
+    backoff_ = effects.backoff;
+  }
+  for (auto& event : effects.events) unsaved_.push_back(std::move(event));
+  if (record.state == State::running) arm_running_limit();
+  if (!unsaved_.empty()) save();
+}
+
+void ExperimentState::arm_running_limit() {
+  auto limit = life_->record().spec->limits.running;
+  if (limit.count() == 0 || limit_armed_ == life_->epoch()) return;
+  limit_armed_ = life_->epoch();
+  self_->delayed_send(self_, limit, limit_atom_v, limit_armed_);
+}
+
+/// One commit at a time: what happens meanwhile goes with the next, so a slow disk costs fewer,
+/// larger commits.
+void ExperimentState::save() {
+  if (saving_) return;
+  saving_ = true;
+  std::vector<storage::Mutation> mutations;
+  mutations.push_back(
+      storage::PutExperiment{std::make_shared<const ExperimentRecord>(life_->record()), false});
+  for (const auto& event : unsaved_) mutations.push_back(storage::AppendEvent{event});
+  auto count = unsaved_.size();
+  self_->request(peers_.ledger, commit_timeout, commit_atom_v, share(std::move(mutations)))
+      .then(
+          [this, count](uint64_t) {
+            saving_ = false;
+            unsaved_.erase(unsaved_.begin(), unsaved_.begin() + static_cast<std::ptrdiff_t>(count));
+            saved();
+          },
+          [this](caf::error& e) {
+            saving_ = false;
+            log::error("experiment", "{}: not recorded yet: {}", to_string(life_->record().id),
+                       to_string(from_caf(e, "a state change")));
+            self_->delayed_send(self_, save_again_after, requeue_atom_v);
+          });
+}
+
+void ExperimentState::saved() {
+  if (!unsaved_.empty()) return save();
+  for (auto& promise : std::exchange(kill_promises_, {})) promise.deliver(true);
+  if (next_ == Effects::Next::ended) return finish();
+  if (next_ == Effects::Next::requeue) {
+    if (backoff_.count() > 0)
+      self_->delayed_send(self_, backoff_, requeue_atom_v);
+    else
+      finish();
+  }
+}
+
+/// Hands the record back to the director; also the wake-up after a failed save or a backoff.
+void ExperimentState::finish() {
+  if (!unsaved_.empty()) return save();
+  if (next_ == Effects::Next::none) return;
+  RecordRef record{std::make_shared<const ExperimentRecord>(life_->record())};
+  if (is_terminal(record->state))
+    self_->send(peers_.director, ended_atom_v, record);
+  else
+    self_->send(peers_.director, requeue_atom_v, record);
+  self_->quit();
+}
+
+experiment_actor::behavior_type experiment_behavior(
+    experiment_actor::stateful_pointer<ExperimentState> self, HeadContextRef context,
+    ExperimentPeers peers, ExperimentRecord record) {
+  return self->state.make_behavior(std::move(context), std::move(peers), std::move(record));
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,63 @@
+// The experiment actor: drives one ExperimentLife. Spawned by the director when the experiment is
+// placed (or, after a restart of the head, for what was running), gone when the record is terminal
+// or QUEUED again and that is durable.
+#pragma once
+
+#include "actors/head/head_context.hpp"
+#include "actors/head/life.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace troupe::actors {
+
+/// Those an experiment talks to.
+struct ExperimentPeers {
+  director_actor director;
+  ledger_actor ledger;
+  scheduler_actor scheduler;
+  series_actor series;
+  experiment_set_actor set;  // of a member; else empty
+};
+
+class ExperimentState {
+ public:
+  static inline const char* name = "troupe.experiment";
+  explicit ExperimentState(experiment_actor::pointer self) : self_{self} {}
+  experiment_actor::behavior_type make_behavior(HeadContextRef context, ExperimentPeers peers,
+                                                ExperimentRecord record);
+
+ private:
+  void place(const schedule::Placement& placement, uint64_t epoch);
+  void adopt(const JobUpdate& update, const std::string& node);
+  void metrics(const MetricBatch& batch);
+  caf::typed_response_promise<bool> kill(const std::string& cause);
+  void apply(Effects effects);
+  void save();
+  void saved();
+  void finish();
+  void arm_running_limit();
+  JobKey key_of(uint32_t index) const;
+  template <class... Ts>
+  void tell_node(uint32_t index, Ts... message);
+
+  experiment_actor::pointer self_;
+  HeadContextRef context_;
+  ExperimentPeers peers_;
+  std::unique_ptr<ExperimentLife> life_;
+  std::map<std::string, node_actor> nodes_;
+  std::vector<Event> unsaved_;
+  bool saving_ = false;
+  std::vector<caf::typed_response_promise<bool>>
+      kill_promises_;  // answered when KILLING is durable
+  Effects::Next next_ = Effects::Next::none;
+  Duration backoff_{0};
+  uint64_t limit_armed_ = 0;  // epoch of the attempt whose running limit is being timed
+};
+
+experiment_actor::behavior_type experiment_behavior(
+    experiment_actor::stateful_pointer<ExperimentState> self, HeadContextRef context,
+    ExperimentPeers peers, ExperimentRecord record);
+
+}  // namespace troupe::actors

@@ -1,0 +1,29 @@
+// The bridge from actors to the KJ thread: any thread posts and never blocks; closures run on the
+// KJ thread in order.
+#pragma once
+
+#include <kj/async.h>
+
+#include <deque>
+#include <functional>
+#include <mutex>
+
+namespace troupe::actors {
+
+class Inbox {
+ public:
+  explicit Inbox(size_t limit) : limit_{limit} {}
+
+  /// False where it is full: the caller drops, or asks again.
+  bool post(std::function<void()> closure);
+  /// On the KJ thread, once; keep the promise for as long as closures shall run.
+  kj::Promise<void> run();
+
+ private:
+  const size_t limit_;
+  std::mutex mutex_;
+  std::deque<std::function<void()>> queue_;
+  kj::Own<kj::CrossThreadPromiseFulfiller<void>> waker_;
+};
+
+}  // namespace troupe::actors

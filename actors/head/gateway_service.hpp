@@ -1,0 +1,94 @@
+// The public API over the actors of the head: reads are answered from snapshots of the ledger on
+// the KJ thread, what changes something is asked of the director. Lives on the KJ thread of the
+// gateway.
+#pragma once
+
+#include "actors/head/gateway_bridge.hpp"
+#include "actors/head/head_context.hpp"
+#include "client/api/service.hpp"
+
+#include <kj/timer.h>
+
+#include <list>
+#include <memory>
+#include <string>
+
+namespace troupe::actors {
+
+struct GatewayPeers {
+  director_actor director;
+  registry_actor registry;
+  code_actor code;
+};
+
+class GatewayService final : public api::Service {
+ public:
+  GatewayService(HeadContextRef context, GatewayPeers peers, caf::actor bridge, kj::Timer& timer);
+
+  /// The ledger has events up to this number. On the KJ thread.
+  void events_came(uint64_t last);
+
+  Result<api::Caller> authenticate(const std::string& token) override;
+  kj::Promise<Result<api::Submitted>> submit(const api::Caller& caller,
+                                             Submission submission) override;
+  kj::Promise<std::vector<Result<api::Submitted>>> submit_many(
+      const api::Caller& caller, std::vector<Submission> submissions) override;
+  kj::Promise<Result<api::Submitted>> rerun(const api::Caller& caller, ExperimentId id,
+                                            api::RerunChanges changes) override;
+  kj::Promise<Result<api::Entry>> kill(const api::Caller& caller, ExperimentId id) override;
+  Result<api::Entry> show(const api::Caller& caller, ExperimentId id) override;
+  Result<api::Listing> list(const api::Caller& caller, const api::ListQuery& query) override;
+  Result<ExperimentId> last(const api::Caller& caller, const std::string& project) override;
+  kj::Promise<Result<api::Waiting>> why(const api::Caller& caller, ExperimentId id) override;
+  kj::Promise<Result<api::LogChunk>> logs(const api::Caller& caller, const JobId& job,
+                                          uint64_t offset, uint32_t limit, bool wait) override;
+  kj::Promise<Result<uint64_t>> log_tail_offset(const api::Caller& caller, const JobId& job,
+                                                uint32_t lines) override;
+  Result<std::vector<std::string>> metric_names(const api::Caller& caller,
+                                                ExperimentId id) override;
+  Result<std::vector<api::MetricPoint>> metric(const api::Caller& caller, ExperimentId id,
+                                               const std::string& name, uint32_t limit) override;
+  kj::Promise<Result<std::vector<api::OutputEntry>>> outputs(const api::Caller& caller,
+                                                             ExperimentId id) override;
+  kj::Promise<Result<api::FileChunk>> read_output(const api::Caller& caller, ExperimentId id,
+                                                  std::string path, uint64_t offset,
+                                                  uint32_t limit) override;
+  Result<std::vector<std::string>> missing_blobs(const api::Caller& caller,
+                                                 std::vector<std::string> digests) override;
+  kj::Promise<Result<void>> put_blob(const api::Caller& caller, std::string digest,
+                                     std::string bytes) override;
+  kj::Promise<Result<std::string>> put_manifest(const api::Caller& caller,
+                                                std::string text) override;
+  Result<std::string> get_manifest(const api::Caller& caller, const std::string& digest) override;
+  Result<api::FileChunk> get_blob(const api::Caller& caller, const std::string& digest,
+                                  uint64_t offset, uint32_t limit) override;
+  kj::Promise<Result<std::vector<api::NodeView>>> nodes(const api::Caller& caller) override;
+  Result<api::EventPage> events(const api::Caller& caller, uint64_t after, uint32_t limit) override;
+  kj::Promise<void> events_after(uint64_t after) override;
+  std::string metrics_page() override;
+  std::string version() override;
+
+ private:
+  struct Waiter {
+    uint64_t after;
+    kj::Own<kj::PromiseFulfiller<void>> fulfiller;
+  };
+
+  Result<api::Entry> entry(const api::Caller& caller, ExperimentId id);
+  Result<ExperimentRecord> experiment(const api::Caller& caller, ExperimentId id);
+  Result<api::Entry> unborn_member(ExperimentId id);
+  Result<api::Caller> authenticate_job(const std::string& token);
+  void add_unborn(const api::ListQuery& query, api::Listing& listing);
+  kj::Promise<Result<api::LogChunk>> logs_elsewhere(ExperimentRecord record, uint64_t offset,
+                                                    bool wait);
+  kj::Promise<Result<node_actor>> node(const std::string& name);
+  kj::Promise<Result<std::vector<Result<api::Submitted>>>> submit_batch(SubmitBatch batch);
+
+  HeadContextRef context_;
+  GatewayPeers peers_;
+  Bridge bridge_;
+  kj::Timer& timer_;
+  std::list<Waiter> waiters_;
+};
+
+}  // namespace troupe::actors

@@ -1,0 +1,40 @@
+// What every actor of the head is given: time, the stores to read from, and facts fixed at the
+// start. Nothing in it changes while the head runs; it outlives the actors.
+#pragma once
+
+#include "actors/messages.hpp"
+#include "runtime/core/clock.hpp"
+#include "runtime/core/digest.hpp"
+#include "runtime/core/metric_registry.hpp"
+#include "storage/code_store.hpp"
+#include "storage/ledger.hpp"
+#include "storage/series_store.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace troupe::actors {
+
+struct HeadContext {
+  std::shared_ptr<Clock> clock;
+  std::shared_ptr<storage::Ledger> ledger;       // reads only, except by the ledger actor
+  std::shared_ptr<storage::SeriesStore> series;  // reads only, except by the series actor
+  std::shared_ptr<storage::CodeStore> code;
+  std::shared_ptr<MetricRegistry> metrics;
+  std::string secret;                       // key of job tokens
+  std::vector<std::string> expected_nodes;  // recovery waits for these
+  std::function<void(uint64_t)>
+      on_events;  // called from the ledger actor with the newest event number
+};
+using HeadContextRef = std::shared_ptr<const HeadContext>;
+
+/// The token of one job: proves its own id, so the head keeps no list. `job` as in
+/// to_string(JobId).
+inline std::string job_token(const std::string& secret, ExperimentId experiment, uint64_t epoch) {
+  auto id = to_string(experiment) + "-" + std::to_string(epoch);
+  return "tj_" + id + "_" + hmac_sha256_hex(secret, "job " + id);
+}
+
+}  // namespace troupe::actors

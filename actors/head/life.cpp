@@ -1,0 +1,352 @@
+#include "actors/head/life.hpp"
+
+#include "runtime/core/limits.hpp"
+#include "runtime/core/log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+
+namespace troupe::actors {
+
+namespace {
+
+std::string signal_text(int32_t number) {
+  const char* name = ::sigabbrev_np(number);
+  return name == nullptr ? fmt::format("signal {}", number) : fmt::format("SIG{}", name);
+}
+
+std::string exit_text(const JobUpdate& update) {
+  if (update.signal != 0) return signal_text(update.signal);
+  return fmt::format("exit {}", update.exit_code);
+}
+
+}  // namespace
+
+ExperimentLife::ExperimentLife(ExperimentRecord record) : record_{std::move(record)} {
+  if (record_.state == State::killing) {
+    outcome_ = Outcome::killed;
+    outcome_cause_ = record_.reason;
+  }
+}
+
+uint64_t ExperimentLife::epoch() const {
+  return record_.attempts.empty() ? 0 : record_.attempts.back().epoch;
+}
+
+JobRecord* ExperimentLife::job(uint32_t index) {
+  for (auto& job : attempt().jobs)
+    if (job.index == index) return &job;
+  return nullptr;
+}
+
+void ExperimentLife::become(State to, const std::string& cause, Timestamp now, Effects& effects,
+                            const Error* error) {
+  auto from = record_.state;
+  if (!may_become(from, to)) {
+    log::warning("experiment", "{}: {} -> {} refused ({})", to_string(record_.id), to_string(from),
+                 to_string(to), cause);
+    return;
+  }
+  record_.state = to;
+  record_.reason = cause;
+  if (to == State::queued) record_.queued = now;
+  if (to == State::running && !record_.started) record_.started = now;
+  if (is_terminal(to)) record_.ended = now;
+  if (error != nullptr) record_.error = *error;
+  Event event;
+  event.time = now;
+  event.kind = "state";
+  event.subject = to_string(record_.id);
+  event.project = record_.spec->project;
+  event.from = to_string(from);
+  event.to = to_string(to);
+  event.cause = cause;
+  if (error != nullptr) event.error = *error;
+  effects.events.push_back(std::move(event));
+}
+
+/// Short jobs report their end only: the steps between are made up for, so every record tells the
+/// same story.
+void ExperimentLife::advance_to(State to, const std::string& cause, Timestamp now,
+                                Effects& effects) {
+  for (auto step : {State::preparing, State::starting, State::running}) {
+    if (step > to) return;
+    if (may_become(record_.state, step)) become(step, cause, now, effects);
+  }
+}
+
+Effects ExperimentLife::place(const std::vector<Place>& places, uint64_t epoch, Timestamp now) {
+  uint32_t number = record_.attempts.empty() ? 1 : record_.attempts.back().number + 1;
+  return adopt(places, epoch, number, now);
+}
+
+Effects ExperimentLife::adopt(const std::vector<Place>& places, uint64_t epoch, uint32_t number,
+                              Timestamp now) {
+  Effects effects;
+  AttemptRecord next;
+  next.number = number;
+  next.epoch = epoch;
+  next.state = State::preparing;
+  next.started = now;
+  std::string nodes;
+  for (uint32_t index = 0; index < places.size(); ++index) {
+    JobRecord record;
+    record.index = index;
+    record.node = places[index].node;
+    record.gpus = places[index].gpus;
+    record.state = State::preparing;
+    next.jobs.push_back(std::move(record));
+    if (nodes.find(places[index].node) == std::string::npos)
+      nodes += (nodes.empty() ? "" : ", ") + places[index].node;
+  }
+  record_.attempts.push_back(std::move(next));
+  if (record_.attempts.size() > limits::attempts_kept)
+    record_.attempts.erase(record_.attempts.begin());
+  outcome_ = Outcome::none;
+  outcome_error_.reset();
+  phase_done_.clear();
+  become(State::preparing, fmt::format("placed on {}", nodes), now, effects);
+  return effects;
+}
+
+Effects ExperimentLife::update(const JobUpdate& update, Timestamp now) {
+  Effects effects;
+  if (is_terminal(record_.state) || record_.attempts.empty() || update.key.epoch != epoch())
+    return effects;
+  auto* record = job(update.key.job.index);
+  if (record == nullptr || is_terminal(record->state)) return effects;
+  if (update.started_us != 0) record->started = Timestamp{update.started_us};
+  switch (update.step) {
+    case JobStep::preparing:
+      break;
+    case JobStep::starting:
+      record->state = State::starting;
+      if (record_.state == State::preparing)
+        become(State::starting, "starting its processes", now, effects);
+      break;
+    case JobStep::running: {
+      record->state = State::running;
+      bool all = std::all_of(attempt().jobs.begin(), attempt().jobs.end(), [](const JobRecord& j) {
+        return j.state == State::running || is_terminal(j.state);
+      });
+      if (all && outcome_ == Outcome::none)
+        advance_to(State::running, "its processes run", now, effects);
+      break;
+    }
+    case JobStep::phase_done: {
+      phase_done_[update.key.job.index] = update.phase + 1;
+      auto passed = static_cast<size_t>(
+          std::count_if(phase_done_.begin(), phase_done_.end(),
+                        [&](const auto& entry) { return entry.second > update.phase; }));
+      if (passed == attempt().jobs.size() && outcome_ == Outcome::none)
+        effects.go_phase = update.phase + 1;
+      break;
+    }
+    case JobStep::ended:
+      end_job(update, now, effects);
+      break;
+  }
+  return effects;
+}
+
+Error ExperimentLife::job_error(const JobUpdate& update) const {
+  if (!update.error.what.empty()) return update.error;
+  auto name = to_string(update.key.job);
+  std::string hint = fmt::format("troupe logs {}", to_string(record_.id));
+  if (update.signal != 0)
+    return Error{
+        Errc::failed, fmt::format("job {} was ended by {}", name, signal_text(update.signal)),
+        update.signal == SIGKILL ? "nobody here asked for it: out of memory, or a kill from outside"
+                                 : "",
+        hint};
+  std::string detail;
+  if (update.exit_code == 127) detail = "127 is what a shell says when a command does not exist";
+  if (update.exit_code == 126)
+    detail = "126 is what a shell says when a command may not be executed";
+  return Error{Errc::failed, fmt::format("job {} ended with exit code {}", name, update.exit_code),
+               detail, hint};
+}
+
+void ExperimentLife::end_job(const JobUpdate& update, Timestamp now, Effects& effects) {
+  auto* record = job(update.key.job.index);
+  bool good =
+      update.has_exit && update.exit_code == 0 && update.signal == 0 && update.error.what.empty();
+  record->ended = Timestamp{update.time_us};
+  if (update.has_exit) {
+    if (update.signal != 0)
+      record->signal = update.signal;
+    else
+      record->exit_code = update.exit_code;
+  }
+  effects.released.push_back(record->index);
+  if (good) {
+    record->state = State::finished;
+    // A job that ends well before it was seen running did run.
+    if (outcome_ == Outcome::none) {
+      bool all = all_ended();
+      if (all) advance_to(State::running, "its processes ran", now, effects);
+    }
+  } else {
+    record->state = outcome_ == Outcome::killed || outcome_ == Outcome::preempted ? State::killed
+                                                                                  : State::failed;
+    if (outcome_ == Outcome::none) {
+      outcome_ = update.infrastructure ? Outcome::infrastructure : Outcome::failed;
+      outcome_error_ = job_error(update);
+      outcome_cause_ = update.error.what.empty() ? exit_text(update) : update.error.what;
+      if (update.has_exit) {
+        record_.exit_code = update.signal != 0 ? 128 + update.signal : update.exit_code;
+        advance_to(State::running, "its processes ran", now, effects);
+      }
+      stop_others(effects, limits::kill_grace);
+    }
+  }
+  if (all_ended()) settle(now, effects);
+}
+
+void ExperimentLife::stop_others(Effects& effects, Duration grace) {
+  effects.grace = grace;
+  for (const auto& job : attempt().jobs)
+    if (!is_terminal(job.state)) effects.stop.push_back(job.index);
+}
+
+bool ExperimentLife::all_ended() const {
+  const auto& jobs = record_.attempts.back().jobs;
+  return std::all_of(jobs.begin(), jobs.end(),
+                     [](const JobRecord& job) { return is_terminal(job.state); });
+}
+
+void ExperimentLife::finish_attempt(State state, Timestamp now) {
+  attempt().state = state;
+  attempt().ended = now;
+  attempt().error = outcome_error_;
+}
+
+void ExperimentLife::settle(Timestamp now, Effects& effects) {
+  switch (outcome_) {
+    case Outcome::none:
+      record_.exit_code = 0;
+      finish_attempt(State::finished, now);
+      become(State::finished, "exit 0", now, effects);
+      effects.next = Effects::Next::ended;
+      break;
+    case Outcome::killed:
+      finish_attempt(State::killed, now);
+      become(State::killed, outcome_cause_, now, effects);
+      effects.next = Effects::Next::ended;
+      break;
+    case Outcome::preempted:
+      requeue(State::preempted, outcome_cause_, now, effects);
+      break;
+    case Outcome::infrastructure:
+    case Outcome::failed:
+      settle_failed(now, effects);
+      break;
+  }
+}
+
+void ExperimentLife::settle_failed(Timestamp now, Effects& effects) {
+  bool infrastructure = outcome_ == Outcome::infrastructure;
+  auto spent = static_cast<uint32_t>(
+      std::count_if(record_.attempts.begin(), record_.attempts.end(), [&](const AttemptRecord& a) {
+        return a.state == (infrastructure ? State::restarting : State::failed);
+      }));
+  auto allowed = infrastructure ? infrastructure_restarts_max : record_.spec->retry.count;
+  if (spent < allowed) {
+    effects.backoff = infrastructure ? Duration{0} : record_.spec->retry.backoff;
+    auto cause = infrastructure
+                     ? outcome_cause_
+                     : fmt::format("{}; retry {} of {}", outcome_cause_, spent + 1, allowed);
+    // The attempt's own state says of which kind the failure was; the counts above read it.
+    finish_attempt(infrastructure ? State::restarting : State::failed, now);
+    become(State::restarting, cause, now, effects, outcome_error_ ? &*outcome_error_ : nullptr);
+    become(State::queued, cause, now, effects);
+    record_.error.reset();
+    effects.next = Effects::Next::requeue;
+    return;
+  }
+  finish_attempt(State::failed, now);
+  become(State::failed, outcome_cause_, now, effects, outcome_error_ ? &*outcome_error_ : nullptr);
+  effects.next = Effects::Next::ended;
+}
+
+void ExperimentLife::requeue(State through, const std::string& cause, Timestamp now,
+                             Effects& effects) {
+  finish_attempt(through, now);
+  become(through, cause, now, effects);
+  become(State::queued, cause, now, effects);
+  effects.next = Effects::Next::requeue;
+}
+
+Effects ExperimentLife::kill(const std::string& cause, Timestamp now) {
+  Effects effects;
+  if (is_terminal(record_.state) || record_.state == State::killing) return effects;
+  outcome_ = Outcome::killed;
+  outcome_cause_ = cause;
+  outcome_error_.reset();
+  become(State::killing, cause, now, effects);
+  if (record_.attempts.empty() || attempt().ended || all_ended()) {
+    become(State::killed, cause, now, effects);
+    effects.next = Effects::Next::ended;
+  } else {
+    stop_others(effects, limits::kill_grace);
+  }
+  return effects;
+}
+
+Effects ExperimentLife::running_limit(Timestamp now) {
+  Effects effects;
+  if (is_terminal(record_.state) || outcome_ != Outcome::none || record_.attempts.empty() ||
+      all_ended())
+    return effects;
+  (void)now;
+  auto limit = duration_text(record_.spec->limits.running);
+  outcome_ = Outcome::failed;
+  outcome_cause_ = fmt::format("the running limit of {} was reached", limit);
+  outcome_error_ = Error{
+      Errc::timed_out, fmt::format("experiment {} ran out of time", to_string(record_.id)),
+      outcome_cause_, "raise limits.running (--max-time), or save and resume from checkpoints"};
+  stop_others(effects, limits::kill_grace);
+  return effects;
+}
+
+Effects ExperimentLife::lost_node(const std::string& node, const std::string& cause,
+                                  Timestamp now) {
+  Effects effects;
+  if (is_terminal(record_.state) || record_.attempts.empty()) return effects;
+  for (auto& record : attempt().jobs) {
+    if (record.node != node || is_terminal(record.state)) continue;
+    JobUpdate update;
+    update.key = JobKey{JobId{record_.id, record.role, record.index}, epoch()};
+    update.step = JobStep::ended;
+    update.time_us = now.us;
+    update.infrastructure = true;
+    update.error =
+        Error{Errc::unavailable, fmt::format("job {} was lost", to_string(update.key.job)), cause,
+              "it is started again by itself"};
+    end_job(update, now, effects);
+    if (effects.next != Effects::Next::none) break;
+  }
+  return effects;
+}
+
+Effects ExperimentLife::preempt(const std::string& cause, Timestamp now) {
+  Effects effects;
+  (void)now;
+  if (is_terminal(record_.state) || outcome_ != Outcome::none || record_.attempts.empty() ||
+      all_ended())
+    return effects;
+  outcome_ = Outcome::preempted;
+  outcome_cause_ = cause;
+  stop_others(effects, limits::kill_grace);
+  return effects;
+}
+
+void ExperimentLife::metric(const std::string& name, double value) {
+  if (record_.metrics.size() < limits::metric_names_max || record_.metrics.contains(name))
+    record_.metrics.insert_or_assign(name, value);
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,89 @@
+// The life of one experiment from its placement to its end, as a pure state machine: job updates,
+// kills and limits go in, state changes with their events and the orders to give come out. Owned by
+// the experiment actor; no clock, no I/O, no actors.
+#pragma once
+
+#include "runtime/core/record.hpp"
+#include "runtime/wire/messages.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace troupe::actors {
+
+/// What the owner has to do after an input.
+struct Effects {
+  enum class Next {
+    none,
+    ended,    // the record is terminal
+    requeue,  // the record is QUEUED again; enqueue it after `backoff`
+  };
+
+  std::vector<Event> events;   // in order; empty: the record did not change
+  std::vector<uint32_t> stop;  // indices of jobs to stop
+  Duration grace{0};
+  std::vector<uint32_t> released;    // indices of jobs whose resources are free again
+  std::optional<uint32_t> go_phase;  // all jobs may begin this phase
+  Next next = Next::none;
+  Duration backoff{0};
+};
+
+class ExperimentLife {
+ public:
+  /// A record in QUEUED, or, after a restart of the head, in any live state.
+  explicit ExperimentLife(ExperimentRecord record);
+
+  const ExperimentRecord& record() const { return record_; }
+  uint64_t epoch() const;
+
+  /// Begins an attempt: one job for each place. `gpus` as the scheduler gave them.
+  struct Place {
+    std::string node;
+    std::vector<uint32_t> gpus;
+  };
+  Effects place(const std::vector<Place>& places, uint64_t epoch, Timestamp now);
+  /// After a restart of the head: an attempt that runs although the ledger does not know it.
+  Effects adopt(const std::vector<Place>& places, uint64_t epoch, uint32_t number, Timestamp now);
+
+  Effects update(const JobUpdate& update, Timestamp now);
+  Effects kill(const std::string& cause, Timestamp now);
+  /// The running limit fired.
+  Effects running_limit(Timestamp now);
+  /// The node and what ran there are gone; its jobs end here.
+  Effects lost_node(const std::string& node, const std::string& cause, Timestamp now);
+  /// Stops the attempt and queues the experiment again (the head is being stopped in order).
+  Effects preempt(const std::string& cause, Timestamp now);
+  /// Keeps the last value of each metric for the record.
+  void metric(const std::string& name, double value);
+
+  /// Whether the attempt's failures so far leave room for another try.
+  static constexpr uint32_t infrastructure_restarts_max = 5;
+
+ private:
+  enum class Outcome { none, failed, infrastructure, killed, preempted };
+
+  AttemptRecord& attempt() { return record_.attempts.back(); }
+  JobRecord* job(uint32_t index);
+  void become(State to, const std::string& cause, Timestamp now, Effects& effects,
+              const Error* error = nullptr);
+  void advance_to(State to, const std::string& cause, Timestamp now, Effects& effects);
+  void end_job(const JobUpdate& update, Timestamp now, Effects& effects);
+  void stop_others(Effects& effects, Duration grace);
+  bool all_ended() const;
+  void settle(Timestamp now, Effects& effects);
+  void settle_failed(Timestamp now, Effects& effects);
+  void finish_attempt(State state, Timestamp now);
+  void requeue(State through, const std::string& cause, Timestamp now, Effects& effects);
+  Error job_error(const JobUpdate& update) const;
+
+  ExperimentRecord record_;
+  Outcome outcome_ = Outcome::none;
+  std::string outcome_cause_;
+  std::optional<Error> outcome_error_;
+  std::map<uint32_t, uint32_t> phase_done_;  // job index -> lines of `run` it has done
+};
+
+}  // namespace troupe::actors

@@ -1,0 +1,237 @@
+// Every role's messages: the interface of each actor, one line of comment a handler. Types ending
+// in `Ref` are shared pointers that never leave the process.
+#pragma once
+
+#include "actors/atoms.hpp"
+#include "client/api/service.hpp"
+#include "runtime/core/record.hpp"
+#include "runtime/process/launcher.hpp"
+#include "runtime/schedule/scheduler.hpp"
+#include "runtime/wire/errors.hpp"
+#include "runtime/wire/messages.hpp"
+#include "storage/ledger.hpp"
+#include "storage/series_store.hpp"
+
+#include <caf/all.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace troupe::actors {
+
+/// A value shared inside the process; CAF sees an opaque handle.
+template <class T>
+struct Shared {
+  std::shared_ptr<T> value;
+
+  T& operator*() const { return *value; }
+  T* operator->() const { return value.get(); }
+};
+
+template <class T>
+auto share(T value) {
+  return Shared<T>{std::make_shared<T>(std::move(value))};
+}
+
+using MutationsRef = Shared<std::vector<storage::Mutation>>;
+using ChunksRef = Shared<std::vector<storage::SeriesChunk>>;
+using SubmitRef = Shared<struct SubmitBatch>;
+using SubmittedRef = Shared<std::vector<Result<api::Submitted>>>;
+using NodeSpecRef = Shared<schedule::NodeSpec>;
+using RequestRef = Shared<schedule::Request>;
+using PlacementRef = Shared<schedule::Placement>;
+using JobPlacesRef = Shared<std::vector<schedule::JobPlace>>;
+using RecordRef = Shared<const ExperimentRecord>;
+using WaitingRef = Shared<api::Waiting>;
+using NodeViewsRef = Shared<std::vector<api::NodeView>>;
+using RunStatusRef = Shared<process::RunStatus>;
+using BlobRef = Shared<std::pair<std::string, std::string>>;  // digest and bytes
+using TextRef = Shared<std::string>;
+using RunStatusesRef = Shared<std::vector<process::RunStatus>>;
+
+/// Submissions that become durable in one step.
+struct SubmitBatch {
+  std::string user;
+  std::vector<Submission> submissions;
+  std::vector<std::string> rerun_of;  // by submission; may be empty
+};
+
+}  // namespace troupe::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::MutationsRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::ChunksRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::SubmitRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::SubmittedRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::NodeSpecRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::RequestRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::PlacementRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::JobPlacesRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::RecordRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::WaitingRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::NodeViewsRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::RunStatusRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::RunStatusesRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::BlobRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TextRef)
+
+namespace troupe::actors {
+
+/// What every long-lived actor answers: a line about itself, for people.
+using status_actor = caf::typed_actor<caf::replies_to<status_atom>::with<std::string>>;
+
+/// Runs jobs on one machine. Event-based; what blocks is done by its stager.
+using node_actor = caf::typed_actor<
+    caf::reacts_to<start_atom, JobOrder>,          // begin a job; a known key changes nothing
+    caf::reacts_to<stop_atom, JobKey, uint32_t>,   // end it, SIGKILL after so many milliseconds
+    caf::reacts_to<phase_atom, JobKey, uint32_t>,  // the gang may begin this line of `run`
+    caf::reacts_to<forget_atom, JobKey>,           // its end is recorded: drop what is kept of it
+    caf::replies_to<log_atom, JobId, uint64_t, uint32_t, bool>::with<LogReply>,  // offset, limit,
+                                                                                 // wait for more
+    caf::replies_to<tail_atom, JobId, uint32_t>::with<uint64_t>,  // offset of the last n lines
+    caf::replies_to<outputs_atom, ExperimentId>::with<std::vector<OutputItem>>,
+    caf::replies_to<output_atom, ExperimentId, std::string, uint64_t, uint32_t>::with<FilePiece>,
+    caf::reacts_to<known_atom, RunStatusesRef>,  // INTERNAL: the launcher is there, with these runs
+    caf::reacts_to<launched_atom, RunStatusRef>,  // INTERNAL: a run started, ended or was not
+                                                  // started
+    caf::reacts_to<logged_atom, std::string, uint64_t>,  // INTERNAL: the log of a run grew to so
+                                                         // many bytes
+    caf::reacts_to<gone_atom, JobKey>,                   // INTERNAL: a job actor is done
+    caf::reacts_to<leave_atom>  // end in order: stop the launcher client, quit
+    >::extend_with<status_actor>;
+
+/// Where the scheduler sends its decisions.
+using placement_sink = caf::typed_actor<caf::reacts_to<placed_atom, PlacementRef>>;
+
+}  // namespace troupe::actors
+
+CAF_BEGIN_TYPE_ID_BLOCK(troupe_actors, caf::id_block::troupe_atoms::end)
+
+  CAF_ADD_TYPE_ID(troupe_actors, (troupe::actors::node_actor))
+  CAF_ADD_TYPE_ID(troupe_actors, (troupe::actors::placement_sink))
+
+CAF_END_TYPE_ID_BLOCK(troupe_actors)
+
+namespace troupe::actors {
+
+/// One job: folders, phases, exit, metrics. Lives while the job does.
+using job_actor = caf::typed_actor<
+    caf::reacts_to<begin_atom>,                   // first message
+    caf::reacts_to<adopt_atom, RunStatusRef>,     // instead of begin: its processes exist already
+    caf::reacts_to<stop_atom, uint32_t>,          // grace in milliseconds
+    caf::reacts_to<phase_atom, uint32_t>,         // the gang may begin this line of `run`
+    caf::reacts_to<launched_atom, RunStatusRef>,  // its run started, ended or was not started
+    caf::reacts_to<logged_atom, uint64_t>,        // its log grew
+    caf::reacts_to<report_atom>,         // send the newest update again, to a head that came back
+    caf::reacts_to<tick_atom, uint64_t>  // INTERNAL: look at the metrics
+    >;
+
+/// Does what blocks on files for one node. Detached.
+using stager_actor = caf::typed_actor<
+    caf::replies_to<stage_atom, JobOrder>::with<std::string>,  // makes its folders and code;
+                                                               // answers the work folder
+    caf::reacts_to<clean_atom, JobKey>,                        // removes work and scratch folders
+    caf::reacts_to<forget_atom, JobKey>,                       // removes the order
+    caf::replies_to<log_atom, JobId, uint64_t, uint32_t>::with<LogReply>,
+    caf::replies_to<tail_atom, JobId, uint32_t>::with<uint64_t>,
+    caf::replies_to<outputs_atom, ExperimentId>::with<std::vector<OutputItem>>,
+    caf::replies_to<output_atom, ExperimentId, std::string, uint64_t, uint32_t>::with<FilePiece>>;
+
+/// The only writer of the head's ledger: groups what arrives while it syncs into one commit.
+/// Detached.
+using ledger_actor =
+    caf::typed_actor<caf::replies_to<commit_atom, MutationsRef>::with<
+                         uint64_t>,              // durable; answers the newest event number
+                     caf::reacts_to<flush_atom>  // INTERNAL: commit what is waiting
+                     >::extend_with<status_actor>;
+
+/// Writes metric series, some times a second. Detached.
+using series_actor =
+    caf::typed_actor<caf::reacts_to<metrics_atom, ChunksRef>,
+                     caf::reacts_to<flush_atom>,             // INTERNAL
+                     caf::replies_to<sync_atom>::with<bool>  // all that was sent before is stored
+                     >::extend_with<status_actor>;
+
+/// Takes code snapshots from clients and serves them to nodes. Detached.
+using code_actor =
+    caf::typed_actor<caf::replies_to<store_atom, BlobRef>::with<bool>,
+                     caf::replies_to<manifest_atom, TextRef>::with<
+                         std::string>,  // stores it; answers the snapshot's digest
+                     caf::replies_to<manifest_atom, std::string, uint64_t,
+                                     uint32_t>::with<FilePiece>,  // digest, offset, limit
+                     caf::replies_to<blob_atom, std::string, uint64_t, uint32_t>::with<FilePiece>>;
+
+/// The queue and the placement decisions.
+using scheduler_actor = caf::typed_actor<
+    caf::reacts_to<attach_atom, placement_sink>,          // first message
+    caf::replies_to<check_atom, RequestRef>::with<bool>,  // an error where it can never fit
+    caf::reacts_to<queue_atom, RequestRef>,
+    caf::replies_to<unqueue_atom, ExperimentId>::with<bool>,  // whether it was waiting
+    caf::reacts_to<adopt_atom, RequestRef, JobPlacesRef>,     // runs already
+    caf::reacts_to<release_atom, ExperimentId, uint32_t>,     // one job's resources are free
+    caf::reacts_to<node_atom, NodeSpecRef>,                   // a node came, or changed
+    caf::reacts_to<lost_atom, std::string>,                   // a node went
+    caf::reacts_to<open_atom>,                                // recovery is over: begin to place
+    caf::reacts_to<pass_atom>,                                // INTERNAL
+    caf::replies_to<why_atom, ExperimentId>::with<WaitingRef>,
+    caf::replies_to<nodes_atom>::with<NodeViewsRef>  // use of each node, by name
+    >::extend_with<status_actor>;
+
+/// Which nodes exist, what they have, whether they live.
+using registry_actor =
+    caf::typed_actor<caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>,
+                     caf::replies_to<find_atom, std::string>::with<node_actor>,
+                     caf::replies_to<nodes_atom>::with<NodeViewsRef>,
+                     caf::reacts_to<recovery_atom>,  // INTERNAL: stop waiting for nodes that are
+                                                     // missing
+                     caf::reacts_to<leave_atom, std::string>  // a node leaves in order
+                     >::extend_with<status_actor>;
+
+/// One experiment from its placement to its end.
+using experiment_actor = caf::typed_actor<
+    caf::reacts_to<node_atom, std::string, node_actor>,   // how to reach a node it is on
+    caf::reacts_to<placed_atom, PlacementRef, uint64_t>,  // begin an attempt with this epoch
+    caf::reacts_to<adopt_atom, JobUpdate, std::string>,  // an attempt that runs already, unknown to
+                                                         // the ledger
+    caf::reacts_to<update_atom, JobUpdate>, caf::reacts_to<metrics_atom, MetricBatch>,
+    caf::replies_to<kill_atom, std::string>::with<bool>,  // cause; durable when answered
+    caf::reacts_to<lost_atom, std::string>,               // a node went
+    caf::reacts_to<preempt_atom, std::string>,            // cause
+    caf::reacts_to<limit_atom, uint64_t>,  // INTERNAL: running limit of the attempt with this epoch
+    caf::reacts_to<requeue_atom>           // INTERNAL: the backoff is over
+    >;
+
+/// One sweep: its members, its best.
+using experiment_set_actor = caf::typed_actor<
+    caf::reacts_to<begin_atom>, caf::reacts_to<ended_atom, RecordRef>,  // a member ended
+    caf::reacts_to<placed_atom>,                                        // a member was placed
+    caf::reacts_to<metrics_atom, RecordRef>,                            // a member reported
+    caf::reacts_to<flush_atom>,                          // INTERNAL: a commit failed; try again
+    caf::replies_to<kill_atom, std::string>::with<bool>  // cause; durable when answered
+    >;
+
+/// Admits submissions, gives ids, starts and ends the actors of experiments and sets, and routes
+/// what nodes say to them.
+using director_actor = caf::typed_actor<
+    caf::replies_to<submit_atom, SubmitRef>::with<SubmittedRef>,
+    caf::replies_to<kill_atom, std::string, ExperimentId>::with<bool>,  // cause; durable when
+                                                                        // answered
+    caf::reacts_to<member_atom, RecordRef>,  // a set's member is durable: queue it
+    caf::reacts_to<placed_atom, PlacementRef>,
+    caf::reacts_to<update_atom, JobUpdate>,                                 // from nodes
+    caf::reacts_to<metrics_atom, MetricBatch>,                              // from nodes
+    caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>,  // a node came (back)
+                                                                            // with these jobs
+    caf::reacts_to<recovery_atom>,                        // no more nodes are waited for
+    caf::reacts_to<lost_atom, std::string>,               // a node went
+    caf::reacts_to<ended_atom, RecordRef>,                // an experiment ended; durable
+    caf::reacts_to<requeue_atom, RecordRef>,              // an experiment is QUEUED again; durable
+    caf::reacts_to<set_ended_atom, uint64_t>,             // a set ended; durable
+    caf::reacts_to<pending_atom, ExperimentId, int64_t>,  // INTERNAL: pending limit since `queued`
+    caf::replies_to<why_atom, ExperimentId>::with<WaitingRef>,
+    caf::replies_to<drain_atom, std::string>::with<uint64_t>  // stop all that runs; how many when
+                                                              // all ended
+    >::extend_with<status_actor>;
+
+}  // namespace troupe::actors

@@ -1,0 +1,76 @@
+// The job actor: one job on this node, from its order to its end: folders, then setup and run lines
+// one after the other through the launcher, metrics on the way. The processes outlive it; after a
+// restart of the worker a new job actor adopts them.
+#pragma once
+
+#include "actors/worker/metric_reader.hpp"
+#include "actors/worker/worker_context.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+
+namespace troupe::actors {
+
+struct JobPeers {
+  node_actor node;
+  stager_actor stager;
+  std::shared_ptr<process::Launcher> launcher;
+};
+
+class JobState {
+ public:
+  static inline const char* name = "troupe.job";
+  explicit JobState(job_actor::pointer self) : self_{self} {}
+  job_actor::behavior_type make_behavior(WorkerContextRef context, JobPeers peers, JobOrder order);
+
+ private:
+  enum class Stage { staging, running, at_barrier, ended };
+
+  void prepare();
+  void adopt(const process::RunStatus& status);
+  void start_phase(uint32_t phase);
+  void launched(const process::RunStatus& status);
+  void phase_ended(const process::RunStatus& status);
+  void stop(Duration grace);
+  void end(JobUpdate update);
+  void fail(Error error, bool infrastructure);
+  void send(JobUpdate update);
+  JobUpdate blank(JobStep step) const;
+  Error exit_error(const process::RunStatus& status) const;
+
+  void arm_tick();
+  void scan_metrics(bool final);
+  void scan_file(bool final);
+  void scan_log_store(bool final);
+  void send_metrics(const std::string& source, uint64_t from, uint64_t to,
+                    std::vector<WirePoint> points);
+  void watch_disk();
+
+  job_actor::pointer self_;
+  WorkerContextRef context_;
+  JobPeers peers_;
+  JobOrder order_;
+  Stage stage_ = Stage::staging;
+  uint32_t phase_ = 0;
+  std::string run_key_;  // of the phase that runs
+  bool stop_wanted_ = false;
+  JobUpdate newest_;
+  int64_t started_us_ = 0;
+  uint64_t tick_ = 0;
+  uint64_t file_offset_ = 0;
+  uint64_t file_lines_ = 0;
+  uint64_t log_offset_ = 0;
+  std::map<std::string, uint64_t>
+      log_points_;  // points of each name from the log: the step where none was given
+  uint64_t disk_free_least_ = UINT64_MAX;
+};
+
+job_actor::behavior_type job_behavior(job_actor::stateful_pointer<JobState> self,
+                                      WorkerContextRef context, JobPeers peers, JobOrder order);
+
+/// The launcher's name of one phase of a job, and back.
+std::string run_key(const JobKey& key, uint32_t phase);
+std::optional<std::pair<JobKey, uint32_t>> parse_run_key(std::string_view text);
+
+}  // namespace troupe::actors

@@ -1,0 +1,115 @@
+// How a job actor follows the metrics of its job.
+#include "actors/worker/job.hpp"
+#include "runtime/core/fd.hpp"
+#include "runtime/core/limits.hpp"
+#include "runtime/process/log_store.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+namespace troupe::actors {
+
+namespace {
+
+// People watch curves; a fifth of a second is live enough and costs a stat or two.
+constexpr auto tick_every = std::chrono::milliseconds{200};
+// What one look reads at most, so that a job that writes without end cannot occupy the worker.
+constexpr uint64_t scan_bytes_max = 4u << 20;
+constexpr uint64_t final_scan_bytes_max = 256u << 20;
+constexpr size_t read_bytes = 256u << 10;
+// Well below the limit of a message between nodes.
+constexpr size_t points_a_message = 4096;
+
+}  // namespace
+
+void JobState::arm_tick() {
+  self_->delayed_send(self_, tick_every, tick_atom_v, ++tick_);
+}
+
+void JobState::scan_metrics(bool final) {
+  scan_file(final);
+  scan_log_store(final);
+}
+
+void JobState::scan_file(bool final) {
+  auto path = context_->paths.metrics(order_.key.job);
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0 || static_cast<uint64_t>(info.st_size) <= file_offset_)
+    return;
+  auto fd = open_file(path, O_RDONLY | O_NOFOLLOW);
+  if (!fd) return;
+  auto left = final ? final_scan_bytes_max : scan_bytes_max;
+  std::string buffer;
+  auto read_at = file_offset_;
+  while (left > 0) {
+    char piece[16384];
+    auto n = ::pread(fd->get(), piece, sizeof piece, static_cast<off_t>(read_at));
+    if (n > 0) {
+      buffer.append(piece, static_cast<size_t>(n));
+      read_at += static_cast<uint64_t>(n);
+      left -= std::min<uint64_t>(left, static_cast<uint64_t>(n));
+    }
+    bool end = n <= 0;
+    if (!end && buffer.size() < read_bytes) continue;
+    auto scan = scan_metric_file(buffer, file_offset_, file_lines_, context_->clock->now().us,
+                                 final && end);
+    send_metrics("file", file_offset_, file_offset_ + scan.consumed, std::move(scan.points));
+    file_offset_ += scan.consumed;
+    buffer.erase(0, scan.consumed);
+    if (end) return;
+  }
+}
+
+void JobState::scan_log_store(bool final) {
+  process::LogReader reader{context_->paths.log(order_.key.job)};
+  auto left = final ? final_scan_bytes_max : scan_bytes_max;
+  while (left > 0) {
+    auto slice = reader.read(log_offset_, read_bytes);
+    if (!slice || slice->bytes.empty()) return;
+    // Rank 0 reports; it is a process of the first job.
+    if (order_.first_rank == 0) {
+      auto scan = scan_log(slice->bytes, slice->next_offset - slice->bytes.size(), 0);
+      for (auto& point : scan.points) {
+        auto count = log_points_[point.name]++;
+        if (std::isnan(point.step.value)) point.step.value = static_cast<double>(count);
+      }
+      send_metrics("log", log_offset_, slice->next_offset, std::move(scan.points));
+    }
+    left -= std::min<uint64_t>(left, slice->bytes.size());
+    log_offset_ = slice->next_offset;
+  }
+}
+
+void JobState::send_metrics(const std::string& source, uint64_t from, uint64_t to,
+                            std::vector<WirePoint> points) {
+  size_t end = 0;
+  for (size_t begin = 0; begin < points.size(); begin = end) {
+    end = std::min(points.size(), begin + points_a_message);
+    // A line is never split: the head knows a source by how far it was read.
+    while (end < points.size() && points[end].end == points[end - 1].end) ++end;
+    MetricBatch batch;
+    batch.key = order_.key;
+    batch.attempt = order_.attempt;
+    batch.source = source;
+    batch.from = begin == 0 ? from : points[begin - 1].end;
+    batch.to = end == points.size() ? to : points[end - 1].end;
+    batch.points.assign(
+        std::make_move_iterator(points.begin() + static_cast<std::ptrdiff_t>(begin)),
+        std::make_move_iterator(points.begin() + static_cast<std::ptrdiff_t>(end)));
+    self_->send(context_->director, metrics_atom_v, std::move(batch));
+  }
+}
+
+void JobState::watch_disk() {
+  struct statvfs info {};
+  for (const auto& dir : {context_->paths.outputs, context_->paths.dir})
+    if (::statvfs(dir.c_str(), &info) == 0)
+      disk_free_least_ =
+          std::min<uint64_t>(disk_free_least_, uint64_t{info.f_bavail} * info.f_frsize);
+}
+
+}  // namespace troupe::actors

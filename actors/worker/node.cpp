@@ -1,0 +1,276 @@
+#include "actors/worker/node.hpp"
+
+#include "runtime/core/digest.hpp"
+#include "runtime/core/limits.hpp"
+#include "runtime/core/log.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+namespace troupe::actors {
+
+namespace {
+
+// Shorter than the gateway's patience with us, longer than a busy log's next line.
+constexpr auto log_wait_max = std::chrono::seconds{2};
+constexpr auto read_timeout = std::chrono::seconds{20};
+constexpr auto join_again_after = std::chrono::milliseconds{500};
+
+}  // namespace
+
+node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
+  context_ = std::move(context);
+  auto bytes = random_bytes(sizeof epoch_);
+  std::memcpy(&epoch_, bytes.data(), sizeof epoch_);
+  stager_ = self_->spawn<caf::detached + caf::linked>(stager_behavior, context_);
+  auto me = static_cast<node_actor>(self_);
+  process::LauncherEvents events;
+  events.connected = [me](std::vector<process::RunStatus> runs) {
+    caf::anon_send(me, known_atom_v, share(std::move(runs)));
+  };
+  events.started = [me](const process::RunStatus& status) {
+    caf::anon_send(me, launched_atom_v, share(status));
+  };
+  events.ended = events.started;
+  events.logged = [me](const std::string& key, uint64_t end) {
+    caf::anon_send(me, logged_atom_v, key, end);
+  };
+  events.lost = [](const Error& error) { log::warning("node", "{}", to_string(error)); };
+  launcher_ = context_->make_launcher(std::move(events));
+  return {
+      [this](start_atom, const JobOrder& order) { start(order); },
+      [this](stop_atom, const JobKey& key, uint32_t grace_ms) { stop(key, grace_ms); },
+      [this](phase_atom, const JobKey& key, uint32_t phase) {
+        if (auto* found = job(key)) self_->send(found->actor, phase_atom_v, phase);
+      },
+      [this](forget_atom, const JobKey& key) { forget(key); },
+      [this](log_atom, const JobId& id, uint64_t offset, uint32_t limit, bool wait) {
+        return log(id, offset, limit, wait);
+      },
+      [this](tail_atom, const JobId& id, uint32_t lines) {
+        return self_->delegate(stager_, tail_atom_v, id, lines);
+      },
+      [this](outputs_atom, ExperimentId id) {
+        return self_->delegate(stager_, outputs_atom_v, id);
+      },
+      [this](output_atom, ExperimentId id, const std::string& path, uint64_t offset,
+             uint32_t limit) {
+        return self_->delegate(stager_, output_atom_v, id, path, offset, limit);
+      },
+      [this](known_atom, const RunStatusesRef& runs) { known(*runs); },
+      [this](launched_atom, const RunStatusRef& status) { launched(status); },
+      [this](logged_atom, const std::string& key, uint64_t) {
+        if (key.empty()) return expire_log_waits();
+        if (auto run = parse_run_key(key)) wake_log_waits(run->first.job);
+      },
+      [this](gone_atom, const JobKey& key) {
+        if (auto* found = job(key)) found->running = false;
+        wake_log_waits(key.job);
+      },
+      [this](leave_atom) {
+        for (auto& [id, entry] : jobs_)
+          self_->send_exit(entry.actor, caf::exit_reason::user_shutdown);
+        jobs_.clear();
+        launcher_.reset();
+        self_->quit();
+      },
+      [this](status_atom) { return fmt::format("{} jobs", jobs_.size()); },
+  };
+}
+
+NodeState::Job* NodeState::job(const JobKey& key) {
+  auto it = jobs_.find(key.job);
+  return it != jobs_.end() && it->second.key == key ? &it->second : nullptr;
+}
+
+job_actor NodeState::spawn_job(JobOrder order) {
+  JobPeers peers{static_cast<node_actor>(self_), stager_, launcher_};
+  auto key = order.key;
+  auto actor = self_->spawn(job_behavior, context_, std::move(peers), std::move(order));
+  jobs_.insert_or_assign(key.job, Job{key, actor, true, {}});
+  return actor;
+}
+
+void NodeState::start(const JobOrder& order) {
+  if (job(order.key) != nullptr) return;  // told twice
+  if (auto it = jobs_.find(order.key.job); it != jobs_.end()) {
+    if (it->second.key.epoch > order.key.epoch)
+      return;  // an order of a head that has been replaced
+    forget(it->second.key);
+  }
+  self_->send(spawn_job(order), begin_atom_v);
+}
+
+void NodeState::stop(const JobKey& key, uint32_t grace_ms) {
+  if (auto* found = job(key)) self_->send(found->actor, stop_atom_v, grace_ms);
+}
+
+void NodeState::forget(const JobKey& key) {
+  auto* found = job(key);
+  if (found == nullptr) return;
+  if (found->running) {
+    // Whoever says so has given the job up: it ends now, and its launcher record when that is seen.
+    for (const auto& run : found->runs) launcher_->stop(run, Duration{0});
+  }
+  for (const auto& run : found->runs) launcher_->forget(run);
+  self_->send_exit(found->actor, caf::exit_reason::user_shutdown);
+  self_->send(stager_, forget_atom_v, key);
+  jobs_.erase(key.job);
+}
+
+/// The launcher is there and says what it has: the first time that is the way to join the head.
+void NodeState::known(const std::vector<process::RunStatus>& runs) {
+  if (joined_) return reconnected(runs);
+  if (std::exchange(joining_, true)) return join();
+  std::map<JobKey, process::RunStatus> newest;
+  std::map<JobKey, uint32_t> phases;
+  for (const auto& run : runs) {
+    auto key = parse_run_key(run.key);
+    if (!key) continue;
+    auto [it, fresh] = phases.emplace(key->first, key->second);
+    if (!fresh && it->second >= key->second) continue;
+    it->second = key->second;
+    newest.insert_or_assign(key->first, run);
+  }
+  for (auto it = newest.begin(); it != newest.end();) {
+    auto order = read_order(context_->paths.order(it->first.job));
+    if (!order || order->key != it->first) {
+      // Without its order nothing can be done for it; the head will see that it is lost.
+      launcher_->stop(it->second.key, Duration{0});
+      launcher_->forget(it->second.key);
+      it = newest.erase(it);
+      continue;
+    }
+    spawn_job(std::move(*order));
+    ++it;
+  }
+  for (const auto& run : runs)
+    if (auto key = parse_run_key(run.key))
+      if (auto* found = job(key->first)) found->runs.push_back(run.key);
+  newest_ = std::move(newest);
+  join();
+}
+
+void NodeState::join() {
+  NodeHello hello;
+  hello.name = context_->name;
+  hello.version = context_->version;
+  hello.epoch = epoch_;
+  hello.milli_cpus = context_->milli_cpus;
+  hello.mem = context_->mem;
+  hello.gpus = context_->gpus;
+  hello.gpu_type = context_->gpu_type;
+  for (const auto& [key, run] : newest_) {
+    auto order = read_order(context_->paths.order(key.job));
+    JobUpdate update;
+    update.key = key;
+    update.step = JobStep::running;
+    update.attempt = order ? order->attempt : 1;
+    if (order) update.gpus = order->gpus;
+    update.time_us = context_->clock->now().us;
+    update.started_us = run.started.us;
+    hello.jobs.push_back(std::move(update));
+  }
+  self_
+      ->request(context_->registry, limits::request_timeout, hello_atom_v, hello,
+                static_cast<node_actor>(self_))
+      .then(
+          [this](const NodeWelcome& welcome) {
+            joined_ = true;
+            welcomed(welcome);
+          },
+          [this](caf::error& e) {
+            log::error("node", "{} could not join: {}", context_->name,
+                       to_string(from_caf(e, "joining the head")));
+            self_->delayed_send(self_, join_again_after, known_atom_v,
+                                share(std::vector<process::RunStatus>{}));
+          });
+}
+
+void NodeState::welcomed(const NodeWelcome& welcome) {
+  for (const auto& key : welcome.stop) forget(key);
+  for (const auto& key : welcome.forget) forget(key);
+  // Only now: what an adopted job reports must find its experiment.
+  for (const auto& [key, run] : std::exchange(newest_, {}))
+    if (auto* found = job(key)) self_->send(found->actor, adopt_atom_v, share(run));
+}
+
+void NodeState::reconnected(const std::vector<process::RunStatus>& runs) {
+  for (const auto& run : runs) launched(share(run));
+  for (auto& [id, entry] : jobs_) self_->send(entry.actor, report_atom_v);
+}
+
+void NodeState::launched(const RunStatusRef& status) {
+  auto run = parse_run_key(status->key);
+  if (!run) return;
+  auto* found = job(run->first);
+  if (found == nullptr) {
+    // Of a job that was given up: its record at the launcher goes when it has ended.
+    if (status->state != process::RunState::running) launcher_->forget(status->key);
+    return;
+  }
+  if (found->runs.empty() || found->runs.back() != status->key) found->runs.push_back(status->key);
+  self_->send(found->actor, launched_atom_v, status);
+}
+
+bool NodeState::runs(const JobId& id) const {
+  auto it = jobs_.find(id);
+  return it != jobs_.end() && it->second.running;
+}
+
+caf::typed_response_promise<LogReply> NodeState::log(const JobId& id, uint64_t offset,
+                                                     uint32_t limit, bool wait) {
+  auto promise = self_->make_response_promise<LogReply>();
+  LogWait entry{id, offset, limit, promise, 0};
+  if (wait)
+    entry.deadline_us = context_->clock->now().us + std::chrono::microseconds{log_wait_max}.count();
+  read_log(std::move(entry), wait);
+  return promise;
+}
+
+void NodeState::read_log(LogWait wait, bool may_wait) {
+  // Asked before the read: a job that ends meanwhile has all its log on disk for the next question.
+  bool running = runs(wait.job);
+  self_->request(stager_, read_timeout, log_atom_v, wait.job, wait.offset, wait.limit)
+      .then(
+          [this, wait, may_wait, running](LogReply& reply) mutable {
+            if (running && !runs(wait.job)) return read_log(std::move(wait), may_wait);
+            reply.running = running;
+            if (!reply.bytes.empty() || !running || !may_wait) {
+              wait.promise.deliver(std::move(reply));
+              return;
+            }
+            log_waits_.push_back(std::move(wait));
+            self_->delayed_send(self_, log_wait_max, logged_atom_v, std::string{}, uint64_t{0});
+          },
+          [wait](caf::error& e) mutable { wait.promise.deliver(std::move(e)); });
+}
+
+void NodeState::wake_log_waits(const JobId& id) {
+  std::vector<LogWait> woken;
+  std::erase_if(log_waits_, [&](LogWait& wait) {
+    if (wait.job != id) return false;
+    woken.push_back(std::move(wait));
+    return true;
+  });
+  for (auto& wait : woken) read_log(std::move(wait), true);
+}
+
+void NodeState::expire_log_waits() {
+  auto now = context_->clock->now().us;
+  std::vector<LogWait> expired;
+  std::erase_if(log_waits_, [&](LogWait& wait) {
+    if (wait.deadline_us > now) return false;
+    expired.push_back(std::move(wait));
+    return true;
+  });
+  for (auto& wait : expired) read_log(std::move(wait), false);
+}
+
+node_actor::behavior_type node_behavior(node_actor::stateful_pointer<NodeState> self,
+                                        WorkerContextRef context) {
+  return self->state.make_behavior(std::move(context));
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,71 @@
+// The node actor: the worker itself. Joins the head, starts job actors, passes on what the launcher
+// says, and settles after a restart of either side what runs with what should run.
+#pragma once
+
+#include "actors/worker/job.hpp"
+#include "actors/worker/stager.hpp"
+#include "actors/worker/worker_context.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace troupe::actors {
+
+class NodeState {
+ public:
+  static inline const char* name = "troupe.node";
+  explicit NodeState(node_actor::pointer self) : self_{self} {}
+  node_actor::behavior_type make_behavior(WorkerContextRef context);
+
+ private:
+  struct Job {
+    JobKey key;
+    job_actor actor;
+    bool running = true;
+    std::vector<std::string> runs;  // names of its runs at the launcher
+  };
+  struct LogWait {
+    JobId job;
+    uint64_t offset = 0;
+    uint32_t limit = 0;
+    caf::typed_response_promise<LogReply> promise;
+    int64_t deadline_us = 0;
+  };
+
+  void start(const JobOrder& order);
+  job_actor spawn_job(JobOrder order);
+  void stop(const JobKey& key, uint32_t grace_ms);
+  void forget(const JobKey& key);
+  Job* job(const JobKey& key);
+
+  void known(const std::vector<process::RunStatus>& runs);
+  void join();
+  void welcomed(const NodeWelcome& welcome);
+  void reconnected(const std::vector<process::RunStatus>& runs);
+  void launched(const RunStatusRef& status);
+
+  caf::typed_response_promise<LogReply> log(const JobId& job, uint64_t offset, uint32_t limit,
+                                            bool wait);
+  void read_log(LogWait wait, bool may_wait);
+  void wake_log_waits(const JobId& job);
+  void expire_log_waits();
+  bool runs(const JobId& id) const;
+
+  node_actor::pointer self_;
+  WorkerContextRef context_;
+  stager_actor stager_;
+  std::shared_ptr<process::Launcher> launcher_;
+  uint64_t epoch_ = 0;
+  bool joining_ = false;
+  bool joined_ = false;
+  std::map<JobKey, process::RunStatus> newest_;  // until joined: what runs, by job, its last phase
+  std::map<JobId, Job> jobs_;
+  std::vector<LogWait> log_waits_;
+};
+
+node_actor::behavior_type node_behavior(node_actor::stateful_pointer<NodeState> self,
+                                        WorkerContextRef context);
+
+}  // namespace troupe::actors

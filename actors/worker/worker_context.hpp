@@ -1,0 +1,37 @@
+// What every actor of a worker is given. Nothing in it changes while the worker runs.
+#pragma once
+
+#include "actors/messages.hpp"
+#include "actors/worker/environment.hpp"
+#include "actors/worker/paths.hpp"
+#include "runtime/core/clock.hpp"
+#include "runtime/process/launcher.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace troupe::actors {
+
+/// Makes the launcher of a node; its events go to that node.
+using LauncherFactory = std::function<std::shared_ptr<process::Launcher>(process::LauncherEvents)>;
+
+struct WorkerContext {
+  std::string name;
+  std::string version;
+  int64_t milli_cpus = 0;
+  uint64_t mem = 0;
+  uint32_t gpus = 0;
+  std::string gpu_type;
+  bool confine = false;  // jobs get cgroup limits for what they asked for
+  WorkerPaths paths;
+  WorkerEnvironment environment;
+  std::shared_ptr<Clock> clock;
+  LauncherFactory make_launcher;
+  registry_actor registry;
+  director_actor director;
+  code_actor code;
+};
+using WorkerContextRef = std::shared_ptr<const WorkerContext>;
+
+}  // namespace troupe::actors

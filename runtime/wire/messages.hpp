@@ -1,0 +1,249 @@
+// Everything that may cross between nodes: the message structs, their inspect functions and the
+// type-ID block. Fields are integers, strings and containers of them; times are microseconds since
+// 1970 (UTC).
+#pragma once
+
+#include "runtime/core/error.hpp"
+#include "runtime/core/ids.hpp"
+#include "runtime/wire/real.hpp"
+
+#include <caf/all.hpp>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace troupe {
+
+/// Raised with every incompatible change; nodes with different numbers refuse each other.
+inline constexpr uint32_t wire_protocol = 1;
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, ExperimentId& x) {
+  return f(caf::meta::type_name("ExperimentId"), x.top, x.member);
+}
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, JobId& x) {
+  return f(caf::meta::type_name("JobId"), x.experiment, x.role, x.index);
+}
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, Error& x) {
+  auto code = static_cast<uint8_t>(x.code);
+  auto load = [&]() -> caf::error {
+    x.code = static_cast<Errc>(code);
+    return caf::none;
+  };
+  return f(caf::meta::type_name("Error"), code, x.what, x.detail, x.hint,
+           caf::meta::load_callback(load));
+}
+
+/// One job in one attempt: names it for ever.
+struct JobKey {
+  JobId job;
+  uint64_t epoch = 0;
+
+  auto operator<=>(const JobKey&) const = default;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, JobKey& x) {
+  return f(caf::meta::type_name("JobKey"), x.job, x.epoch);
+}
+
+/// One line of `setup` or `run`, ready to be executed.
+struct Phase {
+  std::vector<std::string> argv;
+  bool setup = false;  // once per job; otherwise once per rank
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, Phase& x) {
+  return f(caf::meta::type_name("Phase"), x.argv, x.setup);
+}
+
+/// Everything a node needs to run one job. Kept on the node's disk until the job is forgotten.
+struct JobOrder {
+  JobKey key;
+  uint32_t attempt = 1;
+  std::vector<Phase> phases;
+  std::map<std::string, std::string>
+      env;                 // what the head knows; the node adds paths, ranks and devices
+  uint32_t processes = 1;  // ranks of this job
+  uint32_t first_rank = 0;
+  uint32_t world_size = 1;
+  uint32_t node_rank = 0;
+  uint32_t nodes = 1;
+  std::string master_addr;
+  uint16_t master_port = 0;
+  std::vector<uint32_t> gpus;
+  int64_t milli_cpus = 0;
+  uint64_t mem = 0;
+  std::string code_digest;  // empty: no code
+  std::string token;        // for the API, good for this job alone
+  int64_t created_us = 0;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, JobOrder& x) {
+  return f(caf::meta::type_name("JobOrder"), x.key, x.attempt, x.phases, x.env, x.processes,
+           x.first_rank, x.world_size, x.node_rank, x.nodes, x.master_addr, x.master_port, x.gpus,
+           x.milli_cpus, x.mem, x.code_digest, x.token, x.created_us);
+}
+
+enum class JobStep : uint8_t {
+  preparing = 1,  // accepted: folders, code, setup
+  starting,       // the first line of `run` is being started
+  running,        // its processes exist
+  phase_done,     // waits for the other jobs of the gang
+  ended,
+};
+
+/// What became of a job; sent for each step, and again in full after a reconnection.
+struct JobUpdate {
+  JobKey key;
+  uint32_t attempt = 1;
+  JobStep step = JobStep::preparing;
+  uint32_t phase = 0;
+  int64_t time_us = 0;
+  int64_t started_us = 0;
+  bool has_exit = false;
+  int32_t exit_code = 0;
+  int32_t signal = 0;
+  bool infrastructure = false;  // it failed for a reason that is not the job's own
+  bool stopped = false;         // it ended because it was told to
+  std::vector<uint32_t> gpus;   // devices it holds
+  Error error;                  // meaningful where `what` is not empty
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
+  auto step = static_cast<uint8_t>(x.step);
+  auto load = [&]() -> caf::error {
+    x.step = static_cast<JobStep>(step);
+    return caf::none;
+  };
+  return f(caf::meta::type_name("JobUpdate"), x.key, x.attempt, step, x.phase, x.time_us,
+           x.started_us, x.has_exit, x.exit_code, x.signal, x.infrastructure, x.stopped, x.gpus,
+           x.error, caf::meta::load_callback(load));
+}
+
+struct WirePoint {
+  std::string name;
+  WireF64 step;
+  WireF64 value;
+  int64_t time_us = 0;
+  uint64_t end = 0;  // offset just behind the line it stood on
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, WirePoint& x) {
+  return f(caf::meta::type_name("WirePoint"), x.name, x.step, x.value, x.time_us, x.end);
+}
+
+/// Metrics read from bytes [from, to) of one source of a job. The head stores each byte range once.
+struct MetricBatch {
+  JobKey key;
+  uint32_t attempt = 1;
+  std::string source;  // "file" or "log"
+  uint64_t from = 0;
+  uint64_t to = 0;
+  std::vector<WirePoint> points;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, MetricBatch& x) {
+  return f(caf::meta::type_name("MetricBatch"), x.key, x.attempt, x.source, x.from, x.to, x.points);
+}
+
+/// How a node introduces itself, with all jobs it knows.
+struct NodeHello {
+  std::string name;
+  std::string version;
+  uint32_t protocol = wire_protocol;
+  uint64_t epoch = 0;  // random, new with every start of the worker
+  int64_t milli_cpus = 0;
+  uint64_t mem = 0;
+  uint32_t gpus = 0;
+  std::string gpu_type;
+  std::map<std::string, std::string> labels;
+  std::vector<JobUpdate> jobs;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, NodeHello& x) {
+  return f(caf::meta::type_name("NodeHello"), x.name, x.version, x.protocol, x.epoch, x.milli_cpus,
+           x.mem, x.gpus, x.gpu_type, x.labels, x.jobs);
+}
+
+/// The head's answer: of the jobs reported, those to stop and forget.
+struct NodeWelcome {
+  std::vector<JobKey> stop;
+  std::vector<JobKey> forget;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, NodeWelcome& x) {
+  return f(caf::meta::type_name("NodeWelcome"), x.stop, x.forget);
+}
+
+struct LogReply {
+  std::string bytes;
+  uint64_t next_offset = 0;
+  bool running = false;  // more may come
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, LogReply& x) {
+  return f(caf::meta::type_name("LogReply"), x.bytes, x.next_offset, x.running);
+}
+
+struct OutputItem {
+  std::string path;
+  uint64_t size = 0;
+  int64_t modified_us = 0;
+  bool is_link = false;
+  std::string target;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, OutputItem& x) {
+  return f(caf::meta::type_name("OutputItem"), x.path, x.size, x.modified_us, x.is_link, x.target);
+}
+
+/// A piece of a file of `size` bytes in all.
+struct FilePiece {
+  std::string bytes;
+  uint64_t size = 0;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, FilePiece& x) {
+  return f(caf::meta::type_name("FilePiece"), x.bytes, x.size);
+}
+
+}  // namespace troupe
+
+CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
+
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::ExperimentId))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobId))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::WireF64))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobKey))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::Phase))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobOrder))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobUpdate))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::WirePoint))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::MetricBatch))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::NodeHello))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::NodeWelcome))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::LogReply))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::OutputItem))
+  CAF_ADD_TYPE_ID(troupe_wire, (std::vector<troupe::OutputItem>))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::FilePiece))
+
+  CAF_ADD_ATOM(troupe_wire, troupe, hello_atom, "hello")
+  CAF_ADD_ATOM(troupe_wire, troupe, start_atom, "start")
+  CAF_ADD_ATOM(troupe_wire, troupe, stop_atom, "stop")
+  CAF_ADD_ATOM(troupe_wire, troupe, phase_atom, "phase")
+  CAF_ADD_ATOM(troupe_wire, troupe, forget_atom, "forget")
+  CAF_ADD_ATOM(troupe_wire, troupe, update_atom, "update")
+  CAF_ADD_ATOM(troupe_wire, troupe, metrics_atom, "metrics")
+  CAF_ADD_ATOM(troupe_wire, troupe, log_atom, "log")
+  CAF_ADD_ATOM(troupe_wire, troupe, tail_atom, "tail")
+  CAF_ADD_ATOM(troupe_wire, troupe, outputs_atom, "outputs")
+  CAF_ADD_ATOM(troupe_wire, troupe, output_atom, "output")
+  CAF_ADD_ATOM(troupe_wire, troupe, manifest_atom, "manifest")
+  CAF_ADD_ATOM(troupe_wire, troupe, blob_atom, "blob")
+  CAF_ADD_ATOM(troupe_wire, troupe, status_atom, "status")
+
+CAF_END_TYPE_ID_BLOCK(troupe_wire)
