@@ -173,8 +173,9 @@ Result<void> HttpClient::send_all(size_t count, size_t parallel,
       slot.busy = false;
       loop_->wake();
     };
+    slot.work = kj::READY_NOW;  // gives the connection of the answer before back
     slot.work = kj::evalNow([&] { return loop_->whole(slot.request, answer_bytes_max); })
-                    .then(done, broken)
+                    .then(kj::mv(done), kj::mv(broken))
                     .eagerlyEvaluate(nullptr);
   };
   size_t next = 0;
@@ -197,7 +198,11 @@ Result<void> HttpClient::send_all(size_t count, size_t parallel,
 std::unique_ptr<Stream> HttpClient::open(const HttpRequest& request, StreamHandler handler) {
   auto shared = std::make_shared<StreamHandler>(std::move(handler));
   auto held = std::make_shared<HttpRequest>(request);
-  auto work = kj::evalLater([this, shared, held] { return loop_->chunks(*held, shared); })
+  auto run = [this, shared, held]() mutable {
+    auto& asked = *held;
+    return loop_->chunks(asked, shared).attach(kj::mv(held));  // KJ keeps a mere reference else
+  };
+  auto work = kj::evalLater(kj::mv(run))
                   .then([this, shared] { shared->ended(ok()), loop_->wake(); },
                         [this, shared](kj::Exception&& exception) {
                           shared->ended(loop_->error_from(exception));
