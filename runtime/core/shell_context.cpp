@@ -152,7 +152,7 @@ class Scanner {
         // After "$(...)" a word goes on, so "#" is no comment there; after "(...)" it is.
         bool goes_on = top() == Frame::command;
         if (!frames_.empty()) frames_.pop_back();
-        word_ = goes_on ? ")" : "";
+        word_.assign(goes_on ? 1 : 0, ')');
         break;
       }
       case '<':
