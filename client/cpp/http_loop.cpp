@@ -82,7 +82,8 @@ kj::Promise<HttpResponse> HttpClient::Loop::whole(const HttpRequest& request, ui
     if (!request.body.empty())
       written = sent.body->write(request.body.data(), request.body.size())
                     .attach(kj::mv(sent.body))
-                    .catch_([](kj::Exception&&) {});  // the answer says why it was refused
+                    .catch_([](kj::Exception&&) {})  // the answer says why it was refused
+                    .eagerlyEvaluate(nullptr);       // the end of the write frees the connection
     auto content = content_type;
     return sent.response
         .then([bytes_max, content](kj::HttpClient::Response&& response) {
