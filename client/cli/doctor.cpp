@@ -99,7 +99,10 @@ int doctor_verb(Session& session) {
                                 gpus(),   namespaces(), head(session)};
   auto& out = session.out();
   ValueList all;
-  Table table{{{"WHAT"}, {""}, {"FOUND", false, true}, {"CURE"}}};
+  bool terminal = out.out().terminal;
+  std::vector<Table::Column> columns{{"WHAT"}, {"STATE"}, {"FOUND", false, true}};
+  if (!terminal) columns.push_back({"CURE"});  // there, a line of its own below
+  Table table{std::move(columns)};
   for (const auto& finding : findings) {
     all.emplace_back(ValueMap{{"what", finding.what},
                               {"good", finding.good},
@@ -114,6 +117,11 @@ int doctor_verb(Session& session) {
     out.json(all);
   else
     out.raw(table.text(out.out()));
+  if (!out.wants_json() && terminal)
+    for (const auto& finding : findings)
+      if (!finding.cure.empty())
+        out.line(
+            fmt::format("{} {}: {}", out.paint(Colour::cyan, "hint:"), finding.what, finding.cure));
   return 0;
 }
 

@@ -28,7 +28,8 @@ std::string command_text(const Value& command) {
 
 std::string resources_text(const Value& entry) {
   const Value resources = map_of(entry, "resources");
-  auto text = fmt::format("{} cpus", number_text(resources.find("cpus")));
+  auto cpus = number_text(resources.find("cpus"));
+  auto text = fmt::format("{} {}", cpus, cpus == "1" ? "cpu" : "cpus");
   if (auto mem = int_of(resources, "mem"); mem != 0)
     text += fmt::format(", {}", bytes_text(static_cast<uint64_t>(mem)));
   if (auto gpus = int_of(resources, "gpus"); gpus != 0)

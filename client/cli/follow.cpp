@@ -117,7 +117,8 @@ class Follower {
     auto state = text_of(event, "to");
     auto cause = text_of(event, "cause");
     // The steps between are of interest for a single experiment only.
-    bool quiet_step = id->is_member() && (state == "PREPARING" || state == "STARTING");
+    bool quiet_step =
+        id->is_member() && (state == "QUEUED" || state == "PREPARING" || state == "STARTING");
     if (state.empty() || quiet_step) return;
     session_.out().talk(fmt::format("{} {} {}{}{}", session_.out().paint_talk(Colour::grey, "-->"),
                                     subject, session_.out().paint_talk(state_colour(state), state),

@@ -155,11 +155,13 @@ Result<std::string> sync_code(Session& session, const std::string& root) {
   if (!digest) return digest;
   if (!out.quiet() && !out.wants_json()) {
     auto ms = (session.clock().monotonic() - start).count() / 1'000'000;
+    auto total = tree->manifest.entries.size();
+    const auto* files_word = total == 1 ? "file" : "files";
     if (missing->empty())
-      out.talk(fmt::format("code unchanged, {} files, {} ms", tree->manifest.entries.size(), ms));
+      out.talk(fmt::format("code unchanged, {} {}, {} ms", total, files_word, ms));
     else
-      out.talk(fmt::format("synced {} of {} files, {}, {} ms", missing->size(),
-                           tree->manifest.entries.size(), bytes_text(bytes), ms));
+      out.talk(fmt::format("synced {} of {} {}, {}, {} ms", missing->size(), total, files_word,
+                           bytes_text(bytes), ms));
   }
   return digest;
 }

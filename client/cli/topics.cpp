@@ -14,6 +14,26 @@ constexpr std::array all_topics{
           "42.7.worker.0    a job: one process group on one node\n"
           "42.1-5           members 1 to 5; 42.1,3,5-8 some of them; 3-7 whole experiments\n"
           "last             the newest you submitted in the project of this folder; last.7 too\n"},
+    Topic{"file", "the keys of troupe.yaml",
+          "project: digits          required\n"
+          "name: mlp                for people\n"
+          "run: python3 train.py --lr {{lr}}     a line for the shell; a list of lines: phases\n"
+          "setup: [CMD, ...]        once per job, before run\n"
+          "resources: {cpus: 2, mem: 2GiB, gpus: 0, gpu_type: H100, shm: 1GiB}   per worker\n"
+          "workers: 1               or {count: 4, processes: 2}, or a range 2..8\n"
+          "data: [digits:3, {source: 41/out, mount: previous}]\n"
+          "parameters:              one value, a list, or a range; filled in for {{name}}\n"
+          "  lr: {range: {min: 1e-4, max: 1e-1, scale: log}}       or step: S, or count: N\n"
+          "  hidden: [32, 64, 128]\n"
+          "sweep: {strategy: random, trials: 20, seed: 7, concurrency: 4, metric: max.accuracy,\n"
+          "        stop_when: \"accuracy >= 0.99\", max_failures: 3, on_stop: kill}\n"
+          "limits: {pending: 2h, running: 24h}\n"
+          "retry: {count: 2, backoff: 30s}\n"
+          "priority: 50             0 to 100, higher goes first\n"
+          "env: {VAR: value}        labels: {team: vision}\n"
+          "tasks: {eval: {run: python3 eval.py}}     troupe run eval\n"
+          "The file is found by walking up from the current folder; its folder goes along as the\n"
+          "code snapshot, without what .gitignore and .troupeignore name.\n"},
     Topic{"exit-codes", "what a command ends with",
           "0    all well\n"
           "1    it failed; of a set: members failed\n"

@@ -24,13 +24,13 @@ struct Option {
 };
 
 struct Verb {
-  std::string_view name;       // "run", "out ls"
-  std::string_view group;      // heading in the overview
-  std::string_view arguments;  // "ID [PATH]", as in the usage line
-  std::string_view summary;    // one line
-  std::string_view text;       // more, may be empty
-  std::vector<std::string_view> examples;
-  std::vector<std::span<const Option>> options;  // besides the global ones
+  std::string_view name;            // "run", "out ls"
+  std::string_view group = {};      // heading in the overview
+  std::string_view arguments = {};  // "ID [PATH]", as in the usage line
+  std::string_view summary = {};    // one line
+  std::string_view text = {};       // more, may be empty
+  std::vector<std::string_view> examples = {};
+  std::vector<std::span<const Option>> options = {};  // besides the global ones
   size_t arguments_min = 0;
   size_t arguments_max = 0;  // many_arguments: any number
   bool command = false;      // takes "-- CMD..."

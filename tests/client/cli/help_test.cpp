@@ -1,6 +1,7 @@
 #include "client/cli/help.hpp"
 
 #include "client/cli/arguments.hpp"
+#include "runtime/core/fd.hpp"
 
 #include <gtest/gtest.h>
 
@@ -64,6 +65,14 @@ TEST(Help, ExamplesOfTroupeParse) {
       EXPECT_EQ(parsed->verb->name, verb.name) << example;
     }
 }
+
+#ifdef TROUPE_HAS_UP
+TEST(Help, TheReferencePageIsTheOneOfThisProgram) {
+  auto page = read_file(TROUPE_SOURCE_DIR "/docs/reference/cli.md");
+  ASSERT_TRUE(page);
+  EXPECT_EQ(*page, reference_page()) << "run: troupe reference > docs/reference/cli.md";
+}
+#endif
 
 TEST(Completion, KnowsEveryVerbAndOption) {
   for (const auto* shell : {"bash", "zsh", "fish"}) {
