@@ -1,0 +1,46 @@
+// Measures what README and docs claim. Each figure stands beside its peer or physical limit, taken
+// in the same run: the machines are shared, so only ratios mean anything.
+//   troupe_bench [--quick] [FIGURE...]      throughput latency submissions history memory grid
+#include "tests/bench/bench.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace troupe::bench {
+
+void row(const std::string& figure, const std::string& measured, const std::string& bar) {
+  fmt::print("{:<58} {:<44} bar: {}\n", figure, measured, bar);
+  std::fflush(stdout);
+}
+
+}  // namespace troupe::bench
+
+int main(int argc, char** argv) {
+  using namespace troupe::bench;
+  const std::vector<std::pair<std::string_view, void (*)(bool)>> figures{
+      {"throughput", bench_throughput},   {"latency", bench_start_latency},
+      {"submissions", bench_submissions}, {"history", bench_history},
+      {"memory", bench_memory},           {"grid", bench_grid}};
+  bool quick = false;
+  std::vector<std::string_view> wanted;
+  for (int i = 1; i < argc; ++i) {
+    if (std::string_view{argv[i]} == "--quick")
+      quick = true;
+    else
+      wanted.emplace_back(argv[i]);
+  }
+  double load[3] = {};
+  if (::getloadavg(load, 3) > 0)
+    fmt::print("load before: {:.1f} {:.1f} {:.1f}\n", load[0], load[1], load[2]);
+  for (const auto& [name, run] : figures) {
+    bool all = wanted.empty();
+    for (auto word : wanted) all = all || word == name;
+    if (all) run(quick);
+  }
+  return 0;
+}

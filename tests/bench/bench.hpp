@@ -1,0 +1,18 @@
+// The figures, each a function that prints its rows. `quick` runs it small, to see that it works.
+#pragma once
+
+#include <string>
+
+namespace troupe::bench {
+
+void bench_throughput(bool quick);
+void bench_start_latency(bool quick);
+void bench_submissions(bool quick);
+void bench_history(bool quick);
+void bench_memory(bool quick);
+void bench_grid(bool quick);
+
+/// One row: the figure, what was measured, and the bar it is held against.
+void row(const std::string& figure, const std::string& measured, const std::string& bar);
+
+}  // namespace troupe::bench
