@@ -57,6 +57,7 @@ TEST(LedgerSurvival, NothingAcknowledgedIsLostToKill) {
       acked_event = ack[0];
       acked_top = ack[1];
     }
+    // tidy: allow sleep: the random moment is what is tested
     ::usleep(random() % 2000);
     ASSERT_EQ(::kill(child, SIGKILL), 0);
     int status = 0;

@@ -79,8 +79,7 @@ TEST(State, EveryStateIsReachedAndEveryLiveOneCanEnd) {
         if (reached.contains(from) && may_become(from, to)) reached.insert(to);
   }
   EXPECT_EQ(reached.size(), all.size());
-  for (auto from : all)
-    EXPECT_NE(is_terminal(from), may_become(from, killed));
+  for (auto from : all) EXPECT_NE(is_terminal(from), may_become(from, killed));
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ bool await(Condition condition, std::chrono::seconds limit = std::chrono::second
   auto deadline = std::chrono::steady_clock::now() + limit;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
+    // tidy: allow sleep: this is what awaiting is made of
     std::this_thread::sleep_for(std::chrono::milliseconds{2});
   }
   return true;

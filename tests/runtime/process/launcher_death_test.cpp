@@ -109,6 +109,7 @@ TEST(LauncherDeath, KillsAtRandomMomentsLoseAndDoubleNothing) {
           h.shell(key, fmt::format("echo x >>{}/ran-{}; setsid sleep 1000 & sleep 0.0{}; exit 3",
                                    h.root, key, random() % 10)));
     }
+    // tidy: allow sleep: the random moment is what is tested
     std::this_thread::sleep_for(std::chrono::microseconds{random() % 40'000});
     if (random() % 2 == 0) {
       ASSERT_TRUE(await([&] { return h.launcher_pid() > 0; }));

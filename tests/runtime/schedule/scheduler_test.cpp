@@ -1,10 +1,10 @@
 #include "runtime/schedule/scheduler.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <iostream>
 #include <malloc.h>
 
 namespace troupe::schedule {
@@ -189,7 +189,7 @@ TEST(SchedulerScale, AMillionWaitAndStartsStayQuick) {
   for (one.id.member = 1; one.id.member <= count; ++one.id.member)
     ASSERT_TRUE(scheduler.enqueue(one));
   auto bytes = (mallinfo2().uordblks - before) / count;
-  std::cout << "enqueue: " << count / seconds_since(begin) << "/s, " << bytes << " bytes each\n";
+  fmt::print("enqueue: {:.0f}/s, {} bytes each\n", count / seconds_since(begin), bytes);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   EXPECT_LE(bytes, 150u);
 #endif
@@ -202,11 +202,11 @@ TEST(SchedulerScale, AMillionWaitAndStartsStayQuick) {
     ASSERT_EQ(next.size(), 1u);
     running.push_back(next[0]);
   }
-  std::cout << "release and start: " << starts / seconds_since(begin) << "/s\n";
+  fmt::print("release and start: {:.0f}/s\n", starts / seconds_since(begin));
   begin = std::chrono::steady_clock::now();
   EXPECT_EQ(scheduler.position({7, count}), count - 65 - starts);
   scheduler.why({7, count});
-  std::cout << "position and why of the last: " << seconds_since(begin) * 1e3 << " ms\n";
+  fmt::print("position and why of the last: {:.3f} ms\n", seconds_since(begin) * 1e3);
   for (uint32_t member = count; member > 0; --member) scheduler.dequeue({7, member});
   EXPECT_EQ(scheduler.waiting(), 0u);
 }
