@@ -212,6 +212,8 @@ void fill(rows::Experiment::Builder row, const ExperimentRecord& record, std::st
     metrics[i++].setValue(value);
   }
   row.setRerunOf(text(record.rerun_of));
+  row.setFailures(record.failures);
+  row.setRestarts(record.restarts);
 }
 
 void fill(rows::Set::Builder row, const SetRecord& record, std::string_view project) {
@@ -234,6 +236,8 @@ void fill(rows::Set::Builder row, const SetRecord& record, std::string_view proj
   fill_parameters(row.initBestParams(static_cast<unsigned>(record.best_params.size())),
                   record.best_params);
   row.setRerunOf(text(record.rerun_of));
+  row.setStopReason(text(record.stop_reason));
+  row.setFailuresPassed(record.failures_passed);
 }
 
 void fill(rows::Event::Builder row, const Event& event) {
@@ -273,6 +277,8 @@ Result<ExperimentRecord> decode_experiment(std::string_view bytes, ExperimentId 
     for (auto metric : row.getMetrics())
       record.metrics.emplace(str(metric.getName()), metric.getValue());
     record.rerun_of = str(row.getRerunOf());
+    record.failures = row.getFailures();
+    record.restarts = row.getRestarts();
   }));
   return record;
 }
@@ -297,6 +303,8 @@ Result<SetRecord> decode_set(std::string_view bytes, ExperimentId id) {
     record.best_value = row.getBestValue();
     record.best_params = parameters(row.getBestParams());
     record.rerun_of = str(row.getRerunOf());
+    record.stop_reason = str(row.getStopReason());
+    record.failures_passed = row.getFailuresPassed();
   }));
   return record;
 }

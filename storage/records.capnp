@@ -73,6 +73,8 @@ struct Experiment {
   attempts @12 :List(Attempt);
   metrics @13 :List(Metric);
   rerunOf @14 :Text;
+  failures @15 :UInt32;
+  restarts @16 :UInt32;
 }
 
 struct Set {
@@ -94,6 +96,8 @@ struct Set {
   bestValue @15 :Float64;
   bestParams @16 :List(Parameter);
   rerunOf @17 :Text;
+  stopReason @18 :Text;
+  failuresPassed @19 :Bool;
 }
 
 struct Specs {

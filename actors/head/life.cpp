@@ -23,12 +23,38 @@ std::string exit_text(const JobUpdate& update) {
   return fmt::format("exit {}", update.exit_code);
 }
 
+/// Codes of a job that could not be prepared for a reason that another start does not change.
+bool is_own(Errc code) {
+  return code == Errc::failed || code == Errc::exhausted || code == Errc::invalid ||
+         code == Errc::corrupt;
+}
+
 }  // namespace
 
 ExperimentLife::ExperimentLife(ExperimentRecord record) : record_{std::move(record)} {
   if (record_.state == State::killing) {
     outcome_ = Outcome::killed;
     outcome_cause_ = record_.reason;
+  } else if (!record_.attempts.empty() && !attempt().ended) {
+    recall_failure();
+  }
+}
+
+/// One job of the attempt had failed before the head was restarted: the attempt has failed, however
+/// its other jobs end.
+void ExperimentLife::recall_failure() {
+  for (const auto& job : attempt().jobs) {
+    if (job.state != State::failed) continue;
+    outcome_error_ = attempt().error;
+    bool own = outcome_error_ ? is_own(outcome_error_->code) : job.exit_code || job.signal;
+    outcome_ = own ? Outcome::failed : Outcome::infrastructure;
+    if (job.signal)
+      outcome_cause_ = signal_text(*job.signal);
+    else if (job.exit_code)
+      outcome_cause_ = fmt::format("exit {}", *job.exit_code);
+    else
+      outcome_cause_ = outcome_error_ ? outcome_error_->what : "one of its jobs was lost";
+    return;
   }
 }
 
@@ -108,6 +134,7 @@ Effects ExperimentLife::adopt(const std::vector<Place>& places, uint64_t epoch, 
   outcome_ = Outcome::none;
   outcome_error_.reset();
   phase_done_.clear();
+  announced_ = 0;
   become(State::preparing, fmt::format("placed on {}", nodes), now, effects);
   return effects;
 }
@@ -119,6 +146,11 @@ Effects ExperimentLife::update(const JobUpdate& update, Timestamp now) {
   auto* record = job(update.key.job.index);
   if (record == nullptr || is_terminal(record->state)) return effects;
   if (update.started_us != 0) record->started = Timestamp{update.started_us};
+  // It goes on although the attempt is over: the order to stop was lost, with a head or on the way.
+  if (outcome_ != Outcome::none && update.step != JobStep::ended) {
+    effects.grace = limits::kill_grace;
+    effects.stop.push_back(record->index);
+  }
   switch (update.step) {
     case JobStep::preparing:
       break;
@@ -134,17 +166,12 @@ Effects ExperimentLife::update(const JobUpdate& update, Timestamp now) {
       });
       if (all && outcome_ == Outcome::none)
         advance_to(State::running, "its processes run", now, effects);
+      passed(update.key.job.index, update.phase, false, effects);
       break;
     }
-    case JobStep::phase_done: {
-      phase_done_[update.key.job.index] = update.phase + 1;
-      auto passed = static_cast<size_t>(
-          std::count_if(phase_done_.begin(), phase_done_.end(),
-                        [&](const auto& entry) { return entry.second > update.phase; }));
-      if (passed == attempt().jobs.size() && outcome_ == Outcome::none)
-        effects.go_phase = update.phase + 1;
+    case JobStep::phase_done:
+      passed(update.key.job.index, update.phase + 1, true, effects);
       break;
-    }
     case JobStep::ended:
       end_job(update, now, effects);
       break;
@@ -152,10 +179,33 @@ Effects ExperimentLife::update(const JobUpdate& update, Timestamp now) {
   return effects;
 }
 
+/// The job has done so many lines. The gang goes on to the line that all have reached; a head that
+/// was restarted learns how far each is from what they report.
+void ExperimentLife::passed(uint32_t index, uint32_t lines, bool waits, Effects& effects) {
+  const auto& jobs = attempt().jobs;
+  if (jobs.size() < 2) return;
+  auto& done = phase_done_[index];
+  done = std::max(done, lines);
+  auto least = done;
+  for (const auto& job : jobs) {
+    if (is_terminal(job.state)) continue;  // it ends well only behind the last line
+    auto it = phase_done_.find(job.index);
+    least = std::min(least, it == phase_done_.end() ? 0 : it->second);
+  }
+  // Said again to one that asks again: it may have missed it.
+  bool again = waits && least >= lines;
+  if (outcome_ != Outcome::none || (least <= announced_ && !again)) return;
+  announced_ = std::max(announced_, least);
+  effects.go_phase = least;
+}
+
 Error ExperimentLife::job_error(const JobUpdate& update) const {
   if (!update.error.what.empty()) return update.error;
   auto name = to_string(update.key.job);
   std::string hint = fmt::format("troupe logs {}", to_string(record_.id));
+  if (update.stopped)
+    return Error{Errc::unavailable, fmt::format("job {} was stopped", name),
+                 "the head that asked for it has been restarted", "it is started again by itself"};
   if (update.signal != 0)
     return Error{
         Errc::failed, fmt::format("job {} was ended by {}", name, signal_text(update.signal)),
@@ -172,8 +222,10 @@ Error ExperimentLife::job_error(const JobUpdate& update) const {
 
 void ExperimentLife::end_job(const JobUpdate& update, Timestamp now, Effects& effects) {
   auto* record = job(update.key.job.index);
-  bool good =
-      update.has_exit && update.exit_code == 0 && update.signal == 0 && update.error.what.empty();
+  // Stopped, and nobody here asked for it: a head that is gone did. It may have left work undone.
+  bool orphaned = update.stopped && outcome_ == Outcome::none;
+  bool good = !orphaned && update.has_exit && update.exit_code == 0 && update.signal == 0 &&
+              update.error.what.empty();
   record->ended = Timestamp{update.time_us};
   if (update.has_exit) {
     if (update.signal != 0)
@@ -193,9 +245,11 @@ void ExperimentLife::end_job(const JobUpdate& update, Timestamp now, Effects& ef
     record->state = outcome_ == Outcome::killed || outcome_ == Outcome::preempted ? State::killed
                                                                                   : State::failed;
     if (outcome_ == Outcome::none) {
-      outcome_ = update.infrastructure ? Outcome::infrastructure : Outcome::failed;
+      outcome_ = update.infrastructure || orphaned ? Outcome::infrastructure : Outcome::failed;
       outcome_error_ = job_error(update);
-      outcome_cause_ = update.error.what.empty() ? exit_text(update) : update.error.what;
+      outcome_cause_ =
+          update.error.what.empty() && !orphaned ? exit_text(update) : outcome_error_->what;
+      attempt().error = outcome_error_;
       if (update.has_exit) {
         record_.exit_code = update.signal != 0 ? 128 + update.signal : update.exit_code;
         advance_to(State::running, "its processes ran", now, effects);
@@ -249,17 +303,13 @@ void ExperimentLife::settle(Timestamp now, Effects& effects) {
 
 void ExperimentLife::settle_failed(Timestamp now, Effects& effects) {
   bool infrastructure = outcome_ == Outcome::infrastructure;
-  auto spent = static_cast<uint32_t>(
-      std::count_if(record_.attempts.begin(), record_.attempts.end(), [&](const AttemptRecord& a) {
-        return a.state == (infrastructure ? State::restarting : State::failed);
-      }));
+  auto& spent = infrastructure ? record_.restarts : record_.failures;
   auto allowed = infrastructure ? infrastructure_restarts_max : record_.spec->retry.count;
-  if (spent < allowed) {
+  if (spent++ < allowed) {
     effects.backoff = infrastructure ? Duration{0} : record_.spec->retry.backoff;
-    auto cause = infrastructure
-                     ? outcome_cause_
-                     : fmt::format("{}; retry {} of {}", outcome_cause_, spent + 1, allowed);
-    // The attempt's own state says of which kind the failure was; the counts above read it.
+    auto cause = infrastructure ? outcome_cause_
+                                : fmt::format("{}; retry {} of {}", outcome_cause_, spent, allowed);
+    // The attempt's own state says of which kind the failure was.
     finish_attempt(infrastructure ? State::restarting : State::failed, now);
     become(State::restarting, cause, now, effects, outcome_error_ ? &*outcome_error_ : nullptr);
     become(State::queued, cause, now, effects);
@@ -329,6 +379,11 @@ Effects ExperimentLife::lost_node(const std::string& node, const std::string& ca
     end_job(update, now, effects);
     if (effects.next != Effects::Next::none) break;
   }
+  // The first loss stopped the others, some of which were lost too.
+  std::erase_if(effects.stop, [&](uint32_t index) {
+    return std::find(effects.released.begin(), effects.released.end(), index) !=
+           effects.released.end();
+  });
   return effects;
 }
 

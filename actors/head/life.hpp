@@ -78,12 +78,15 @@ class ExperimentLife {
   void finish_attempt(State state, Timestamp now);
   void requeue(State through, const std::string& cause, Timestamp now, Effects& effects);
   Error job_error(const JobUpdate& update) const;
+  void recall_failure();
+  void passed(uint32_t index, uint32_t lines, bool waits, Effects& effects);
 
   ExperimentRecord record_;
   Outcome outcome_ = Outcome::none;
   std::string outcome_cause_;
   std::optional<Error> outcome_error_;
-  std::map<uint32_t, uint32_t> phase_done_;  // job index -> lines of `run` it has done
+  std::map<uint32_t, uint32_t> phase_done_;  // job index -> lines of the order it has done
+  uint32_t announced_ = 0;                   // the newest line that all were told to begin
 };
 
 }  // namespace troupe::actors

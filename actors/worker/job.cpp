@@ -198,6 +198,7 @@ Error JobState::exit_error(const process::RunStatus& status) const {
 
 void JobState::phase_ended(const process::RunStatus& status) {
   watch_disk();
+  if (status.stopped) stop_wanted_ = true;  // also by a worker that is gone
   auto update = blank(JobStep::ended);
   update.time_us = status.ended ? status.ended.us : update.time_us;
   update.stopped = stop_wanted_;

@@ -54,6 +54,8 @@ struct ExperimentRecord {
   std::optional<int32_t> exit_code;  // of the first job that failed, else of rank 0
   Timestamp created, queued, started, ended;
   std::vector<AttemptRecord> attempts;    // the newest last; at most limits::attempts_kept
+  uint32_t failures = 0;                  // attempts that failed by its own doing, dropped ones too
+  uint32_t restarts = 0;                  // attempts that were lost for another reason
   std::map<std::string, double> metrics;  // last value of each
   std::string rerun_of;                   // id text, or empty
 };
@@ -71,6 +73,8 @@ struct SetRecord {
   uint64_t size = 0;  // members in all
   uint64_t next = 1;  // the lowest member number that has no record of its own
   uint64_t finished = 0, failed = 0, killed = 0;
+  std::string stop_reason;       // why it starts no more members; empty: it goes on
+  bool failures_passed = false;  // that reason is max_failures
   std::optional<uint32_t> best_member;
   double best_value = 0;
   std::map<std::string, Value> best_params;

@@ -33,6 +33,8 @@ TEST(Ledger, KeepsEveryFieldOfAnExperimentAcrossAReopening) {
   record.ended = {6};
   record.metrics = {{"accuracy", 0.5}, {"loss", 2}};
   record.rerun_of = "12.3";
+  record.failures = 3;
+  record.restarts = 2;
   AttemptRecord attempt{2, (7ull << 32) + 1, State::failed, {8}, {9}, record.error, {}};
   attempt.jobs.push_back({"worker", 1, "node-a", State::killed, {}, 9, {0, 3}, {10}, {11}});
   record.attempts.push_back(attempt);
@@ -61,12 +63,16 @@ TEST(Ledger, KeepsEveryFieldOfAnExperimentAcrossAReopening) {
   EXPECT_EQ(got.attempts, record.attempts);
   EXPECT_EQ(got.metrics, record.metrics);
   EXPECT_EQ(got.rerun_of, record.rerun_of);
+  EXPECT_EQ(got.failures, record.failures);
+  EXPECT_EQ(got.restarts, record.restarts);
 }
 
 TEST(Ledger, KeepsSetsAndTheirMembersShareTheSpec) {
   TempDir dir;
   auto ledger = open_ledger(dir.path());
   auto set = set_of(5);
+  set.stop_reason = "member 2 met stop_when";
+  set.failures_passed = true;
   ASSERT_TRUE(ledger->commit(batch({put(set), put(record_of({5, 1})), put(record_of({5, 2}))})));
   auto read = ledger->set(5);
   ASSERT_TRUE(read && *read);
@@ -75,6 +81,8 @@ TEST(Ledger, KeepsSetsAndTheirMembersShareTheSpec) {
   EXPECT_EQ((*read)->best_member, set.best_member);
   EXPECT_EQ((*read)->best_value, set.best_value);
   EXPECT_EQ((*read)->best_params, set.best_params);
+  EXPECT_EQ((*read)->stop_reason, set.stop_reason);
+  EXPECT_TRUE((*read)->failures_passed);
   EXPECT_EQ((*read)->size, 12u);
   EXPECT_EQ((*read)->next, 4u);
   auto member = ledger->experiment({5, 2});
