@@ -200,7 +200,7 @@ kj::Promise<void> HttpFront::handleClientProtocolError(kj::HttpHeaders::Protocol
 kj::Promise<void> HttpFront::handleApplicationError(
     kj::Exception exception, kj::Maybe<kj::HttpService::Response&> response) {
   if (exception.getType() == kj::Exception::Type::DISCONNECTED) return kj::READY_NOW;
-  log::warning("api", "a connection failed: {}", exception.getDescription().cStr());
+  log::debug("api", "a connection failed: {}", exception.getDescription().cStr());
   KJ_IF_MAYBE (r, response) {
     auto x = kj::heap<Exchange>(shared_, *r);
     auto done = x->send_error(

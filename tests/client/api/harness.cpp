@@ -73,6 +73,10 @@ void RawClient::send(const std::string& bytes) {
   }
 }
 
+void RawClient::finish_sending() {
+  ::shutdown(fd_.get(), SHUT_WR);
+}
+
 bool RawClient::read_more() {
   char bytes[65536];
   auto n = ::recv(fd_.get(), bytes, sizeof bytes, 0);

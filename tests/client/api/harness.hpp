@@ -2,9 +2,9 @@
 #pragma once
 
 #include "client/api/server.hpp"
-#include "fake_service.hpp"
 #include "runtime/core/fd.hpp"
 #include "runtime/core/json.hpp"
+#include "tests/client/api/fake_service.hpp"
 
 #include <gtest/gtest.h>
 #include <kj/async-io.h>
@@ -48,6 +48,8 @@ class RawClient {
  public:
   explicit RawClient(uint16_t port);
   void send(const std::string& bytes);
+  /// The other side reads its end then.
+  void finish_sending();
   Reply read_reply(bool head_only = false);
   /// Until `text` was seen, or the end; all that came, also from before.
   const std::string& read_until(const std::string& text);
