@@ -77,8 +77,9 @@ say "    ready: $(grep -o 'http://[^ ]*' "$scratch/up.log" | head -1)"
 say "4/4 random search: small networks on handwritten digits"
 cd "$root/docs/examples/digits"
 searched=$(date +%s)
-set_id=$("$troupe" sweep -d)
-say "    troupe sweep -d    gave id $set_id"
+set_id=$("$troupe" sweep -d 2>"$scratch/sweep.log") || { cat "$scratch/sweep.log" >&2; fail "the search was not accepted" "the reason is above"; }
+sed 's/^/    /' "$scratch/sweep.log" >&2
+say "    it is set $set_id"
 last_line=""
 while :; do
   "$troupe" show "$set_id" -o json >"$scratch/set.json" || fail "the search cannot be read" "run this script again"
@@ -102,12 +103,18 @@ done
 say "    $(seconds "$searched")"
 say ""
 
-jq -r '.best.id as $best | (.members[0].params | keys_unsorted) as $names
-  | (["MEMBER", "STATE"] + ($names | map(ascii_upcase)) + ["ACCURACY", ""]),
+# Constants are left out; a member's accuracy is its last, the best one's its highest.
+jq -r '.best as $best
+  | ([.members[].params | to_entries[]] | group_by(.key) | map(select(map(.value) | unique | length > 1) | .[0].key)) as $names
+  | (["MEMBER", "STATE"] + ($names | map(ascii_upcase)) + ["LAST ACCURACY"]),
     (.members | sort_by(-(.value // -1))[]
-      | [.id, .state] + [.params[$names[]]] + [.value // "-", (if .id == $best then "<- best" else "" end)])
+      | [.id, .state] + [.params[$names[]]] + [.value // "-"]
+        + (if .id == $best.id then ["<- best: \($best.value)"] else [] end))
   | map(tostring) | @tsv' "$scratch/set.json" |
-  awk -F '\t' '{ for (i = 1; i <= NF; i++) printf "%-*s", (i == 1 || i == 2) ? 10 : 22, $i; print "" }' | sed 's/ *$//'
+  awk -F '\t' '
+    { for (i = 1; i <= NF; i++) { cell[NR, i] = $i; if (i <= 7 && length($i) > width[i]) width[i] = length($i) }; count[NR] = NF }
+    END { for (n = 1; n <= NR; n++) { line = ""; for (i = 1; i <= count[n]; i++) line = line sprintf("%-*s  ", width[i], cell[n, i])
+          sub(/ +$/, "", line); print line } }'
 echo
 "$troupe" best "$set_id"
 echo
