@@ -98,6 +98,7 @@ using node_actor = caf::typed_actor<
     caf::reacts_to<logged_atom, std::string, uint64_t>,  // INTERNAL: the log of a run grew to so
                                                          // many bytes
     caf::reacts_to<gone_atom, JobKey>,                   // INTERNAL: a job actor is done
+    caf::reacts_to<tick_atom>,  // INTERNAL: time for the jobs to look at their metrics
     caf::reacts_to<leave_atom>  // end in order: stop the launcher client, quit
     >::extend_with<status_actor>;
 
@@ -123,15 +124,15 @@ using job_actor = caf::typed_actor<
     caf::reacts_to<phase_atom, uint32_t>,         // the gang may begin this line of `run`
     caf::reacts_to<launched_atom, RunStatusRef>,  // its run started, ended or was not started
     caf::reacts_to<logged_atom, uint64_t>,        // its log grew
-    caf::reacts_to<report_atom>,         // send the newest update again, to a head that came back
-    caf::reacts_to<tick_atom, uint64_t>  // INTERNAL: look at the metrics
+    caf::reacts_to<report_atom>,  // send the newest update again, to a head that came back
+    caf::reacts_to<tick_atom>     // INTERNAL: look at the metrics
     >;
 
 /// Does what blocks on files for one node. Detached.
 using stager_actor = caf::typed_actor<
     caf::replies_to<stage_atom, JobOrder>::with<std::string>,  // makes its folders and code;
                                                                // answers the work folder
-    caf::reacts_to<clean_atom, JobKey>,                        // removes work and scratch folders
+    caf::reacts_to<clean_atom, JobKey, bool>,                  // removes work and scratch folders
     caf::reacts_to<forget_atom, JobKey>,                       // removes the order
     caf::replies_to<log_atom, JobId, uint64_t, uint32_t>::with<LogReply>,
     caf::replies_to<tail_atom, JobId, uint32_t>::with<uint64_t>,
@@ -142,8 +143,10 @@ using stager_actor = caf::typed_actor<
 /// Detached.
 using ledger_actor =
     caf::typed_actor<caf::replies_to<commit_atom, MutationsRef>::with<
-                         uint64_t>,              // durable; answers the newest event number
-                     caf::reacts_to<flush_atom>  // INTERNAL: commit what is waiting
+                         uint64_t>,  // durable; answers the newest event number
+                     caf::reacts_to<note_atom, MutationsRef>,  // durable soon, with the next
+                                                               // commit; kept until it is
+                     caf::reacts_to<flush_atom>                // INTERNAL: commit what is waiting
                      >::extend_with<status_actor>;
 
 /// Writes metric series, some times a second. Detached.

@@ -239,6 +239,7 @@ Result<void> Up::start_workers() {
     context->code = code_;
     TROUPE_TRY(make_dirs(context->paths.jobs(), 0755));
     TROUPE_TRY(make_dirs(context->paths.outputs, 0755));
+    TROUPE_TRY(make_dirs(context->paths.no_data(), 0555));
     EmbeddedWorker worker;
     process::LauncherClientOptions launcher;
     launcher.dir = context->paths.dir + "/launcher";

@@ -12,6 +12,8 @@ namespace troupe::actors {
 namespace {
 
 constexpr auto commit_timeout = std::chrono::seconds{60};
+// A full disk may be emptied at any time.
+constexpr auto end_again_after = std::chrono::seconds{1};
 
 }  // namespace
 
@@ -20,6 +22,7 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
   context_ = std::move(context);
   peers_ = std::move(peers);
   next_top_ = context_->ledger->next_top();
+  self_->set_exit_handler([this](caf::exit_msg& message) { leave(message.reason); });
   recover();
   return {
       [this](submit_atom, const SubmitRef& batch) { return submit(batch); },
@@ -50,6 +53,14 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
                            nodes_.size());
       },
   };
+}
+
+/// What the ledger has is enough to go on from; a timer or a request on its way must not keep an
+/// actor, and so the process, alive.
+void DirectorState::leave(const caf::error& reason) {
+  for (const auto& [id, actor] : running_) self_->send_exit(actor, caf::exit_reason::user_shutdown);
+  for (const auto& [top, set] : sets_) self_->send_exit(set.actor, caf::exit_reason::user_shutdown);
+  self_->quit(reason);
 }
 
 uint64_t DirectorState::next_epoch() {
@@ -154,6 +165,10 @@ void DirectorState::pending_limit(ExperimentId id, int64_t queued_us) {
 /// that is durable.
 void DirectorState::end_queued(ExperimentRecord record, State state, const std::string& cause,
                                const Error* error, caf::typed_response_promise<bool> promise) {
+  // A second kill, or a limit that fires meanwhile: the first end is the end.
+  auto [on_its_way, first] = ending_.try_emplace(record.id);
+  if (promise.pending()) on_its_way->second.push_back(promise);
+  if (!first) return;
   auto now = context_->clock->now();
   Event event;
   event.time = now;
@@ -164,6 +179,7 @@ void DirectorState::end_queued(ExperimentRecord record, State state, const std::
   event.to = to_string(state);
   event.cause = cause;
   if (error != nullptr) event.error = *error;
+  RecordRef before{std::make_shared<const ExperimentRecord>(record)};
   record.state = state;
   record.reason = cause;
   record.ended = now;
@@ -173,33 +189,49 @@ void DirectorState::end_queued(ExperimentRecord record, State state, const std::
                                            storage::AppendEvent{event}};
   self_->request(peers_.ledger, commit_timeout, commit_atom_v, share(std::move(mutations)))
       .then(
-          [this, shared, promise](uint64_t) mutable {
+          [this, shared](uint64_t) {
+            auto promises = std::move(ending_[shared->id]);
+            ending_.erase(shared->id);
             ended(shared);
-            if (promise.pending()) promise.deliver(true);
+            for (auto& waiting : promises) waiting.deliver(true);
           },
-          [promise](caf::error& e) mutable {
+          [this, before, state, cause](caf::error& e) {
             log::error("director", "an end was not recorded: {}",
                        to_string(from_caf(e, "a commit")));
-            if (promise.pending()) promise.deliver(std::move(e));
+            auto promises = std::move(ending_[before->id]);
+            ending_.erase(before->id);
+            for (auto& waiting : promises) waiting.deliver(e);
+            // It is in no queue any more: it goes back into it, or, where nobody was told that the
+            // kill failed, the kill is tried again.
+            if (state == State::killed && promises.empty())
+              self_->delayed_send(self_, end_again_after, kill_atom_v, cause, before->id);
+            else
+              self_->delayed_send(self_, end_again_after, member_atom_v, before);
           });
+}
+
+/// Asks the actor of an experiment or a set. It may have ended while it was asked: killing what has
+/// ended is no error.
+void DirectorState::pass_kill(const kill_target& target, const std::string& cause,
+                              caf::typed_response_promise<bool> promise) {
+  auto answered = [promise](bool done) mutable { promise.deliver(done); };
+  auto failed = [promise](caf::error& e) mutable {
+    if (e == caf::sec::request_receiver_down)
+      promise.deliver(false);
+    else
+      promise.deliver(std::move(e));
+  };
+  self_->request(target, commit_timeout, kill_atom_v, cause).then(answered, failed);
 }
 
 caf::typed_response_promise<bool> DirectorState::kill(const std::string& cause, ExperimentId id) {
   auto promise = self_->make_response_promise<bool>();
-  if (auto set = sets_.find(id.top); set != sets_.end() && !id.is_member()) {
-    self_->request(set->second.actor, commit_timeout, kill_atom_v, cause)
-        .then([promise](bool done) mutable { promise.deliver(done); },
-              [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
-    return promise;
-  }
-  if (auto it = running_.find(id); it != running_.end()) {
-    self_->request(it->second, commit_timeout, kill_atom_v, cause)
-        .then([promise](bool done) mutable { promise.deliver(done); },
-              // It ended while it was asked: killing what has ended is no error.
-              [promise](caf::error&) mutable { promise.deliver(false); });
-    return promise;
-  }
-  kill_queued(cause, id, promise);
+  if (auto set = sets_.find(id.top); set != sets_.end() && !id.is_member())
+    pass_kill(set->second.actor, cause, promise);
+  else if (auto it = running_.find(id); it != running_.end())
+    pass_kill(it->second, cause, promise);
+  else
+    kill_queued(cause, id, promise);
   return promise;
 }
 
@@ -207,18 +239,18 @@ void DirectorState::kill_queued(const std::string& cause, ExperimentId id,
                                 caf::typed_response_promise<bool> promise) {
   self_->request(peers_.scheduler, limits::request_timeout, unqueue_atom_v, id)
       .then(
-          [this, cause, id, promise](bool waited) mutable {
+          [this, cause, id, promise](bool) mutable {
             // Placements come in order before this answer: an experiment that was not waiting has
             // its actor by now.
-            if (auto it = running_.find(id); it != running_.end()) {
-              self_->request(it->second, commit_timeout, kill_atom_v, cause)
-                  .then([promise](bool done) mutable { promise.deliver(done); },
-                        [promise](caf::error&) mutable { promise.deliver(false); });
-              return;
-            }
+            if (auto it = running_.find(id); it != running_.end())
+              return pass_kill(it->second, cause, promise);
             auto record = context_->ledger->experiment(id);
             if (!record) {
               promise.deliver(to_caf(record.error()));
+              return;
+            }
+            if (auto set = context_->ledger->set(id.top); !id.is_member() && set && *set) {
+              promise.deliver(false);  // it has no actor any more: it has ended
               return;
             }
             if (!*record) {
@@ -231,15 +263,7 @@ void DirectorState::kill_queued(const std::string& cause, ExperimentId id,
               promise.deliver(false);
               return;
             }
-            if (auto old = recovering_.find(id); old != recovering_.end()) {
-              auto actor = spawn_experiment(std::move(old->second));
-              recovering_.erase(old);
-              self_->request(actor, commit_timeout, kill_atom_v, cause)
-                  .then([promise](bool done) mutable { promise.deliver(done); },
-                        [promise](caf::error&) mutable { promise.deliver(false); });
-              return;
-            }
-            (void)waited;
+            if (recovering_.contains(id)) return pass_kill(revive(id), cause, promise);
             holds_.erase(id);
             end_queued(std::move(**record), State::killed, cause, nullptr, promise);
           },
@@ -254,15 +278,19 @@ void DirectorState::placed(const PlacementRef& placement) {
       self_->send(peers_.scheduler, release_atom_v, placement->id, job.index);
     return;
   }
-  if (auto set = sets_.find(placement->id.top); set != sets_.end() && !set->second.started) {
-    set->second.started = true;
-    self_->send(set->second.actor, placed_atom_v);
-  }
+  member_placed(placement->id);
   auto actor = spawn_experiment(std::move(**record));
   for (const auto& job : placement->jobs)
     if (auto node = nodes_.find(job.node); node != nodes_.end())
       self_->send(actor, node_atom_v, job.node, node->second);
   self_->send(actor, placed_atom_v, placement, next_epoch());
+}
+
+/// A set runs from the placement of its first member on.
+void DirectorState::member_placed(ExperimentId id) {
+  auto set = sets_.find(id.top);
+  if (!id.is_member() || set == sets_.end() || std::exchange(set->second.started, true)) return;
+  self_->send(set->second.actor, placed_atom_v);
 }
 
 void DirectorState::update(const JobUpdate& job) {

@@ -27,6 +27,8 @@ class DirectorState {
   director_actor::behavior_type make_behavior(HeadContextRef context, DirectorPeers peers);
 
  private:
+  /// What experiments and sets have in common here.
+  using kill_target = caf::typed_actor<caf::replies_to<kill_atom, std::string>::with<bool>>;
   using SubmittedPromise = caf::typed_response_promise<SubmittedRef>;
 
   struct Admission;  // one batch on its way to the ledger
@@ -51,6 +53,8 @@ class DirectorState {
   caf::typed_response_promise<bool> kill(const std::string& cause, ExperimentId id);
   void kill_queued(const std::string& cause, ExperimentId id,
                    caf::typed_response_promise<bool> promise);
+  void pass_kill(const kill_target& target, const std::string& cause,
+                 caf::typed_response_promise<bool> promise);
   void placed(const PlacementRef& placement);
   void update(const JobUpdate& update);
   void ended(const RecordRef& record);
@@ -64,11 +68,15 @@ class DirectorState {
   experiment_actor spawn_experiment(ExperimentRecord record);
   void spawn_set(SetRecord record, bool fresh);
   uint64_t next_epoch();
+  void leave(const caf::error& reason);
 
   // director_recovery.cpp
   void recover();
   NodeWelcome hello(const NodeHello& hello, const node_actor& handle);
   bool claim(const NodeHello& hello, const node_actor& handle, const JobUpdate& job);
+  bool adopt_unknown(const NodeHello& hello, const node_actor& handle, const JobUpdate& job);
+  experiment_actor revive(ExperimentId id);
+  void settle_unheard(const NodeHello& hello);
   void lost_node(const std::string& node);
   void end_recovery();
 
@@ -80,13 +88,17 @@ class DirectorState {
   std::unordered_map<ExperimentId, experiment_actor> running_;
   std::unordered_map<uint64_t, LiveSet> sets_;
   std::map<std::string, node_actor> nodes_;
-  std::map<std::string, ExperimentId> keys_on_the_way_;  // idempotency keys not yet durable
+  std::map<std::string, api::Submitted> keys_on_the_way_;  // idempotency keys not yet durable
   std::set<std::string> shapes_that_fit_;  // resource shapes checked since nodes last changed
   std::map<ExperimentId, std::vector<ExperimentId>>
       held_for_;                                          // predecessor -> those that wait for it
   std::map<ExperimentId, std::set<ExperimentId>> holds_;  // waiting -> predecessors not yet ended
+  std::map<ExperimentId, std::vector<caf::typed_response_promise<bool>>>
+      ending_;  // never had an actor; their end is on its way to the ledger
   std::map<ExperimentId, ExperimentRecord>
       recovering_;  // ran before the restart; node not yet back
+  std::map<std::string, std::map<ExperimentId, std::set<uint32_t>>>
+      unheard_;  // by node: jobs of revived experiments of which it has not yet spoken
   bool draining_ = false;
   uint64_t drained_ = 0;
   std::vector<caf::typed_response_promise<uint64_t>> drain_promises_;

@@ -45,62 +45,73 @@ NodeWelcome DirectorState::hello(const NodeHello& hello, const node_actor& handl
   self_->send(peers_.scheduler, node_atom_v, share(std::move(spec)));
 
   NodeWelcome welcome;
-  std::set<ExperimentId> reported;
   for (const auto& job : hello.jobs) {
-    if (claim(hello, handle, job))
-      reported.insert(job.key.job.experiment);
-    else if (job.step == JobStep::ended)
-      welcome.forget.push_back(job.key);
-    else
-      welcome.stop.push_back(job.key);
+    if (claim(hello, handle, job)) continue;
+    (job.step == JobStep::ended ? welcome.forget : welcome.stop).push_back(job.key);
   }
-  // What the ledger believes to run here, and the node does not know, is lost.
-  std::vector<ExperimentId> lost;
+  settle_unheard(hello);
+  return welcome;
+}
+
+/// What the ledger believes to run on a node, and the node does not know, is lost.
+void DirectorState::settle_unheard(const NodeHello& hello) {
+  std::vector<ExperimentId> here;
   for (const auto& [id, record] : recovering_)
     for (const auto& job : record.attempts.back().jobs)
-      if (job.node == hello.name && !reported.contains(id)) lost.push_back(id);
-  for (auto id : lost) {
-    auto it = recovering_.find(id);
-    if (it == recovering_.end()) continue;
-    auto actor = spawn_experiment(std::move(it->second));
-    recovering_.erase(it);
-    self_->send(actor, lost_atom_v, hello.name);
+      if (job.node == hello.name && (here.empty() || here.back() != id)) here.push_back(id);
+  for (auto id : here) revive(id);
+  auto unheard = unheard_.extract(hello.name);
+  if (unheard.empty()) return;
+  for (const auto& [id, jobs] : unheard.mapped())
+    if (auto it = running_.find(id); it != running_.end() && !jobs.empty())
+      self_->send(it->second, lost_atom_v, hello.name);
+}
+
+/// Gives an experiment that ran before the restart its actor back, with all it holds. Each of its
+/// nodes has yet to say whether it runs there.
+experiment_actor DirectorState::revive(ExperimentId id) {
+  auto record = std::move(recovering_.extract(id).mapped());
+  std::vector<schedule::JobPlace> places;
+  for (const auto& job : record.attempts.back().jobs) {
+    if (is_terminal(job.state)) continue;
+    places.push_back({job.index, job.node, job.gpus});
+    unheard_[job.node][id].insert(job.index);
   }
-  return welcome;
+  self_->send(peers_.scheduler, adopt_atom_v, share(request_of(record)), share(std::move(places)));
+  return spawn_experiment(std::move(record));
 }
 
 /// Whether a job that a node reports is one the ledger wants; if so its experiment goes on.
 bool DirectorState::claim(const NodeHello& hello, const node_actor& handle, const JobUpdate& job) {
   auto id = job.key.job.experiment;
-  if (auto it = running_.find(id); it != running_.end()) {
-    self_->send(it->second, node_atom_v, hello.name, handle);
-    self_->send(it->second, update_atom_v, job);
-    return true;
-  }
   if (auto it = recovering_.find(id); it != recovering_.end()) {
     if (it->second.attempts.back().epoch != job.key.epoch) return false;
-    auto request = request_of(it->second);
-    std::vector<schedule::JobPlace> places;
-    for (const auto& place : it->second.attempts.back().jobs)
-      if (!is_terminal(place.state)) places.push_back({place.index, place.node, place.gpus});
-    self_->send(peers_.scheduler, adopt_atom_v, share(std::move(request)),
-                share(std::move(places)));
-    auto actor = spawn_experiment(std::move(it->second));
-    recovering_.erase(it);
-    self_->send(actor, node_atom_v, hello.name, handle);
-    self_->send(actor, update_atom_v, job);
-    return true;
+    revive(id);
   }
+  auto it = running_.find(id);
+  if (it == running_.end()) return adopt_unknown(hello, handle, job);
+  if (auto node = unheard_.find(hello.name); node != unheard_.end())
+    if (auto jobs = node->second.find(id); jobs != node->second.end())
+      jobs->second.erase(job.key.job.index);
+  self_->send(it->second, node_atom_v, hello.name, handle);
+  self_->send(it->second, update_atom_v, job);
+  return true;
+}
+
+/// A job of a QUEUED experiment: it was started and the head died before that was durable. The
+/// order counts as given: running it again would do its work twice. A gang cannot be judged by one
+/// of its jobs; it starts afresh.
+bool DirectorState::adopt_unknown(const NodeHello& hello, const node_actor& handle,
+                                  const JobUpdate& job) {
+  auto id = job.key.job.experiment;
   auto record = context_->ledger->experiment(id);
   if (!record || !*record || (**record).state != State::queued) return false;
   auto attempts = (**record).attempts.empty() ? 0 : (**record).attempts.back().number;
-  // It was started and the head died before that was durable. The order counts as given: running it
-  // again would do its work twice. A gang cannot be judged by one of its jobs; it starts afresh.
   if (job.attempt != attempts + 1 || (**record).spec->workers.max != 1) return false;
   caf::anon_send(peers_.scheduler, unqueue_atom_v, id);  // the answer is of no use
-  auto request = request_of(**record);
-  self_->send(peers_.scheduler, adopt_atom_v, share(std::move(request)),
+  self_->send(peers_.scheduler, adopt_atom_v, share(request_of(**record)),
               share(std::vector<schedule::JobPlace>{{job.key.job.index, hello.name, job.gpus}}));
+  member_placed(id);
   auto actor = spawn_experiment(std::move(**record));
   self_->send(actor, node_atom_v, hello.name, handle);
   self_->send(actor, adopt_atom_v, job, hello.name);
@@ -109,18 +120,19 @@ bool DirectorState::claim(const NodeHello& hello, const node_actor& handle, cons
 
 void DirectorState::lost_node(const std::string& node) {
   nodes_.erase(node);
+  unheard_.erase(node);
   shapes_that_fit_.clear();
   self_->send(peers_.scheduler, lost_atom_v, node);
   for (const auto& [id, actor] : running_) self_->send(actor, lost_atom_v, node);
 }
 
-/// All nodes that were to come are here, or are given up: what still recovers has lost its node.
+/// All nodes that were to come are here, or are given up: what they did not speak of is lost.
 void DirectorState::end_recovery() {
-  for (auto& [id, record] : std::exchange(recovering_, {})) {
-    auto nodes = record.attempts.back().jobs;
-    auto actor = spawn_experiment(std::move(record));
-    for (const auto& job : nodes) self_->send(actor, lost_atom_v, job.node);
-  }
+  while (!recovering_.empty()) revive(recovering_.begin()->first);
+  for (const auto& [node, experiments] : std::exchange(unheard_, {}))
+    for (const auto& [id, jobs] : experiments)
+      if (auto it = running_.find(id); it != running_.end() && !jobs.empty())
+        self_->send(it->second, lost_atom_v, node);
   self_->send(peers_.scheduler, open_atom_v);
 }
 

@@ -4,6 +4,9 @@
 #include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
 
+#include <algorithm>
+#include <limits>
+
 namespace troupe::actors {
 
 namespace {
@@ -12,6 +15,20 @@ namespace {
 constexpr auto save_again_after = std::chrono::seconds{1};
 // A commit is one sync; far beyond that the disk hangs, and asking again is all that can be done.
 constexpr auto commit_timeout = std::chrono::seconds{60};
+
+/// The values of one metric in a batch. A set hears of each that goes beyond the ones before, and
+/// of the last: so what it finds best does not depend on how points were batched on their way.
+struct Extremes {
+  double lowest = std::numeric_limits<double>::infinity();
+  double highest = -std::numeric_limits<double>::infinity();
+
+  bool widen(double value) {
+    bool beyond = value < lowest || value > highest;
+    if (value < lowest) lowest = value;
+    if (value > highest) highest = value;
+    return beyond;
+  }
+};
 
 }  // namespace
 
@@ -102,16 +119,26 @@ void ExperimentState::metrics(const MetricBatch& batch) {
   chunk.source = to_string(batch.key.job) + "/" + batch.source;
   chunk.from = batch.from;
   chunk.to = batch.to;
+  std::map<std::string, Extremes> extremes;
   for (const auto& point : batch.points) {
     life_->metric(point.name, point.value.value);
     chunk.points.push_back(
         {point.name, point.step.value, point.value.value, Timestamp{point.time_us}, point.end});
+    if (peers_.set && extremes[point.name].widen(point.value.value)) tell_set();
   }
+  if (peers_.set && !batch.points.empty()) tell_set();
+  points_unsynced_ = true;
   self_->send(peers_.series, metrics_atom_v,
               share(std::vector<storage::SeriesChunk>{std::move(chunk)}));
-  if (peers_.set)
-    self_->send(peers_.set, metrics_atom_v,
-                RecordRef{std::make_shared<const ExperimentRecord>(life_->record())});
+}
+
+/// What the set compares; its end comes with the whole record.
+void ExperimentState::tell_set() {
+  auto now = std::make_shared<ExperimentRecord>();
+  now->id = life_->record().id;
+  now->state = State::running;
+  now->metrics = life_->record().metrics;
+  self_->send(peers_.set, metrics_atom_v, RecordRef{std::move(now)});
 }
 
 caf::typed_response_promise<bool> ExperimentState::kill(const std::string& cause) {
@@ -154,10 +181,30 @@ void ExperimentState::arm_running_limit() {
 void ExperimentState::save() {
   if (saving_) return;
   saving_ = true;
+  if (!is_terminal(life_->record().state) || !points_unsynced_) return commit();
+  // Who learns of the end finds every point, and no crash can lose one any more.
+  points_unsynced_ = false;
+  self_->request(peers_.series, commit_timeout, sync_atom_v)
+      .then([this](bool) { commit(); },
+            [this](caf::error& e) {
+              log::error("experiment", "{}: its last points may be missing: {}",
+                         to_string(life_->record().id), to_string(from_caf(e, "metrics")));
+              commit();
+            });
+}
+
+void ExperimentState::commit() {
   std::vector<storage::Mutation> mutations;
   mutations.push_back(
       storage::PutExperiment{std::make_shared<const ExperimentRecord>(life_->record()), false});
   for (const auto& event : unsaved_) mutations.push_back(storage::AppendEvent{event});
+  if (next_ == Effects::Next::none && kill_promises_.empty()) {
+    // Nobody waits for a step on the way: it goes with the next commit.
+    self_->send(peers_.ledger, note_atom_v, share(std::move(mutations)));
+    unsaved_.clear();
+    saving_ = false;
+    return;
+  }
   auto count = unsaved_.size();
   self_->request(peers_.ledger, commit_timeout, commit_atom_v, share(std::move(mutations)))
       .then(

@@ -32,9 +32,11 @@ class ExperimentState {
   void place(const schedule::Placement& placement, uint64_t epoch);
   void adopt(const JobUpdate& update, const std::string& node);
   void metrics(const MetricBatch& batch);
+  void tell_set();
   caf::typed_response_promise<bool> kill(const std::string& cause);
   void apply(Effects effects);
   void save();
+  void commit();
   void saved();
   void finish();
   void arm_running_limit();
@@ -49,6 +51,7 @@ class ExperimentState {
   std::map<std::string, node_actor> nodes_;
   std::vector<Event> unsaved_;
   bool saving_ = false;
+  bool points_unsynced_ = false;  // sent to the series since it last said that all is stored
   std::vector<caf::typed_response_promise<bool>>
       kill_promises_;  // answered when KILLING is durable
   Effects::Next next_ = Effects::Next::none;

@@ -64,7 +64,14 @@ void ExperimentSetState::prepare(bool fresh) {
   auto sampler = hpo::make_sampler(record_.spec->parameters, record_.sweep);
   if (!sampler) return fail(std::move(sampler).error());
   sampler_ = std::move(*sampler);
-  auto study = hpo::Study::make(record_.sweep, record_.size);
+  // What the members' last values cannot tell any more; their ends are counted anew by resume().
+  hpo::StudyState known;
+  known.size = record_.size;
+  known.best_member = record_.best_member;
+  known.best_value = record_.best_value;
+  known.stop_reason = record_.stop_reason;
+  known.failures_passed = record_.failures_passed;
+  auto study = hpo::Study::restore(record_.sweep, std::move(known));
   if (!study) return fail(std::move(study).error());
   study_ = std::move(*study);
   if (!fresh) resume();
@@ -191,6 +198,8 @@ void ExperimentSetState::copy_study() {
   record_.finished = state.finished;
   record_.failed = state.failed;
   record_.killed = state.killed;
+  record_.stop_reason = state.stop_reason;
+  record_.failures_passed = state.failures_passed;
   record_.best_value = state.best_value;
   if (record_.best_member != state.best_member && state.best_member && sampler_)
     if (auto point = sampler_->suggest(*state.best_member)) record_.best_params = std::move(*point);

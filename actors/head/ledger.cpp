@@ -6,6 +6,14 @@
 
 namespace troupe::actors {
 
+namespace {
+
+// What people see of a state change is late by this at most; what it saves is most of the syncs.
+constexpr auto note_delay = std::chrono::milliseconds{5};
+constexpr auto note_again_after = std::chrono::seconds{1};
+
+}  // namespace
+
 ledger_actor::behavior_type LedgerState::make_behavior(HeadContextRef context) {
   context_ = std::move(context);
   commits_ = &context_->metrics->counter("troupe_ledger_commits", "durable commits of the ledger");
@@ -17,9 +25,14 @@ ledger_actor::behavior_type LedgerState::make_behavior(HeadContextRef context) {
         // Requests that arrive while a commit syncs lie behind this message in the mailbox, so they
         // are all in the group by the time it is handled: the group is as large as the disk is
         // slow.
-        if (waiting_.empty()) self_->send(self_, flush_atom_v);
-        waiting_.push_back({std::move(mutations), promise});
+        if (!std::exchange(flush_sent_, true)) self_->send(self_, flush_atom_v);
+        waiting_.push_back({std::move(mutations), false, promise});
         return promise;
+      },
+      [this](note_atom, MutationsRef mutations) {
+        waiting_.push_back({std::move(mutations), true, {}});
+        if (!flush_sent_ && !std::exchange(flush_timed_, true))
+          self_->delayed_send(self_, note_delay, flush_atom_v);
       },
       [this](flush_atom) { flush(); },
       [this](status_atom) {
@@ -40,30 +53,39 @@ Result<uint64_t> LedgerState::commit(const std::vector<Waiting*>& group) {
   return context_->ledger->last_event();
 }
 
+void LedgerState::answer(Waiting& waiting, const Result<uint64_t>& committed) {
+  if (!waiting.note) {
+    if (committed)
+      waiting.promise.deliver(*committed);
+    else
+      waiting.promise.deliver(to_caf(committed.error()));
+    return;
+  }
+  if (committed) return;
+  // A note is kept until it fits, but only its events: the record of a later commit may be durable
+  // before it, and must not be replaced by an older one.
+  std::erase_if(*waiting.mutations,
+                [](const auto& m) { return !std::holds_alternative<storage::AppendEvent>(m); });
+  if (!waiting.mutations->empty()) waiting_.push_back(std::move(waiting));
+}
+
 void LedgerState::flush() {
+  flush_sent_ = flush_timed_ = false;
+  if (waiting_.empty()) return;
   std::vector<Waiting> group;
   group.swap(waiting_);
   std::vector<Waiting*> pointers;
   for (auto& waiting : group) pointers.push_back(&waiting);
   auto committed = commit(pointers);
-  if (!committed && group.size() > 1) {
-    // One of them may be at fault, or the rest may fit: each gets its own answer.
-    for (auto& waiting : group) {
-      auto alone = commit({&waiting});
-      if (alone)
-        waiting.promise.deliver(*alone);
-      else
-        waiting.promise.deliver(to_caf(alone.error()));
-    }
-  } else {
-    if (!committed) log::error("ledger", "commit failed: {}", to_string(committed.error()));
-    for (auto& waiting : group) {
-      if (committed)
-        waiting.promise.deliver(*committed);
-      else
-        waiting.promise.deliver(to_caf(committed.error()));
-    }
+  if (!committed) log::error("ledger", "commit failed: {}", to_string(committed.error()));
+  for (auto& waiting : group) {
+    // One of them may be at fault, or the rest may fit: each gets its own try and its own answer.
+    if (!committed && group.size() > 1)
+      answer(waiting, commit({&waiting}));
+    else
+      answer(waiting, committed);
   }
+  if (!waiting_.empty()) self_->delayed_send(self_, note_again_after, flush_atom_v);
   if (context_->on_events) context_->on_events(context_->ledger->last_event());
 }
 

@@ -14,15 +14,19 @@ class LedgerState {
  private:
   struct Waiting {
     MutationsRef mutations;
+    bool note = false;  // nobody waits for it
     caf::typed_response_promise<uint64_t> promise;
   };
 
   void flush();
+  void answer(Waiting& waiting, const Result<uint64_t>& committed);
   Result<uint64_t> commit(const std::vector<Waiting*>& group);
 
   ledger_actor::pointer self_;
   HeadContextRef context_;
   std::vector<Waiting> waiting_;
+  bool flush_sent_ = false;  // a flush is behind all that waits, in our own mailbox
+  bool flush_timed_ = false;
   Counter* commits_ = nullptr;
   Counter* mutations_ = nullptr;
 };

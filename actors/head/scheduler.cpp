@@ -69,7 +69,8 @@ void SchedulerState::pass() {
 WaitingRef SchedulerState::why(ExperimentId id) const {
   api::Waiting waiting;
   if (!open_)
-    waiting.reasons.emplace_back("the head has just started and still waits for its nodes to report");
+    waiting.reasons.emplace_back(
+        "the head has just started and still waits for its nodes to report");
   auto explanation = scheduler_.why(id);
   for (auto& reason : explanation.reasons) waiting.reasons.push_back(std::move(reason));
   waiting.starts_now_with = explanation.starts_now_with;

@@ -55,7 +55,7 @@ std::vector<std::string> job_environment(const WorkerEnvironment& worker, const 
   env["TROUPE_OUTPUT"] = paths.output(id.experiment);
   env["TROUPE_CHECKPOINTS"] = paths.output(id.experiment) + "/checkpoints";
   if (!resume.empty()) env["TROUPE_RESUME"] = resume;
-  env["TROUPE_DATA"] = paths.data(id);
+  env["TROUPE_DATA"] = paths.no_data();
   env["TROUPE_SCRATCH"] = env["TMPDIR"] = paths.scratch(id);
   env["TROUPE_METRICS"] = paths.metrics(id);
   env["TROUPE_STOP_FILE"] = paths.stop_file(id);

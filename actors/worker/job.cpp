@@ -82,11 +82,10 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
       [this](launched_atom, const RunStatusRef& status) { launched(*status); },
       [this](logged_atom, uint64_t) {},
       [this](report_atom) { send(newest_); },
-      [this](tick_atom, uint64_t tick) {
-        if (tick != tick_ || stage_ == Stage::ended) return;
+      [this](tick_atom) {
+        if (stage_ != Stage::running) return;
         scan_metrics(false);
         watch_disk();
-        arm_tick();
       },
   };
 }
@@ -137,7 +136,6 @@ void JobState::adopt(const process::RunStatus& status) {
   stage_ = Stage::running;
   run_key_ = status.key;
   started_us_ = status.started.us;
-  arm_tick();
   launched(status);
 }
 
@@ -172,7 +170,6 @@ void JobState::launched(const process::RunStatus& status) {
     if (started_us_ == 0) started_us_ = status.started.us;
     if (order_.phases[phase_].setup) return;
     send(blank(JobStep::running));
-    arm_tick();
     return;
   }
   if (started_us_ == 0) started_us_ = status.started.us;
@@ -261,9 +258,8 @@ void JobState::fail(Error error, bool infrastructure) {
 void JobState::end(JobUpdate update) {
   scan_metrics(true);
   stage_ = Stage::ended;
-  ++tick_;
   send(std::move(update));
-  self_->send(peers_.stager, clean_atom_v, order_.key);
+  self_->send(peers_.stager, clean_atom_v, order_.key, stop_wanted_);
   self_->send(peers_.node, gone_atom_v, order_.key);
 }
 

@@ -39,7 +39,6 @@ class JobState {
   JobUpdate blank(JobStep step) const;
   Error exit_error(const process::RunStatus& status) const;
 
-  void arm_tick();
   void scan_metrics(bool final);
   void scan_file(bool final);
   void scan_log_store(bool final);
@@ -57,7 +56,6 @@ class JobState {
   bool stop_wanted_ = false;
   JobUpdate newest_;
   int64_t started_us_ = 0;
-  uint64_t tick_ = 0;
   uint64_t file_offset_ = 0;
   uint64_t file_lines_ = 0;
   uint64_t log_offset_ = 0;

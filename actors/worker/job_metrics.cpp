@@ -15,8 +15,6 @@ namespace troupe::actors {
 
 namespace {
 
-// People watch curves; a fifth of a second is live enough and costs a stat or two.
-constexpr auto tick_every = std::chrono::milliseconds{200};
 // What one look reads at most, so that a job that writes without end cannot occupy the worker.
 constexpr uint64_t scan_bytes_max = 4u << 20;
 constexpr uint64_t final_scan_bytes_max = 256u << 20;
@@ -25,10 +23,6 @@ constexpr size_t read_bytes = 256u << 10;
 constexpr size_t points_a_message = 4096;
 
 }  // namespace
-
-void JobState::arm_tick() {
-  self_->delayed_send(self_, tick_every, tick_atom_v, ++tick_);
-}
 
 void JobState::scan_metrics(bool final) {
   scan_file(final);

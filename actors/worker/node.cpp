@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace troupe::actors {
@@ -15,6 +16,8 @@ namespace {
 // Shorter than the gateway's patience with us, longer than a busy log's next line.
 constexpr auto log_wait_max = std::chrono::seconds{2};
 constexpr auto read_timeout = std::chrono::seconds{20};
+// People watch curves; a fifth of a second is live enough and costs a job a stat or two.
+constexpr auto tick_every = std::chrono::milliseconds{200};
 constexpr auto join_again_after = std::chrono::milliseconds{500};
 
 }  // namespace
@@ -68,6 +71,7 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
         if (auto* found = job(key)) found->running = false;
         wake_log_waits(key.job);
       },
+      [this](tick_atom) { tick(); },
       [this](leave_atom) {
         for (auto& [id, entry] : jobs_)
           self_->send_exit(entry.actor, caf::exit_reason::user_shutdown);
@@ -89,6 +93,7 @@ job_actor NodeState::spawn_job(JobOrder order) {
   auto key = order.key;
   auto actor = self_->spawn(job_behavior, context_, std::move(peers), std::move(order));
   jobs_.insert_or_assign(key.job, Job{key, actor, true, {}});
+  if (!tick_armed_) arm_tick();
   return actor;
 }
 
@@ -212,6 +217,21 @@ void NodeState::launched(const RunStatusRef& status) {
   }
   if (found->runs.empty() || found->runs.back() != status->key) found->runs.push_back(status->key);
   self_->send(found->actor, launched_atom_v, status);
+}
+
+/// One timer for all jobs: most are over before it fires.
+void NodeState::tick() {
+  tick_armed_ = false;
+  for (auto& [id, entry] : jobs_)
+    if (entry.running) self_->send(entry.actor, tick_atom_v);
+  arm_tick();
+}
+
+void NodeState::arm_tick() {
+  bool any =
+      std::any_of(jobs_.begin(), jobs_.end(), [](const auto& j) { return j.second.running; });
+  if (!any || std::exchange(tick_armed_, true)) return;
+  self_->delayed_send(self_, tick_every, tick_atom_v);
 }
 
 bool NodeState::runs(const JobId& id) const {

@@ -52,6 +52,8 @@ class NodeState {
   void wake_log_waits(const JobId& job);
   void expire_log_waits();
   bool runs(const JobId& id) const;
+  void tick();
+  void arm_tick();
 
   node_actor::pointer self_;
   WorkerContextRef context_;
@@ -60,6 +62,7 @@ class NodeState {
   uint64_t epoch_ = 0;
   bool joining_ = false;
   bool joined_ = false;
+  bool tick_armed_ = false;
   std::map<JobKey, process::RunStatus> newest_;  // until joined: what runs, by job, its last phase
   std::map<JobId, Job> jobs_;
   std::vector<LogWait> log_waits_;

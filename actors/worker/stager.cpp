@@ -35,14 +35,26 @@ Result<void> make_fresh_dir(const std::string& path) {
   return make_dir(path);
 }
 
+Result<void> write_small_file(const std::string& path, std::string_view bytes, unsigned mode) {
+  auto file = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
+  if (!file) return std::move(file).error();
+  return write_all(file->get(), bytes);
+}
+
+/// Most are empty at the end, and one call does for those.
+void remove_dir(const std::string& path) {
+  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) (void)remove_tree(path);
+}
+
 Result<void> write_order(const std::string& path, const JobOrder& order) {
   std::vector<char> buffer;
   caf::binary_serializer sink{nullptr, buffer};
   if (auto error = sink(order))
     return Error{Errc::bug, "a job order could not be written",
                  fmt::format("code {}", error.code()), "please report"};
-  // Not synced: it matters only to a restarted worker, and a machine that lost power runs no jobs.
-  return replace_file(path, {buffer.data(), buffer.size()}, 0600, false);
+  // Neither synced nor renamed into place: it matters only to a restarted worker, which notices
+  // half an order, and a machine that lost power runs no jobs.
+  return write_small_file(path, {buffer.data(), buffer.size()}, 0600);
 }
 
 }  // namespace
@@ -66,12 +78,11 @@ stager_actor::behavior_type StagerState::make_behavior(WorkerContextRef context)
         if (!work) return to_caf(work.error());
         return std::move(*work);
       },
-      [this](clean_atom, const JobKey& key) {
-        (void)remove_tree(context_->paths.work(key.job));
-        (void)remove_tree(context_->paths.scratch(key.job));
-        ::rmdir(context_->paths.data(key.job).c_str());
+      [this](clean_atom, const JobKey& key, bool was_stopped) {
+        remove_dir(context_->paths.work(key.job));
+        remove_dir(context_->paths.scratch(key.job));
         ::unlink(context_->paths.token(key.job).c_str());
-        ::unlink(context_->paths.stop_file(key.job).c_str());
+        if (was_stopped) ::unlink(context_->paths.stop_file(key.job).c_str());
       },
       [this](forget_atom, const JobKey& key) { ::unlink(context_->paths.order(key.job).c_str()); },
       [this](log_atom, const JobId& job, uint64_t offset, uint32_t limit) -> caf::result<LogReply> {
@@ -106,10 +117,8 @@ stager_actor::behavior_type StagerState::make_behavior(WorkerContextRef context)
 Result<void> StagerState::make_folders(const JobOrder& order) {
   const auto& paths = context_->paths;
   const auto& job = order.key.job;
-  TROUPE_TRY(make_dir(paths.experiment(job.experiment)));
   TROUPE_TRY(make_dir(paths.job(job)));
   TROUPE_TRY(make_fresh_dir(paths.scratch(job)));
-  TROUPE_TRY(make_dir(paths.data(job)));
   TROUPE_TRY(make_dir(paths.output(job.experiment)));
   TROUPE_TRY(make_dir(paths.output(job.experiment) + "/checkpoints"));
   if (order.attempt > 1) {
@@ -125,9 +134,7 @@ Result<std::string> StagerState::stage(const JobOrder& order) {
   const auto& job = order.key.job;
   TROUPE_TRY(make_folders(order));
   TROUPE_TRY(write_order(paths.order(job), order));
-  auto token = open_file(paths.token(job), O_WRONLY | O_CREAT | O_TRUNC, 0400);
-  if (!token) return std::move(token).error();
-  TROUPE_TRY(write_all(token->get(), order.token));
+  TROUPE_TRY(write_small_file(paths.token(job), order.token, 0400));
   auto work = paths.work(job);
   if (order.code_digest.empty()) {
     TROUPE_TRY(make_fresh_dir(work));
