@@ -46,5 +46,6 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_atoms, caf::id_block::troupe_wire::end)
   CAF_ADD_ATOM(troupe_atoms, troupe, store_atom, "store")
   CAF_ADD_ATOM(troupe_atoms, troupe, ask_atom, "ask")
   CAF_ADD_ATOM(troupe_atoms, troupe, note_atom, "note")
+  CAF_ADD_ATOM(troupe_atoms, troupe, later_atom, "later")
 
 CAF_END_TYPE_ID_BLOCK(troupe_atoms)

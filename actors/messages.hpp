@@ -141,13 +141,14 @@ using stager_actor = caf::typed_actor<
 
 /// The only writer of the head's ledger: groups what arrives while it syncs into one commit.
 /// Detached.
-using ledger_actor =
-    caf::typed_actor<caf::replies_to<commit_atom, MutationsRef>::with<
-                         uint64_t>,  // durable; answers the newest event number
-                     caf::reacts_to<note_atom, MutationsRef>,  // durable soon, with the next
-                                                               // commit; kept until it is
-                     caf::reacts_to<flush_atom>                // INTERNAL: commit what is waiting
-                     >::extend_with<status_actor>;
+using ledger_actor = caf::typed_actor<
+    caf::replies_to<commit_atom, MutationsRef>::with<uint64_t>,  // durable; answers the newest
+                                                                 // event number
+    caf::replies_to<later_atom, MutationsRef>::with<uint64_t>,   // the same, with the next commit
+    caf::reacts_to<note_atom, MutationsRef>,                     // durable soon, with the next
+                                                                 // commit; kept until it is
+    caf::reacts_to<flush_atom>                                   // INTERNAL: commit what is waiting
+    >::extend_with<status_actor>;
 
 /// Writes metric series, some times a second. Detached.
 using series_actor =

@@ -297,6 +297,11 @@ void Up::stop(const std::atomic<bool>& force) {
                       stopped == 1 ? "it starts" : "they start"));
   }
   if (gateway_) gateway_->stop();
+  auto end = [&](auto& actor) {
+    if (actor) caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+    destroy(actor);
+  };
+  end(registry_);  // first: nodes that leave now are not missed
   for (auto& worker : workers_) {
     if (worker.launcher)
       if (auto ended = worker.launcher->shutdown_launcher(true); !ended)
@@ -309,11 +314,6 @@ void Up::stop(const std::atomic<bool>& force) {
         .receive([](bool) {}, [](caf::error&) {});
   for (auto& worker : workers_) self->wait_for(worker.node);
   workers_.clear();
-  auto end = [&](auto& actor) {
-    if (actor) caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
-    destroy(actor);
-  };
-  end(registry_);
   end(director_);
   end(scheduler_);
   end(code_);

@@ -91,6 +91,8 @@ void DirectorState::spawn_set(SetRecord record, bool fresh) {
 
 /// A durable QUEUED record goes to the scheduler, unless it has to wait for others first.
 void DirectorState::queue(const ExperimentRecord& record) {
+  if (auto killed = kill_again_.extract(record.id); !killed.empty())
+    return end_queued(record, State::killed, killed.mapped(), nullptr, {});
   arm_pending_limit(record);
   if (hold_for_predecessors(record)) return;
   self_->send(peers_.scheduler, queue_atom_v, share(request_of(record)));
@@ -203,10 +205,8 @@ void DirectorState::end_queued(ExperimentRecord record, State state, const std::
             for (auto& waiting : promises) waiting.deliver(e);
             // It is in no queue any more: it goes back into it, or, where nobody was told that the
             // kill failed, the kill is tried again.
-            if (state == State::killed && promises.empty())
-              self_->delayed_send(self_, end_again_after, kill_atom_v, cause, before->id);
-            else
-              self_->delayed_send(self_, end_again_after, member_atom_v, before);
+            if (state == State::killed && promises.empty()) kill_again_.emplace(before->id, cause);
+            self_->delayed_send(self_, end_again_after, member_atom_v, before);
           });
 }
 

@@ -56,6 +56,7 @@ class DirectorState {
   void pass_kill(const kill_target& target, const std::string& cause,
                  caf::typed_response_promise<bool> promise);
   void placed(const PlacementRef& placement);
+  void member_placed(ExperimentId id);
   void update(const JobUpdate& update);
   void ended(const RecordRef& record);
   void requeue(const RecordRef& record);
@@ -95,6 +96,7 @@ class DirectorState {
   std::map<ExperimentId, std::set<ExperimentId>> holds_;  // waiting -> predecessors not yet ended
   std::map<ExperimentId, std::vector<caf::typed_response_promise<bool>>>
       ending_;  // never had an actor; their end is on its way to the ledger
+  std::map<ExperimentId, std::string> kill_again_;  // cause, where the commit of a kill failed
   std::map<ExperimentId, ExperimentRecord>
       recovering_;  // ran before the restart; node not yet back
   std::map<std::string, std::map<ExperimentId, std::set<uint32_t>>>

@@ -49,6 +49,7 @@ struct DirectorState::Admission {
   std::vector<RecordRef> experiments;
   std::vector<SetRecord> sets;
   std::vector<std::string> keys;
+  std::vector<size_t> repeats;  // answered with what another admission has on its way
   size_t checks = 0;
   SubmittedPromise promise;
 };
@@ -152,7 +153,8 @@ void DirectorState::admit_one(Admission& admission, size_t index) {
       return;
     }
     if (auto it = keys_on_the_way_.find(flight_key); it != keys_on_the_way_.end()) {
-      admission.results[index] = api::Submitted{it->second, submission.sweep.has_value(), 1, true};
+      admission.results[index] = it->second;
+      admission.repeats.push_back(index);
       return;
     }
   }
@@ -206,7 +208,8 @@ void DirectorState::admit_one(Admission& admission, size_t index) {
   if (!submission.key.empty()) {
     admission.mutations.push_back(
         storage::PutKey{user, submission.key, id, submission.sweep.has_value(), size});
-    keys_on_the_way_.insert_or_assign(flight_key, id);
+    keys_on_the_way_.insert_or_assign(flight_key,
+                                      api::Submitted{id, submission.sweep.has_value(), size, true});
     admission.keys.push_back(flight_key);
   }
   admission.results[index] = api::Submitted{id, submission.sweep.has_value(), size, false};
@@ -214,6 +217,13 @@ void DirectorState::admit_one(Admission& admission, size_t index) {
 
 void DirectorState::admitted(const std::shared_ptr<Admission>& admission) {
   for (const auto& key : admission->keys) keys_on_the_way_.erase(key);
+  for (auto index : admission->repeats) {
+    auto known = context_->ledger->idempotent(admission->batch->user,
+                                              admission->batch->submissions[index].key);
+    if (!known || !*known)
+      admission->results[index] = Error{Errc::unavailable, "the submission was not recorded",
+                                        "the first one with its key failed meanwhile", "try again"};
+  }
   for (const auto& record : admission->experiments) queue(*record);
   for (auto& set : admission->sets) spawn_set(std::move(set), true);
   admission->promise.deliver(share(std::move(admission->results)));

@@ -56,6 +56,7 @@ experiment_actor::behavior_type ExperimentState::make_behavior(HeadContextRef co
       },
       [this](preempt_atom, const std::string& cause) {
         apply(life_->preempt(cause, context_->clock->now()));
+        if (next_ == Effects::Next::requeue && !saving_) finish();  // no use in the backoff now
       },
       [this](limit_atom, uint64_t epoch) {
         if (epoch == life_->epoch()) apply(life_->running_limit(context_->clock->now()));
@@ -143,11 +144,10 @@ void ExperimentState::tell_set() {
 
 caf::typed_response_promise<bool> ExperimentState::kill(const std::string& cause) {
   auto promise = self_->make_response_promise<bool>();
+  kill_promises_.push_back(promise);  // first: a step that somebody waits for is committed at once
   apply(life_->kill(cause, context_->clock->now()));
-  if (unsaved_.empty())
-    promise.deliver(true);
-  else
-    kill_promises_.push_back(promise);
+  if (unsaved_.empty() && !saving_)
+    for (auto& waiting : std::exchange(kill_promises_, {})) waiting.deliver(true);
   return promise;
 }
 
@@ -173,7 +173,13 @@ void ExperimentState::arm_running_limit() {
   auto limit = life_->record().spec->limits.running;
   if (limit.count() == 0 || limit_armed_ == life_->epoch()) return;
   limit_armed_ = life_->epoch();
-  self_->delayed_send(self_, limit, limit_atom_v, limit_armed_);
+  // Counted from its start, which may lie before a restart of the head.
+  auto now = context_->clock->now();
+  auto started = now;
+  for (const auto& job : life_->record().attempts.back().jobs)
+    if (job.started) started = std::min(started, job.started);
+  auto ran = std::chrono::duration_cast<Duration>(std::chrono::microseconds{now.us - started.us});
+  self_->delayed_send(self_, std::max(limit - ran, Duration{0}), limit_atom_v, limit_armed_);
 }
 
 /// One commit at a time: what happens meanwhile goes with the next, so a slow disk costs fewer,
@@ -206,7 +212,7 @@ void ExperimentState::commit() {
     return;
   }
   auto count = unsaved_.size();
-  self_->request(peers_.ledger, commit_timeout, commit_atom_v, share(std::move(mutations)))
+  self_->request(peers_.ledger, commit_timeout, later_atom_v, share(std::move(mutations)))
       .then(
           [this, count](uint64_t) {
             saving_ = false;

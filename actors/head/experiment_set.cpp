@@ -270,7 +270,7 @@ void ExperimentSetState::save() {
       storage::PutSet{std::make_shared<const SetRecord>(record_), false}};
   for (const auto& event : unsaved_) mutations.push_back(storage::AppendEvent{event});
   auto count = static_cast<std::ptrdiff_t>(unsaved_.size());
-  self_->request(peers_.ledger, commit_timeout, commit_atom_v, share(std::move(mutations)))
+  self_->request(peers_.ledger, commit_timeout, later_atom_v, share(std::move(mutations)))
       .then(
           [this, count](uint64_t) {
             saving_ = false;

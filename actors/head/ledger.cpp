@@ -9,7 +9,7 @@ namespace troupe::actors {
 namespace {
 
 // What people see of a state change is late by this at most; what it saves is most of the syncs.
-constexpr auto note_delay = std::chrono::milliseconds{5};
+constexpr auto commit_spacing = std::chrono::milliseconds{4};
 constexpr auto note_again_after = std::chrono::seconds{1};
 
 }  // namespace
@@ -29,10 +29,15 @@ ledger_actor::behavior_type LedgerState::make_behavior(HeadContextRef context) {
         waiting_.push_back({std::move(mutations), false, promise});
         return promise;
       },
+      [this](later_atom, MutationsRef mutations) {
+        auto promise = self_->make_response_promise<uint64_t>();
+        waiting_.push_back({std::move(mutations), false, promise});
+        flush_soon();
+        return promise;
+      },
       [this](note_atom, MutationsRef mutations) {
         waiting_.push_back({std::move(mutations), true, {}});
-        if (!flush_sent_ && !std::exchange(flush_timed_, true))
-          self_->delayed_send(self_, note_delay, flush_atom_v);
+        flush_soon();
       },
       [this](flush_atom) { flush(); },
       [this](status_atom) {
@@ -69,6 +74,20 @@ void LedgerState::answer(Waiting& waiting, const Result<uint64_t>& committed) {
   if (!waiting.mutations->empty()) waiting_.push_back(std::move(waiting));
 }
 
+/// At once where the ledger was at rest; under load what comes within `commit_spacing` goes
+/// together.
+void LedgerState::flush_soon() {
+  if (flush_sent_ || flush_timed_) return;
+  auto rest = last_flush_ + commit_spacing - context_->clock->monotonic();
+  if (rest.count() <= 0) {
+    flush_sent_ = true;
+    self_->send(self_, flush_atom_v);
+  } else {
+    flush_timed_ = true;
+    self_->delayed_send(self_, rest, flush_atom_v);
+  }
+}
+
 void LedgerState::flush() {
   flush_sent_ = flush_timed_ = false;
   if (waiting_.empty()) return;
@@ -85,6 +104,7 @@ void LedgerState::flush() {
     else
       answer(waiting, committed);
   }
+  last_flush_ = context_->clock->monotonic();
   if (!waiting_.empty()) self_->delayed_send(self_, note_again_after, flush_atom_v);
   if (context_->on_events) context_->on_events(context_->ledger->last_event());
 }

@@ -19,6 +19,7 @@ class LedgerState {
   };
 
   void flush();
+  void flush_soon();
   void answer(Waiting& waiting, const Result<uint64_t>& committed);
   Result<uint64_t> commit(const std::vector<Waiting*>& group);
 
@@ -27,6 +28,7 @@ class LedgerState {
   std::vector<Waiting> waiting_;
   bool flush_sent_ = false;  // a flush is behind all that waits, in our own mailbox
   bool flush_timed_ = false;
+  std::chrono::nanoseconds last_flush_{0};
   Counter* commits_ = nullptr;
   Counter* mutations_ = nullptr;
 };
