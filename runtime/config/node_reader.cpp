@@ -69,7 +69,7 @@ bool NodeReader::expect(const YamlNode& node, const std::string& path, YamlNode:
   fail(node, fmt::format("{} must be {}, it is {}", name_of(path), wanted, kind_of(node)),
        kind == YamlNode::Kind::map    ? "write KEY: VALUE lines, or {KEY: VALUE, ...}"
        : kind == YamlNode::Kind::list ? "write `- ITEM` lines, or [ITEM, ...]"
-                                      : "");
+                                      : "write one value");
   return false;
 }
 
@@ -126,7 +126,8 @@ void NodeReader::number(const YamlNode& node, const std::string& path, double& o
   if (read.is_number())
     out = read.as_number();
   else
-    fail(node, fmt::format("{} must be a number, it is {}", name_of(path), kind_of(node)), "");
+    fail(node, fmt::format("{} must be a number, it is {}", name_of(path), kind_of(node)),
+         "write digits alone, such as 2 or 0.5");
 }
 
 int64_t NodeReader::integer(const YamlNode& node, const std::string& path, int64_t min,
@@ -137,7 +138,8 @@ int64_t NodeReader::integer(const YamlNode& node, const std::string& path, int64
   auto wanted = max == std::numeric_limits<int64_t>::max()
                     ? fmt::format("a whole number from {} on", min)
                     : fmt::format("a whole number from {} to {}", min, max);
-  fail(node, fmt::format("{} must be {}, it is {}", name_of(path), wanted, kind_of(node)), "");
+  fail(node, fmt::format("{} must be {}, it is {}", name_of(path), wanted, kind_of(node)),
+       "write digits alone, such as 4");
   return min;
 }
 

@@ -15,7 +15,8 @@ ParameterRange read_range(NodeReader& in, const YamlNode& node, const Path& path
   ParameterRange range;
   auto number = [&](const YamlNode& n, const Path& p, Value& out) {
     in.value(n, p, out);
-    if (!out.is_number()) in.fail(n, fmt::format("`{}` must be a number", p), "");
+    if (!out.is_number())
+      in.fail(n, fmt::format("`{}` must be a number", p), "write digits, such as 0.1 or 1e-4");
   };
   in.fields(node, path,
             {{"min", [&](const auto& n, const Path& p) { number(n, p, range.min); }},
@@ -27,7 +28,8 @@ ParameterRange read_range(NodeReader& in, const YamlNode& node, const Path& path
                 in.text(n, p, scale);
                 range.log = scale == "log";
                 if (scale != "log" && scale != "linear")
-                  in.fail(n, fmt::format("`{}` must be log or linear, it is \"{}\"", p, scale), "");
+                  in.fail(n, fmt::format("`{}` must be log or linear, it is \"{}\"", p, scale),
+                          "write log, or leave it out for linear");
               }}});
   for (const auto* key : {"min", "max"})
     if (node.is_map() && node.find(key) == nullptr)
@@ -118,7 +120,8 @@ void read_sweep(NodeReader& in, const YamlNode& node, const std::string& path, S
                 in.text(n, p, text);
                 sweep.kill_on_stop = text == "kill";
                 if (text != "kill" && text != "finish")
-                  in.fail(n, fmt::format("`{}` must be kill or finish, it is \"{}\"", p, text), "");
+                  in.fail(n, fmt::format("`{}` must be kill or finish, it is \"{}\"", p, text),
+                          "kill ends running members when stop_when holds, finish lets them end");
               }},
              {"early_stop", [&](const auto& n, const Path&) {
                 // Its form is judged when there is something that reads it; until then it is

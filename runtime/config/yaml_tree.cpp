@@ -73,7 +73,8 @@ class Builder final : public YAML::EventHandler {
       throw Stop{place, fmt::format("more than {} aliases", limits_.aliases_max),
                  "write the values out"};
     auto it = anchors_.find(anchor);
-    if (it == anchors_.end()) throw Stop{place, "an alias stands inside what it names", ""};
+    if (it == anchors_.end())
+      throw Stop{place, "an alias stands inside what it names", "write the value out"};
     // What was counted once per place it is repeated at: this is what a bomb of aliases runs into.
     count(it->second.nodes, place);
     check_depth(it->second.depth, place);
@@ -247,7 +248,8 @@ std::optional<Stop> run_parser(std::string_view text, Builder& builder) {
   try {
     std::istringstream stream{std::string{text}};
     YAML::Parser parser{stream};
-    if (!parser.HandleNextDocument(builder)) return Stop{{}, "the file is empty", ""};
+    if (!parser.HandleNextDocument(builder))
+      return Stop{{}, "the file is empty", "troupe init writes one to start from"};
     class Nothing final : public YAML::EventHandler {
      public:
       void OnDocumentStart(const YAML::Mark& mark) override {
