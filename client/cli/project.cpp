@@ -141,9 +141,10 @@ Result<std::string> sync_code(Session& session, const std::string& root) {
     if (found == files.end())
       return Error{Errc::bug, "the head asks for a file it was not told of", "", ""};
     if (found->second->size > limits::http_blob_body_max)
-      return Error{Errc::exhausted, fmt::format("{} is too large for code", found->second->path),
-                   fmt::format("{} bytes; one file may have 64 MiB", found->second->size),
-                   "name it in .troupeignore and make it a dataset"};
+      return Error{Errc::invalid, fmt::format("{} is too large for code", found->second->path),
+                   fmt::format("{}; one file may have {}", bytes_text(found->second->size),
+                               bytes_text(limits::http_blob_body_max)),
+                   "name it in .troupeignore and keep it where jobs can read it"};
     auto content = client::read_code_file(root, *found->second);
     if (!content) return std::move(content).error();
     bytes += content->size();
