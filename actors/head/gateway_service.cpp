@@ -62,7 +62,8 @@ Result<api::Caller> GatewayService::authenticate(const std::string& token) {
 /// "tj_42.7-<epoch>_<proof>": good while that attempt is the newest and has not ended.
 Result<api::Caller> GatewayService::authenticate_job(const std::string& token) {
   Error bad{Errc::unauthenticated, "not logged in",
-            "the job's token is not good, or its job has ended", ""};
+            "the job's token is not good, or its job has ended",
+            "use your own login: troupe login URL"};
   auto dash = token.find('-');
   auto underscore = token.find('_', 3);
   if (dash == std::string::npos || underscore == std::string::npos || dash > underscore) return bad;
