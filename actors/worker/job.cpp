@@ -195,6 +195,8 @@ Error JobState::exit_error(const process::RunStatus& status) const {
 
 void JobState::phase_ended(const process::RunStatus& status) {
   watch_disk();
+  if (!status.log_error.empty())
+    log::warning("job", "{}: output was lost: {}", to_string(order_.key.job), status.log_error);
   if (status.stopped) stop_wanted_ = true;  // also by a worker that is gone
   auto update = blank(JobStep::ended);
   update.time_us = status.ended ? status.ended.us : update.time_us;
@@ -257,6 +259,10 @@ void JobState::fail(Error error, bool infrastructure) {
 
 void JobState::end(JobUpdate update) {
   scan_metrics(true);
+  if (bad_metric_lines_ > 0)
+    log::warning("job",
+                 "{}: {} lines of its metrics were left out: no JSON, too long, or no number",
+                 to_string(order_.key.job), bad_metric_lines_);
   stage_ = Stage::ended;
   send(std::move(update));
   self_->send(peers_.stager, clean_atom_v, order_.key, stop_wanted_);

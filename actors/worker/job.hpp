@@ -58,6 +58,7 @@ class JobState {
   int64_t started_us_ = 0;
   uint64_t file_offset_ = 0;
   uint64_t file_lines_ = 0;
+  uint64_t bad_metric_lines_ = 0;  // told once, at the end
   uint64_t log_offset_ = 0;
   std::map<std::string, uint64_t>
       log_points_;  // points of each name from the log: the step where none was given

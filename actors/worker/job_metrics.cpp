@@ -51,6 +51,7 @@ void JobState::scan_file(bool final) {
     if (!end && buffer.size() < read_bytes) continue;
     auto scan = scan_metric_file(buffer, file_offset_, file_lines_, context_->clock->now().us,
                                  final && end);
+    bad_metric_lines_ += scan.bad_lines;
     send_metrics("file", file_offset_, file_offset_ + scan.consumed, std::move(scan.points));
     file_offset_ += scan.consumed;
     buffer.erase(0, scan.consumed);
@@ -67,6 +68,7 @@ void JobState::scan_log_store(bool final) {
     // Rank 0 reports; it is a process of the first job.
     if (order_.first_rank == 0) {
       auto scan = scan_log(slice->bytes, slice->next_offset - slice->bytes.size(), 0);
+      bad_metric_lines_ += scan.bad_lines;
       for (auto& point : scan.points) {
         auto count = log_points_[point.name]++;
         if (std::isnan(point.step.value)) point.step.value = static_cast<double>(count);
