@@ -1,0 +1,383 @@
+// The director with the real ledger, scheduler and experiment actors, and nodes that only remember.
+#include "runtime/core/limits.hpp"
+#include "tests/actors/head_fixture.hpp"
+
+#include <gmock/gmock.h>
+
+namespace troupe::actors {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class Director : public HeadTest {
+ protected:
+  void SetUp() override {
+    start_head();
+    node = join("a");
+  }
+  ExperimentId run_one(ExperimentSpec spec = spec_of()) {
+    auto submitted = submit(std::move(spec));
+    EXPECT_TRUE(submitted);
+    return submitted ? submitted->id : ExperimentId{};
+  }
+  /// More than fits: it waits.
+  static ExperimentSpec large() {
+    auto spec = spec_of();
+    spec.resources.cpus = 4;
+    return spec;
+  }
+
+  std::shared_ptr<NodeProbe> node;
+};
+
+TEST_F(Director, CarriesAnExperimentFromSubmissionToItsEnd) {
+  auto submitted = submit(spec_of("python3 train.py"));
+  ASSERT_TRUE(submitted);
+  EXPECT_EQ(submitted->id, (ExperimentId{1, 0}));
+  EXPECT_FALSE(submitted->repeated);
+  ASSERT_EQ(node->started.size(), 1u);
+  auto order = node->started[0];
+  EXPECT_EQ(to_string(order.key.job), "1.worker.0");
+  EXPECT_EQ(order.key.epoch >> 32, ledger->generation());
+  EXPECT_THAT(order.phases.at(0).argv, ElementsAre("/bin/sh", "-c", "python3 train.py"));
+  EXPECT_EQ(order.token, job_token("secret", {1, 0}, order.key.epoch));
+  report_running(order);
+  EXPECT_EQ(state({1, 0}), State::running);
+  report_exit(order, 0);
+  EXPECT_EQ(state({1, 0}), State::finished);
+  EXPECT_THAT(story("1"), ElementsAre(">QUEUED", "QUEUED>PREPARING", "PREPARING>STARTING",
+                                      "STARTING>RUNNING", "RUNNING>FINISHED"));
+  EXPECT_THAT(node->forgotten, ElementsAre(order.key));
+}
+
+TEST_F(Director, AnswersASubmissionOnlyWhenItIsDurable) {
+  SubmitBatch batch;
+  batch.user = "ada";
+  batch.submissions.push_back({spec_of(), {}, ""});
+  bool answered = false;
+  auto client = sys.spawn([&](caf::event_based_actor* actor) {
+    actor->request(director, caf::infinite, submit_atom_v, share(std::move(batch)))
+        .then([&](const SubmittedRef&) { answered = true; });
+  });
+  for (int i = 0; i < 100 && !answered; ++i) {
+    while (!answered && sched.try_run_once()) {
+    }
+    if (!answered) sched.advance_time(milliseconds{1});
+  }
+  ASSERT_TRUE(answered);
+  EXPECT_EQ(state({1, 0}), State::queued);
+}
+
+TEST_F(Director, StartsTheNextWhenOneEnds) {
+  auto first = run_one(large());
+  auto second = run_one(large());
+  ASSERT_EQ(node->started.size(), 1u);
+  report_exit(node->started[0], 0);
+  ASSERT_EQ(node->started.size(), 2u);
+  EXPECT_EQ(node->started[1].key.job.experiment, second);
+  EXPECT_EQ(state(first), State::finished);
+}
+
+TEST_F(Director, RefusesWhatCanNeverFit) {
+  auto spec = spec_of();
+  spec.resources.cpus = 64;
+  auto submitted = submit(spec);
+  ASSERT_FALSE(submitted);
+  EXPECT_EQ(submitted.error().code, Errc::invalid);
+  EXPECT_EQ(ledger->next_top(), 1u);
+}
+
+TEST_F(Director, KillsWhatWaits) {
+  run_one(large());
+  auto id = run_one(large());
+  auto killed = kill(id);
+  ASSERT_TRUE(killed);
+  EXPECT_TRUE(*killed);
+  EXPECT_EQ(state(id), State::killed);
+  EXPECT_EQ(experiment(id).reason, "killed by ada");
+  report_exit(node->started[0], 0);
+  EXPECT_EQ(node->started.size(), 1u) << "what was killed does not start";
+}
+
+TEST_F(Director, KillsWhatRuns) {
+  auto id = run_one();
+  auto order = node->started.at(0);
+  report_running(order);
+  auto killed = kill(id);
+  ASSERT_TRUE(killed);
+  EXPECT_EQ(state(id), State::killing) << "durable when answered";
+  ASSERT_EQ(node->stopped.size(), 1u);
+  EXPECT_EQ(node->stopped[0].first, order.key);
+  EXPECT_EQ(node->stopped[0].second, Duration{limits::kill_grace}.count());
+  report_exit(order, 143);
+  EXPECT_EQ(state(id), State::killed);
+}
+
+TEST_F(Director, KillOfWhatHasEndedIsNoErrorAndOfNothingIsOne) {
+  auto id = run_one();
+  report_exit(node->started.at(0), 0);
+  auto killed = kill(id);
+  ASSERT_TRUE(killed);
+  EXPECT_FALSE(*killed);
+  EXPECT_EQ(state(id), State::finished);
+  auto unknown = kill({77, 0});
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, Errc::not_found);
+}
+
+TEST_F(Director, TwoKillsAtOnceEndAWaitingExperimentOnce) {
+  run_one(large());
+  auto id = run_one(large());
+  auto a = self->request(director, caf::infinite, kill_atom_v, std::string{"by ada"}, id);
+  auto b = self->request(director, caf::infinite, kill_atom_v, std::string{"by bob"}, id);
+  run();
+  int answered = 0;
+  auto count = [&](bool) { ++answered; };
+  a.receive(count, [](caf::error& e) { FAIL() << to_string(e); });
+  b.receive(count, [](caf::error& e) { FAIL() << to_string(e); });
+  EXPECT_EQ(answered, 2);
+  EXPECT_THAT(story(to_string(id)), ElementsAre(">QUEUED", "QUEUED>KILLED"));
+}
+
+TEST_F(Director, AKillAndAPendingLimitAtOnceMakeOneEnd) {
+  run_one(large());
+  auto spec = large();
+  spec.limits.pending = seconds{60};
+  auto id = run_one(spec);
+  clock->advance(seconds{60});
+  caf::anon_send(director, kill_atom_v, std::string{"killed by ada"}, id);
+  sched.advance_time(seconds{60});
+  run();
+  EXPECT_THAT(story(to_string(id)),
+              ElementsAre(">QUEUED", AnyOf("QUEUED>KILLED", "QUEUED>FAILED")));
+}
+
+TEST_F(Director, AKeyInFlightAnswersWithTheSameId) {
+  SubmitBatch batch;
+  batch.user = "ada";
+  batch.submissions = {{spec_of(), {}, "k"}, {spec_of(), {}, "k"}};
+  auto a = self->request(director, caf::infinite, submit_atom_v, share(batch));
+  auto b = self->request(director, caf::infinite, submit_atom_v, share(batch));
+  run();
+  std::vector<api::Submitted> all;
+  auto take = [&](SubmittedRef& answers) {
+    for (auto& answer : *answers) all.push_back(*answer);
+  };
+  a.receive(take, [](caf::error& e) { FAIL() << to_string(e); });
+  b.receive(take, [](caf::error& e) { FAIL() << to_string(e); });
+  ASSERT_EQ(all.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(all[i].id, (ExperimentId{1, 0}));
+    EXPECT_EQ(all[i].repeated, i != 0);
+  }
+  auto later = submit(Submission{spec_of(), {}, "k"});
+  ASSERT_TRUE(later);
+  EXPECT_EQ(later->id, (ExperimentId{1, 0}));
+  EXPECT_TRUE(later->repeated);
+  EXPECT_EQ(node->started.size(), 1u);
+}
+
+TEST_F(Director, AKeyOfASetInFlightAnswersWithItsSize) {
+  Submission submission{spec_of("train {{x}}"), SweepSpec{}, "k"};
+  submission.experiment.parameters = {{"x", {Value{1}, Value{2}, Value{3}}, {}}};
+  submission.sweep->strategy = "grid";
+  SubmitBatch batch;
+  batch.user = "ada";
+  batch.submissions = {submission, submission};
+  auto answer = ask<SubmittedRef>(director, submit_atom_v, share(std::move(batch)));
+  ASSERT_TRUE(answer);
+  ASSERT_EQ((*answer)->size(), 2u);
+  for (auto& submitted : **answer) {
+    ASSERT_TRUE(submitted) << to_string(submitted.error());
+    EXPECT_EQ(submitted->size, 3u);
+    EXPECT_TRUE(submitted->is_set);
+  }
+}
+
+TEST_F(Director, StartsAfterItsPredecessorsFinished) {
+  auto first = run_one();
+  auto second = run_one();
+  auto spec = spec_of();
+  spec.after = {first, second};
+  auto last = run_one(spec);
+  EXPECT_EQ(node->started.size(), 2u);
+  auto why = ask<WaitingRef>(director, why_atom_v, last);
+  ASSERT_TRUE(why);
+  EXPECT_THAT((*why)->reasons, ElementsAre(HasSubstr("starts after 1"), HasSubstr("after 2")));
+  report_exit(node->started[1], 0);
+  EXPECT_EQ(node->started.size(), 2u);
+  report_exit(node->started[0], 0);
+  ASSERT_EQ(node->started.size(), 3u);
+  EXPECT_EQ(node->started[2].key.job.experiment, last);
+}
+
+TEST_F(Director, SkipsTheChainBehindAFailure) {
+  auto first = run_one();
+  auto spec = spec_of();
+  spec.after = {first};
+  auto second = run_one(spec);
+  spec.after = {second};
+  auto third = run_one(spec);
+  report_exit(node->started.at(0), 1);
+  EXPECT_EQ(state(first), State::failed);
+  EXPECT_EQ(state(second), State::skipped);
+  EXPECT_EQ(state(third), State::skipped);
+  EXPECT_THAT(experiment(second).reason, HasSubstr("1 ended FAILED"));
+  EXPECT_EQ(node->started.size(), 1u);
+}
+
+TEST_F(Director, SkipsAtOnceWhatComesAfterAFailureThatIsHistory) {
+  auto first = run_one();
+  report_exit(node->started.at(0), 1);
+  auto spec = spec_of();
+  spec.after = {first};
+  EXPECT_EQ(state(run_one(spec)), State::skipped);
+}
+
+TEST_F(Director, FailsWhatWaitsLongerThanItsPendingLimit) {
+  run_one(large());
+  auto spec = large();
+  spec.limits.pending = minutes{5};
+  auto id = run_one(spec);
+  advance(minutes{5} - seconds{1});
+  EXPECT_EQ(state(id), State::queued);
+  advance(seconds{1});
+  EXPECT_EQ(state(id), State::failed);
+  EXPECT_EQ(experiment(id).error->code, Errc::timed_out);
+}
+
+TEST_F(Director, ThePendingLimitDoesNotTouchWhatRuns) {
+  auto spec = spec_of();
+  spec.limits.pending = minutes{5};
+  auto id = run_one(spec);
+  report_running(node->started.at(0));
+  advance(minutes{6});
+  EXPECT_EQ(state(id), State::running);
+}
+
+TEST_F(Director, EndsWhatRunsLongerThanItsRunningLimit) {
+  auto spec = spec_of();
+  spec.limits.running = minutes{5};
+  auto id = run_one(spec);
+  auto order = node->started.at(0);
+  report_running(order);
+  advance(minutes{5});
+  ASSERT_EQ(node->stopped.size(), 1u);
+  report_exit(order, 0);
+  EXPECT_EQ(state(id), State::failed);
+  EXPECT_EQ(experiment(id).error->code, Errc::timed_out);
+}
+
+TEST_F(Director, RetriesAfterTheBackoff) {
+  auto spec = spec_of();
+  spec.retry = {1, seconds{30}};
+  auto id = run_one(spec);
+  auto order = node->started.at(0);
+  report_exit(order, 1);
+  EXPECT_EQ(state(id), State::queued);
+  advance(seconds{29});
+  EXPECT_EQ(node->started.size(), 1u);
+  advance(seconds{2});
+  ASSERT_EQ(node->started.size(), 2u);
+  EXPECT_EQ(node->started[1].attempt, 2u);
+  EXPECT_GT(node->started[1].key.epoch, order.key.epoch);
+  report_exit(node->started[1], 1);
+  EXPECT_EQ(state(id), State::failed);
+}
+
+TEST_F(Director, KillsDuringTheBackoff) {
+  auto spec = spec_of();
+  spec.retry = {3, seconds{30}};
+  auto id = run_one(spec);
+  report_exit(node->started.at(0), 1);
+  EXPECT_TRUE(*kill(id));
+  EXPECT_EQ(state(id), State::killed);
+  advance(minutes{5});
+  EXPECT_EQ(node->started.size(), 1u);
+  EXPECT_EQ(state(id), State::killed);
+}
+
+TEST_F(Director, DrainsWithoutWaitingForABackoff) {
+  auto spec = spec_of();
+  spec.retry = {3, minutes{30}};
+  auto id = run_one(spec);
+  report_exit(node->started.at(0), 1);
+  auto drained = ask<uint64_t>(director, drain_atom_v, std::string{"the head is stopping"});
+  EXPECT_TRUE(drained);
+  EXPECT_EQ(state(id), State::queued);
+}
+
+TEST_F(Director, DrainStopsWhatRunsAndQueuesItAgain) {
+  auto id = run_one();
+  auto order = node->started.at(0);
+  report_running(order);
+  auto pending =
+      self->request(director, caf::infinite, drain_atom_v, std::string{"the head is stopping"});
+  run();
+  EXPECT_EQ(node->stopped.size(), 1u);
+  EXPECT_FALSE(submit(spec_of()));
+  report_exit(order, 0);
+  uint64_t count = 0;
+  pending.receive([&](uint64_t n) { count = n; }, [](caf::error& e) { FAIL() << to_string(e); });
+  EXPECT_EQ(count, 1u);
+  EXPECT_EQ(state(id), State::queued);
+  EXPECT_EQ(node->started.size(), 1u) << "nothing is started any more";
+}
+
+TEST_F(Director, RestartsWhatALostNodeRanOnAnother) {
+  auto id = run_one();
+  report_running(node->started.at(0));
+  auto other = join("b");
+  caf::anon_send(director, lost_atom_v, std::string{"a"});
+  run();
+  ASSERT_EQ(other->started.size(), 1u);
+  EXPECT_EQ(other->started[0].attempt, 2u);
+  auto stale = update_for(node->started[0], JobStep::ended);
+  stale.has_exit = true;
+  report(stale);
+  EXPECT_EQ(state(id), State::preparing) << "the cut-off attempt is not believed";
+}
+
+TEST_F(Director, TellsNodesToForgetWhatTheyReportTooLate) {
+  run_one();
+  auto order = node->started.at(0);
+  report_exit(order, 0);
+  report_exit(order, 0);
+  EXPECT_EQ(node->forgotten.size(), 2u);
+}
+
+TEST_F(Director, StartsAGangTogetherAndLetsItPassBarriersTogether) {
+  auto spec = spec_of();
+  spec.run.push_back({"evaluate", {}});
+  spec.workers = {2, 2, 0};
+  auto id = run_one(spec);
+  ASSERT_EQ(node->started.size(), 2u);
+  EXPECT_EQ(node->started[0].world_size, 2u);
+  for (const auto& order : node->started) report(update_for(order, JobStep::running));
+  report(update_for(node->started[0], JobStep::phase_done));
+  EXPECT_THAT(node->phases, IsEmpty());
+  report(update_for(node->started[1], JobStep::phase_done));
+  EXPECT_EQ(node->phases.size(), 2u);
+  report_exit(node->started[0], 4);
+  ASSERT_EQ(node->stopped.size(), 1u);
+  EXPECT_EQ(node->stopped[0].first, node->started[1].key);
+  report_exit(node->started[1], 143);
+  EXPECT_EQ(state(id), State::failed);
+  EXPECT_EQ(experiment(id).exit_code, 4);
+}
+
+TEST_F(Director, FailsWhatCannotBeOrdered) {
+  auto spec = spec_of("train --lr {{lr}}");
+  spec.env = {{"LR", "{{nothing}}"}};
+  auto submitted = submit(spec);
+  if (!submitted) return;  // refused at the door is as good
+  EXPECT_EQ(state(submitted->id), State::failed);
+  EXPECT_TRUE(submit(large())) << "and its resources are free again";
+  EXPECT_EQ(node->started.size(), 1u);
+}
+
+}  // namespace
+}  // namespace troupe::actors

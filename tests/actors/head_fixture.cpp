@@ -1,0 +1,152 @@
+#include "tests/actors/head_fixture.hpp"
+
+namespace troupe::actors {
+
+node_actor::behavior_type fake_node(node_actor::pointer, std::shared_ptr<NodeProbe> probe) {
+  return {
+      [probe](start_atom, const JobOrder& order) { probe->started.push_back(order); },
+      [probe](stop_atom, const JobKey& key, uint32_t grace) {
+        probe->stopped.emplace_back(key, grace);
+      },
+      [probe](phase_atom, const JobKey& key, uint32_t phase) {
+        probe->phases.emplace_back(key, phase);
+      },
+      [probe](forget_atom, const JobKey& key) { probe->forgotten.push_back(key); },
+      [](log_atom, const JobId&, uint64_t, uint32_t, bool) { return LogReply{}; },
+      [](tail_atom, const JobId&, uint32_t) { return uint64_t{0}; },
+      [](outputs_atom, ExperimentId) { return std::vector<OutputItem>{}; },
+      [](output_atom, ExperimentId, const std::string&, uint64_t, uint32_t) { return FilePiece{}; },
+      [](known_atom, const RunStatusesRef&) {},
+      [](launched_atom, const RunStatusRef&) {},
+      [](logged_atom, const std::string&, uint64_t) {},
+      [](gone_atom, const JobKey&) {},
+      [](tick_atom) {},
+      [](leave_atom) {},
+      [](status_atom) { return std::string{"fake"}; },
+  };
+}
+
+series_actor::behavior_type fake_series(series_actor::pointer) {
+  return {
+      [](metrics_atom, const ChunksRef&) {},
+      [](flush_atom) {},
+      [](sync_atom) { return true; },
+      [](status_atom) { return std::string{"fake"}; },
+  };
+}
+
+void HeadTest::open_ledger() {
+  if (ledger) return;
+  auto opened = storage::Ledger::open({dir.path(), 1ull << 30, 64u << 10});
+  ASSERT_TRUE(opened) << to_string(opened.error());
+  ledger = std::move(*opened);
+}
+
+void HeadTest::start_head(std::vector<std::string> expected) {
+  open_ledger();
+  auto made = std::make_shared<HeadContext>();
+  made->clock = clock;
+  made->ledger = ledger;
+  made->metrics = std::make_shared<MetricRegistry>();
+  made->secret = "secret";
+  made->expected_nodes = std::move(expected);
+  context = made;
+  ledger_writer = sys.spawn(ledger_behavior, context);
+  scheduler = sys.spawn(scheduler_behavior);
+  series = sys.spawn(fake_series);
+  director = sys.spawn(director_behavior, context, DirectorPeers{ledger_writer, scheduler, series});
+  caf::anon_send(scheduler, attach_atom_v, caf::actor_cast<placement_sink>(director));
+  run();
+}
+
+void HeadTest::stop_head() {
+  end(director);
+  end(scheduler);
+  end(series);
+  end(ledger_writer);
+  for (auto& node : nodes) end(node);
+  nodes.clear();
+  context.reset();
+  ledger.reset();
+}
+
+std::shared_ptr<NodeProbe> HeadTest::join(const std::string& name, int64_t milli_cpus,
+                                          std::vector<JobUpdate> jobs) {
+  auto probe = std::make_shared<NodeProbe>();
+  nodes.push_back(sys.spawn(fake_node, probe));
+  NodeHello hello;
+  hello.name = name;
+  hello.milli_cpus = milli_cpus;
+  hello.mem = 8ull << 30;
+  hello.jobs = std::move(jobs);
+  auto answer = ask<NodeWelcome>(director, hello_atom_v, hello, nodes.back());
+  EXPECT_TRUE(answer);
+  if (answer) welcome = *answer;
+  return probe;
+}
+
+Result<api::Submitted> HeadTest::submit(Submission submission) {
+  SubmitBatch batch;
+  batch.user = "ada";
+  batch.submissions.push_back(std::move(submission));
+  auto answer = ask<SubmittedRef>(director, submit_atom_v, share(std::move(batch)));
+  if (!answer) return std::move(answer).error();
+  return (*answer)->front();
+}
+
+JobUpdate HeadTest::update_for(const JobOrder& order, JobStep step) {
+  JobUpdate update;
+  update.key = order.key;
+  update.attempt = order.attempt;
+  update.step = step;
+  update.time_us = clock->now().us;
+  update.started_us = update.time_us;
+  update.gpus = order.gpus;
+  return update;
+}
+
+ExperimentRecord HeadTest::experiment(ExperimentId id) {
+  auto record = ledger->experiment(id);
+  EXPECT_TRUE(record && *record) << to_string(id);
+  return record && *record ? std::move(**record) : ExperimentRecord{};
+}
+
+SetRecord HeadTest::set(uint64_t top) {
+  auto record = ledger->set(top);
+  EXPECT_TRUE(record && *record) << top;
+  return record && *record ? std::move(**record) : SetRecord{};
+}
+
+std::vector<std::string> HeadTest::story(const std::string& subject) {
+  std::vector<std::string> list;
+  uint64_t after = 0;
+  while (true) {
+    auto events = ledger->events(after, 1000);
+    if (!events || events->empty()) return list;
+    for (const auto& event : *events)
+      if (event.subject == subject) list.push_back(event.from + ">" + event.to);
+    after = events->back().number;
+  }
+}
+
+void HeadTest::put(std::vector<storage::Mutation> mutations) {
+  open_ledger();
+  ASSERT_TRUE(ledger->commit(mutations));
+}
+
+ExperimentRecord HeadTest::running_record(ExperimentId id, const std::vector<std::string>& on,
+                                          uint64_t epoch) {
+  auto spec = spec_of();
+  spec.workers.min = spec.workers.max = static_cast<uint32_t>(on.size());
+  ExperimentLife life{record_of(spec, id)};
+  life.place(places_on(on), epoch, t0);
+  for (uint32_t index = 0; index < on.size(); ++index)
+    life.update(update_of(life.record(), JobStep::running, index), t0);
+  return life.record();
+}
+
+void HeadTest::put_new(ExperimentRecord record) {
+  put({storage::PutExperiment{std::make_shared<const ExperimentRecord>(std::move(record)), true}});
+}
+
+}  // namespace troupe::actors
