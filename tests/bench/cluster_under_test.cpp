@@ -100,6 +100,7 @@ void ClusterUnderTest::await_idle(HttpConnection& connection) {
   while (true) {
     auto response = connection.request("GET", "/api/v1/experiments?live=true&limit=1");
     if (response.body.find("\"id\"") == std::string::npos) return;
+    // tidy: allow sleep: between two looks
     ::usleep(2000);
   }
 }
