@@ -74,13 +74,20 @@ void ExperimentSetState::prepare(bool fresh) {
   auto study = hpo::Study::restore(record_.sweep, std::move(known));
   if (!study) return fail(std::move(study).error());
   study_ = std::move(*study);
-  if (!fresh) resume();
+  if (!fresh) {
+    auto state = study_->state();
+    state.best_member = record_.best_member;
+    state.best_value = record_.best_value;
+    if (auto best = hpo::Study::restore(record_.sweep, std::move(state))) study_ = std::move(*best);
+    resume();
+  }
   fill();
   finish_if_done();
 }
 
 /// After a restart of the head. The ends of members and their count in the set's record are two
-/// commits, so what the members say wins.
+/// commits, so what the members say wins. The best value and the reason to stop may come from
+/// values that are no member's last: they are the record's to say.
 void ExperimentSetState::resume() {
   killed_ = record_.state == State::killing;
   uint32_t from = 1;
@@ -95,6 +102,12 @@ void ExperimentSetState::resume() {
       from = member.id.member + 1;
     }
   }
+  auto state = study_->state();
+  if (!record_.stop_reason.empty()) {
+    state.stop_reason = record_.stop_reason;
+    state.failures_passed = record_.failures_passed;
+  }
+  if (auto study = hpo::Study::restore(record_.sweep, std::move(state))) study_ = std::move(*study);
   copy_study();
   auto decision = study_->decision();
   stopping_ = killed_ || decision.stop;
@@ -187,6 +200,7 @@ void ExperimentSetState::follow(const hpo::Decision& decision) {
   }
   if (!decision.stop || stopping_) return;
   stopping_ = true;
+  copy_study();
   record_.reason = decision.reason;
   dirty_ = true;
   if (decision.kill) kill_members(decision.reason);
@@ -198,6 +212,8 @@ void ExperimentSetState::copy_study() {
   record_.finished = state.finished;
   record_.failed = state.failed;
   record_.killed = state.killed;
+  record_.stop_reason = state.stop_reason;
+  record_.failures_passed = state.failures_passed;
   record_.stop_reason = state.stop_reason;
   record_.failures_passed = state.failures_passed;
   record_.best_value = state.best_value;
@@ -243,7 +259,8 @@ void ExperimentSetState::become(State to, const std::string& cause, const Error*
 void ExperimentSetState::finish_if_done() {
   if (!live_.empty() || making_ || is_terminal(record_.state) || !study_) return;
   if (!stopping_ && record_.next <= record_.size) return;
-  auto state = study_->final_state(killed_);
+  // What is being killed ends as killed, also where it had failed before.
+  auto state = killed_ ? State::killed : study_->final_state(false);
   auto cause = study_->summary();
   if (auto decision = study_->decision(); decision.stop && !killed_)
     cause += "; " + decision.reason;

@@ -92,12 +92,12 @@ kj::Promise<Result<uint64_t>> GatewayService::log_tail_offset(const api::Caller&
   });
 }
 
-kj::Promise<Result<std::vector<api::OutputEntry>>> GatewayService::outputs(
-    const api::Caller& caller, ExperimentId id) {
-  using Answer = Result<std::vector<api::OutputEntry>>;
+kj::Promise<Result<api::OutputList>> GatewayService::outputs(const api::Caller& caller,
+                                                             ExperimentId id) {
+  using Answer = Result<api::OutputList>;
   auto record = experiment(caller, id);
   if (!record) return Answer{std::move(record).error()};
-  if (record->attempts.empty()) return Answer{std::vector<api::OutputEntry>{}};
+  if (record->attempts.empty()) return Answer{api::OutputList{}};
   return node(record->attempts.back().jobs.front().node)
       .then([=, this](Result<node_actor> handle) -> kj::Promise<Answer> {
         if (!handle) return Answer{std::move(handle).error()};
@@ -105,11 +105,14 @@ kj::Promise<Result<std::vector<api::OutputEntry>>> GatewayService::outputs(
             .ask<std::vector<OutputItem>>(*handle, read_timeout, "the outputs", outputs_atom_v, id)
             .then([](Result<std::vector<OutputItem>> items) -> Answer {
               if (!items) return std::move(items).error();
-              std::vector<api::OutputEntry> entries;
+              api::OutputList list;
+              list.complete = items->empty() || !items->back().path.empty();
+              if (!list.complete) items->pop_back();
               for (auto& item : *items)
-                entries.push_back({std::move(item.path), item.size, Timestamp{item.modified_us},
-                                   item.is_link, std::move(item.target)});
-              return entries;
+                list.entries.push_back({std::move(item.path), item.size,
+                                        Timestamp{item.modified_us}, item.is_link,
+                                        std::move(item.target)});
+              return list;
             });
       });
 }

@@ -48,8 +48,7 @@ class GatewayService final : public api::Service {
                                                 ExperimentId id) override;
   Result<std::vector<api::MetricPoint>> metric(const api::Caller& caller, ExperimentId id,
                                                const std::string& name, uint32_t limit) override;
-  kj::Promise<Result<std::vector<api::OutputEntry>>> outputs(const api::Caller& caller,
-                                                             ExperimentId id) override;
+  kj::Promise<Result<api::OutputList>> outputs(const api::Caller& caller, ExperimentId id) override;
   kj::Promise<Result<api::FileChunk>> read_output(const api::Caller& caller, ExperimentId id,
                                                   std::string path, uint64_t offset,
                                                   uint32_t limit) override;

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +21,10 @@ namespace troupe::actors {
 namespace {
 
 constexpr auto fetch_timeout = std::chrono::seconds{30};
+// ext4 does not reuse an inode for some seconds after its deletion, and looks past each such one
+// whenever it makes a new one: deleting between starts made each start three times as dear.
+constexpr auto sweep_after = std::chrono::seconds{1};
+constexpr size_t litter_max = 20'000;
 
 Result<void> make_dir(const std::string& path, unsigned mode = 0755) {
   if (::mkdir(path.c_str(), mode) == 0) return ok();
@@ -41,9 +46,16 @@ Result<void> write_small_file(const std::string& path, std::string_view bytes, u
   return write_all(file->get(), bytes);
 }
 
-/// Most are empty at the end, and one call does for those.
-void remove_dir(const std::string& path) {
-  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) (void)remove_tree(path);
+bool is_empty_dir(const std::string& path) {
+  auto* dir = ::opendir(path.c_str());
+  if (dir == nullptr) return false;
+  bool empty = true;
+  while (const auto* entry = ::readdir(dir)) {
+    std::string_view file{entry->d_name};
+    empty = empty && (file == "." || file == "..");
+  }
+  ::closedir(dir);
+  return empty;
 }
 
 Result<void> write_order(const std::string& path, const JobOrder& order) {
@@ -79,12 +91,22 @@ stager_actor::behavior_type StagerState::make_behavior(WorkerContextRef context)
         return std::move(*work);
       },
       [this](clean_atom, const JobKey& key, bool was_stopped) {
-        remove_dir(context_->paths.work(key.job));
-        remove_dir(context_->paths.scratch(key.job));
-        ::unlink(context_->paths.token(key.job).c_str());
-        if (was_stopped) ::unlink(context_->paths.stop_file(key.job).c_str());
+        sweep_later(context_->paths.work(key.job));
+        sweep_later(context_->paths.scratch(key.job));
+        litter_.push_back(context_->paths.token(key.job));
+        if (was_stopped) litter_.push_back(context_->paths.stop_file(key.job));
+        arm_sweep();
       },
-      [this](forget_atom, const JobKey& key) { ::unlink(context_->paths.order(key.job).c_str()); },
+      [this](forget_atom, const JobKey& key) {
+        litter_.push_back(context_->paths.order(key.job));
+        arm_sweep();
+      },
+      [this](flush_atom) {
+        sweep_armed_ = false;
+        // Not while jobs are being staged one after the other, unless it has become much.
+        if (std::exchange(staged_since_, false) && litter_.size() < litter_max) return arm_sweep();
+        sweep();
+      },
       [this](log_atom, const JobId& job, uint64_t offset, uint32_t limit) -> caf::result<LogReply> {
         auto reply = read_log(job, offset, limit);
         if (!reply) return to_caf(reply.error());
@@ -102,6 +124,7 @@ stager_actor::behavior_type StagerState::make_behavior(WorkerContextRef context)
         for (auto& file : listing->files)
           items.push_back({std::move(file.path), file.size, file.modified.us, file.is_link,
                            std::move(file.target)});
+        if (!listing->complete) items.push_back({});
         return items;
       },
       [this](output_atom, ExperimentId id, const std::string& path, uint64_t offset,
@@ -112,6 +135,23 @@ stager_actor::behavior_type StagerState::make_behavior(WorkerContextRef context)
         return FilePiece{std::move(chunk->bytes), chunk->size};
       },
   };
+}
+
+/// What holds data goes at once; what is empty can wait.
+void StagerState::sweep_later(const std::string& dir) {
+  if (is_empty_dir(dir))
+    litter_.push_back(dir);
+  else
+    (void)remove_tree(dir);
+}
+
+void StagerState::arm_sweep() {
+  if (!std::exchange(sweep_armed_, true)) self_->delayed_send(self_, sweep_after, flush_atom_v);
+}
+
+void StagerState::sweep() {
+  for (const auto& path : std::exchange(litter_, {}))
+    if (::unlink(path.c_str()) != 0) ::rmdir(path.c_str());
 }
 
 Result<void> StagerState::make_folders(const JobOrder& order) {
@@ -130,6 +170,9 @@ Result<void> StagerState::make_folders(const JobOrder& order) {
 }
 
 Result<std::string> StagerState::stage(const JobOrder& order) {
+  if (order.attempt > 1)
+    sweep();  // what the attempt before left must not be swept from under this one
+  staged_since_ = true;
   const auto& paths = context_->paths;
   const auto& job = order.key.job;
   TROUPE_TRY(make_folders(order));

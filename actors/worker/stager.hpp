@@ -11,6 +11,7 @@ class StagerState {
  public:
   static inline const char* name = "troupe.stager";
   explicit StagerState(stager_actor::pointer self) : self_{self} {}
+  ~StagerState() { sweep(); }
   stager_actor::behavior_type make_behavior(WorkerContextRef context);
 
  private:
@@ -20,10 +21,17 @@ class StagerState {
   Result<std::string> fetch(bool manifest, const std::string& digest, uint64_t offset);
   Result<LogReply> read_log(const JobId& job, uint64_t offset, uint32_t limit);
 
+  void sweep_later(const std::string& dir);
+  void arm_sweep();
+  void sweep();
+
   stager_actor::pointer self_;
   WorkerContextRef context_;
   std::string manifest_digest_;  // the newest, kept: members of a sweep share their code
   CodeManifest manifest_;
+  std::vector<std::string> litter_;  // empty folders and small files of ended jobs, to be removed
+  bool sweep_armed_ = false;
+  bool staged_since_ = false;
 };
 
 stager_actor::behavior_type stager_behavior(stager_actor::stateful_pointer<StagerState> self,
