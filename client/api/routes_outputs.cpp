@@ -12,12 +12,13 @@ namespace {
 kj::Promise<void> list(Exchange& x) {
   auto id = x.id();
   if (!id) return x.send_error(id.error());
-  return x.service().outputs(x.caller, *id).then([&x](Result<std::vector<OutputEntry>>&& entries) {
-    if (!entries) return x.send_error(entries.error());
+  return x.service().outputs(x.caller, *id).then([&x](Result<OutputList>&& list) {
+    if (!list) return x.send_error(list.error());
     capnp::MallocMessageBuilder message;
     auto out = message.initRoot<wire::Outputs>();
-    auto rows = out.initOutputs(static_cast<uint32_t>(entries->size()));
-    for (uint32_t i = 0; i < entries->size(); ++i) set_output(rows[i], (*entries)[i]);
+    auto rows = out.initOutputs(static_cast<uint32_t>(list->entries.size()));
+    for (uint32_t i = 0; i < list->entries.size(); ++i) set_output(rows[i], list->entries[i]);
+    out.setComplete(list->complete);
     return x.send_json(out.asReader());
   });
 }

@@ -189,14 +189,13 @@ class SessionServer final : public wire::Session::Server {
   kj::Promise<void> outputs(OutputsContext context) override {
     auto id = id_of(context);
     if (!id) return refuse(context, id.error());
-    return service()
-        .outputs(caller_, *id)
-        .then([context](Result<std::vector<OutputEntry>>&& result) mutable {
-          give(context, result, [](auto out, auto& v) {
-            auto rows = out.initOutputs(static_cast<uint32_t>(v.size()));
-            for (uint32_t i = 0; i < v.size(); ++i) set_output(rows[i], v[i]);
-          });
-        });
+    return service().outputs(caller_, *id).then([context](Result<OutputList>&& result) mutable {
+      give(context, result, [](auto out, auto& v) {
+        auto rows = out.initOutputs(static_cast<uint32_t>(v.entries.size()));
+        for (uint32_t i = 0; i < v.entries.size(); ++i) set_output(rows[i], v.entries[i]);
+        out.setComplete(v.complete);
+      });
+    });
   }
 
   kj::Promise<void> readOutput(ReadOutputContext context) override {

@@ -74,6 +74,10 @@ struct OutputEntry {
   bool is_link = false;
   std::string target;
 };
+struct OutputList {
+  std::vector<OutputEntry> entries;
+  bool complete = true;  // false: more files than are listed, or folders too deep
+};
 struct FileChunk {
   std::string bytes;
   uint64_t size = 0;  // of the whole file
@@ -141,8 +145,7 @@ class Service {
   virtual Result<std::vector<MetricPoint>> metric(const Caller& caller, ExperimentId id,
                                                   const std::string& name, uint32_t limit) = 0;
 
-  virtual kj::Promise<Result<std::vector<OutputEntry>>> outputs(const Caller& caller,
-                                                                ExperimentId id) = 0;
+  virtual kj::Promise<Result<OutputList>> outputs(const Caller& caller, ExperimentId id) = 0;
   virtual kj::Promise<Result<FileChunk>> read_output(const Caller& caller, ExperimentId id,
                                                      std::string path, uint64_t offset,
                                                      uint32_t limit) = 0;

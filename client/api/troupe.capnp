@@ -415,6 +415,7 @@ struct OutputEntry {
 
 struct Outputs {
   outputs @0 :List(OutputEntry);
+  complete @1 :Bool = true;  # false: there are more files, or folders too deep to be listed
 }
 
 struct Node {
@@ -509,7 +510,7 @@ interface Session {
   logTailOffset @9 (job :Text, lines :UInt32) -> (error :Error, offset :UInt64);
   metricNames @10 (id :Text) -> (error :Error, names :List(Text));
   metric @11 (id :Text, name :Text, limit :UInt32) -> (error :Error, series :MetricSeries);
-  outputs @12 (id :Text) -> (error :Error, outputs :List(OutputEntry));
+  outputs @12 (id :Text) -> (error :Error, outputs :List(OutputEntry), complete :Bool = true);
   readOutput @13 (id :Text, path :Text, offset :UInt64, limit :UInt32)
       -> (error :Error, bytes :Data, size :UInt64);
   missingBlobs @14 (digests :List(Text)) -> (error :Error, missing :List(Text));

@@ -35,6 +35,18 @@ Error outside(const std::string& path) {
           "it must be relative and stay inside the output folder", "see `troupe out ls`"};
 }
 
+bool is_complete(const Value& answer) {
+  const auto* complete = answer.find("complete");
+  return complete == nullptr || !complete->is_bool() || complete->as_bool();
+}
+
+Error not_all(ExperimentId id, const std::string& done) {
+  return {Errc::exhausted, fmt::format("not all outputs of {} were {}", to_string(id), done),
+          "it left more files than a list can name, or folders nested too deep",
+          fmt::format("name the rest: troupe out get {} PATH; an archive holds any number of files",
+                      to_string(id))};
+}
+
 /// One output file, through a name beside it so that a broken download leaves nothing behind.
 Result<void> fetch(client::Client& head, ExperimentId id, const std::string& path,
                    const std::string& target) {
@@ -78,6 +90,8 @@ int out_ls_verb(Session& session) {
   auto& out = session.out();
   if (out.wants_json()) {
     out.json(outputs);
+    if (is_complete(*answer)) return 0;
+    out.talk("warning: " + not_all(*id, "listed").what);
     return 0;
   }
   Table table{{{"PATH", false, true}, {"SIZE", true}, {"MODIFIED", true}}};
@@ -94,6 +108,7 @@ int out_ls_verb(Session& session) {
                {ago(modified, session.clock().now()), modified}});
   }
   if (!table.empty()) out.raw(table.text(out.out()));
+  if (!is_complete(*answer)) out.talk("warning: " + not_all(*id, "listed").what);
   return 0;
 }
 
@@ -124,6 +139,17 @@ int out_get_verb(Session& session) {
     if (!out.wants_json()) out.line(target);
     fetched.emplace_back(
         ValueMap{{"path", path}, {"file", target}, {"size", int_of(entry, "size")}});
+  }
+  if (!is_complete(*answer)) {
+    bool exact = fetched.size() == 1 && text_of(fetched.front(), "path") == wanted;
+    if (wanted.empty() || (!fetched.empty() && !exact))
+      return session.fail(not_all(*id, "fetched"));
+    if (fetched.empty()) {  // perhaps one of those that no list names
+      auto target = (fs::path{folder} / fs::path{wanted}.filename()).string();
+      if (auto done = fetch(**head, *id, wanted, target); !done) return session.fail(done.error());
+      if (!out.wants_json()) out.line(target);
+      fetched.emplace_back(ValueMap{{"path", wanted}, {"file", target}});
+    }
   }
   if (fetched.empty() && !wanted.empty())
     return session.fail({Errc::not_found,

@@ -189,6 +189,7 @@ typename Inspector::result_type inspect(Inspector& f, LogReply& x) {
   return f(caf::meta::type_name("LogReply"), x.bytes, x.next_offset, x.running);
 }
 
+/// At the end of a list that is not complete stands one without a path.
 struct OutputItem {
   std::string path;
   uint64_t size = 0;

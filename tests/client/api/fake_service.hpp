@@ -107,10 +107,10 @@ class FakeService final : public Service {
     if (name != "accuracy") return missing("no such metric");
     return std::vector<MetricPoint>{{1, 0.5, Timestamp{1'700'000'000'000'000}}};
   }
-  kj::Promise<Result<std::vector<OutputEntry>>> outputs(const Caller&, ExperimentId id) override {
-    using Answer = Result<std::vector<OutputEntry>>;
+  kj::Promise<Result<OutputList>> outputs(const Caller&, ExperimentId id) override {
+    using Answer = Result<OutputList>;
     if (auto entry = find(id); !entry) return Answer{entry.error()};
-    return Answer{std::vector<OutputEntry>{{"sub/model.bin", output.size(), {}, false, ""}}};
+    return Answer{OutputList{{{"sub/model.bin", output.size(), {}, false, ""}}, true}};
   }
   kj::Promise<Result<FileChunk>> read_output(const Caller&, ExperimentId, std::string path,
                                              uint64_t offset, uint32_t limit) override {

@@ -112,5 +112,22 @@ TEST_F(BadInput, OutputsAreFetchedFromTheirFolderAlone) {
   EXPECT_FALSE(fs::exists(fs::symlink_status(target + "/token")));
 }
 
+TEST_F(BadInput, MoreOutputsThanAListNamesAreNeverLostSilently) {
+  auto id = run_to_end("cd $TROUPE_OUTPUT && seq 1 10500 | xargs touch && echo deep > 10500");
+  auto target = up_.path("fetched");
+  auto listed = up_.cli({"out", "ls", id});
+  EXPECT_EQ(listed.code, 0);
+  EXPECT_NE(listed.err.find("not all outputs of " + id), std::string::npos) << listed.err;
+  expect_refused(up_.cli({"out", "get", id, "-o", target}), 5, {"not all outputs of " + id});
+  for (const char* name : {"1", "10500", "9999"})  // listed or not
+    EXPECT_EQ(up_.cli({"out", "get", id, name, "-o", target}).code, 0) << name;
+  EXPECT_EQ(up_.read("fetched/10500"), "deep\n");
+  expect_refused(up_.cli({"out", "get", id, "10501", "-o", target}), 3, {"10501"});
+  // Folders deeper than a list looks.
+  auto nested = run_to_end(
+      "cd $TROUPE_OUTPUT; for i in $(seq 100); do mkdir d; cd d; done; echo deep > file");
+  expect_refused(up_.cli({"out", "get", nested, "-o", target}), 5, {"not all"});
+}
+
 }  // namespace
 }  // namespace troupe::cluster
