@@ -115,6 +115,7 @@ TEST_F(Set, RemembersThatItStoppedAcrossARestart) {
   report_metric(order(2), "accuracy", 0.95);
   report_metric(order(2), "accuracy", 0.1);  // its last value, all that its record keeps
   report_exit(order(2), 0);
+  EXPECT_EQ(experiment({top, 2}).metrics.at("accuracy"), 0.1);
   auto first = node->started.front();
   stop_head();
   start_head({"a"});
@@ -137,6 +138,7 @@ TEST_F(Set, KeepsItsBestAcrossARestart) {
   report_metric(order(1), "accuracy", 0.9);
   report_metric(order(1), "accuracy", 0.2);
   report_exit(order(1), 0);
+  EXPECT_EQ(experiment({top, 1}).metrics.at("accuracy"), 0.2);
   auto second = order(2);
   stop_head();
   start_head({"a"});
