@@ -99,9 +99,28 @@ Result<void> make_dirs(const std::string& path, unsigned mode) {
   return errno_error(errno, fmt::format("folder {} could not be made", path));
 }
 
-Result<void> remove_tree(const std::string& path) {
+namespace {
+
+/// Gives the owner all rights on each folder of a tree. What cannot be opened stays as it is.
+void open_folders(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  fs::permissions(folder, fs::perms::owner_all, fs::perm_options::add, none);
   std::error_code code;
+  for (fs::directory_iterator it{folder, code}, end; !code && it != end; it.increment(code))
+    if (fs::is_directory(it->symlink_status(none))) open_folders(it->path());
+}
+
+}  // namespace
+
+Result<void> remove_tree(const std::string& path) {
+  std::error_code code, ignored;
   std::filesystem::remove_all(path, code);  // does not follow links
+  if (code == std::errc::permission_denied && !std::filesystem::is_symlink(path, ignored)) {
+    // Read-only folders are an ordinary thing to leave behind: package caches are made of them.
+    open_folders(path);
+    std::filesystem::remove_all(path, code);
+  }
   if (code) return errno_error(code.value(), fmt::format("{} could not be removed", path));
   return ok();
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -137,6 +138,30 @@ TEST_F(Files, RemovingATreeNeverFollowsLinks) {
   EXPECT_FALSE(fs::exists(at("gone")));
   EXPECT_TRUE(fs::exists(at("kept/file")));
   EXPECT_TRUE(remove_tree(at("gone")));
+}
+
+TEST_F(Files, RemovingATreeOpensWhatItsOwnerClosed) {
+  // As an ordinary user, whom permissions bind.
+  ASSERT_EQ(::chmod(dir_.c_str(), 0777), 0);
+  auto child = ::fork();
+  if (child == 0) {
+    if (::getuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) ::_exit(2);
+    auto made = make_dirs(at("gone/a/b")) && replace_file(at("gone/a/b/file"), "x", 0444, false) &&
+                make_dirs(at("kept"));
+    fs::create_directory_symlink(at("kept"), at("gone/a/link"));
+    made = made && ::chmod(at("kept").c_str(), 0) == 0 && ::chmod(at("gone/a/b").c_str(), 0) == 0 &&
+           ::chmod(at("gone/a").c_str(), 0555) == 0;
+    if (!made || std::filesystem::is_empty(at("gone"))) ::_exit(3);
+    bool removed = remove_tree(at("gone")).has_value();
+    ::_exit(removed ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0) << "it ended with " << WEXITSTATUS(status);
+  EXPECT_FALSE(fs::exists(at("gone")));
+  struct stat info {};
+  ASSERT_EQ(::stat(at("kept").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0u) << "a link was followed";
 }
 
 }  // namespace
