@@ -264,8 +264,9 @@ void JobState::end(JobUpdate update) {
                  "{}: {} lines of its metrics were left out: no JSON, too long, or no number",
                  to_string(order_.key.job), bad_metric_lines_);
   stage_ = Stage::ended;
-  send(std::move(update));
+  // Before the head hears of it: the folders of the next attempt are made behind this.
   self_->send(peers_.stager, clean_atom_v, order_.key, stop_wanted_);
+  send(std::move(update));
   self_->send(peers_.node, gone_atom_v, order_.key);
 }
 

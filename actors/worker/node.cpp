@@ -216,6 +216,9 @@ void NodeState::launched(const RunStatusRef& status) {
     return;
   }
   if (found->runs.empty() || found->runs.back() != status->key) found->runs.push_back(status->key);
+  // Its job is adopted when the head has answered; it must not be told what was true before.
+  if (auto it = newest_.find(run->first); it != newest_.end() && it->second.key == status->key)
+    it->second = *status;
   self_->send(found->actor, launched_atom_v, status);
 }
 

@@ -1,0 +1,242 @@
+// One job on its node: real folders, a launcher without processes.
+#include "actors/worker/job.hpp"
+
+#include "actors/worker/stager.hpp"
+#include "runtime/process/fake_launcher.hpp"
+#include "tests/actors/head_fixture.hpp"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+namespace troupe::actors {
+namespace {
+
+using process::FakeLauncher;
+using process::RunState;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+/// A director that remembers what jobs tell it.
+director_actor::behavior_type deaf_director(director_actor::pointer,
+                                            std::shared_ptr<std::vector<JobUpdate>> updates) {
+  return {
+      [](submit_atom, const SubmitRef&) { return SubmittedRef{}; },
+      [](kill_atom, const std::string&, ExperimentId) { return false; },
+      [](member_atom, const RecordRef&) {},
+      [](placed_atom, const PlacementRef&) {},
+      [updates](update_atom, const JobUpdate& update) { updates->push_back(update); },
+      [](metrics_atom, const MetricBatch&) {},
+      [](hello_atom, const NodeHello&, const node_actor&) { return NodeWelcome{}; },
+      [](recovery_atom) {},
+      [](lost_atom, const std::string&) {},
+      [](ended_atom, const RecordRef&) {},
+      [](requeue_atom, const RecordRef&) {},
+      [](set_ended_atom, uint64_t) {},
+      [](pending_atom, ExperimentId, int64_t) {},
+      [](why_atom, ExperimentId) { return WaitingRef{}; },
+      [](drain_atom, const std::string&) { return uint64_t{0}; },
+      [](status_atom) { return std::string{"fake"}; },
+  };
+}
+
+class Job : public ActorTest {
+ protected:
+  void SetUp() override {
+    director = sys.spawn(deaf_director, updates);
+    node = sys.spawn(fake_node, std::make_shared<NodeProbe>());
+    auto made = std::make_shared<WorkerContext>();
+    made->name = "a";
+    made->paths = WorkerPaths{dir.path() + "/w", dir.path() + "/outputs"};
+    made->clock = clock;
+    made->director = director;
+    context = made;
+    ASSERT_TRUE(make_dirs(context->paths.jobs(), 0755));
+    ASSERT_TRUE(make_dirs(context->paths.outputs, 0755));
+    stager = sys.spawn(stager_behavior, context);
+    process::LauncherEvents events;
+    events.started = [this](const process::RunStatus& status) {
+      caf::anon_send(job, launched_atom_v, share(status));
+    };
+    events.ended = events.started;
+    launcher = std::make_shared<FakeLauncher>(std::move(events), *clock);
+    order.key = JobKey{JobId{{42, 0}, "worker", 0}, 7};
+    order.phases = {{{"train"}, false}};
+    order.token = "tj_secret";
+    run();
+  }
+  void TearDown() override {
+    end(job);
+    end(stager);
+    end(node);
+    end(director);
+    context.reset();
+  }
+  void begin() {
+    job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher}, order);
+    caf::anon_send(job, begin_atom_v);
+    run();
+  }
+  void finish(int32_t code, int32_t signal = 0) {
+    launcher->end(launcher->started.back().key, code, signal);
+    run();
+  }
+  void stop() {
+    caf::anon_send(job, stop_atom_v, uint32_t{5000});
+    run();
+  }
+  std::vector<JobStep> steps() const {
+    std::vector<JobStep> list;
+    for (const auto& update : *updates) list.push_back(update.step);
+    return list;
+  }
+
+  std::shared_ptr<std::vector<JobUpdate>> updates = std::make_shared<std::vector<JobUpdate>>();
+  director_actor director;
+  node_actor node;
+  stager_actor stager;
+  job_actor job;
+  WorkerContextRef context;
+  std::shared_ptr<FakeLauncher> launcher;
+  JobOrder order;
+};
+
+TEST_F(Job, RunsInFreshFoldersAndReportsItsEnd) {
+  begin();
+  ASSERT_EQ(launcher->started.size(), 1u);
+  const auto& request = launcher->started[0];
+  EXPECT_EQ(request.key, "42.worker.0/7/0");
+  EXPECT_THAT(request.processes.at(0).argv, ElementsAre("train"));
+  auto work = request.processes[0].cwd;
+  EXPECT_TRUE(std::filesystem::is_directory(work));
+  EXPECT_EQ(*read_file(context->paths.token(order.key.job), 100), "tj_secret");
+  auto kept = read_order(context->paths.order(order.key.job));
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->key, order.key);
+  finish(3);
+  EXPECT_THAT(steps(), ElementsAre(JobStep::running, JobStep::ended));
+  EXPECT_TRUE(updates->back().has_exit);
+  EXPECT_EQ(updates->back().exit_code, 3);
+  EXPECT_FALSE(updates->back().infrastructure);
+  for (int i = 0; i < 3; ++i) advance(seconds{1});  // swept when nothing else is staged
+  EXPECT_FALSE(std::filesystem::exists(work));
+  EXPECT_TRUE(std::filesystem::is_directory(context->paths.output({42, 0})));
+}
+
+TEST_F(Job, RunsItsLinesOneAfterTheOther) {
+  order.phases = {{{"setup"}, true}, {{"train"}, false}, {{"evaluate"}, false}};
+  order.processes = order.world_size = 2;
+  begin();
+  EXPECT_EQ(launcher->started.at(0).processes.size(), 1u) << "setup runs once";
+  finish(0);
+  EXPECT_EQ(launcher->started.at(1).processes.size(), 2u);
+  finish(0);
+  ASSERT_EQ(launcher->started.size(), 3u);
+  finish(0);
+  EXPECT_EQ(updates->back().step, JobStep::ended);
+  EXPECT_EQ(updates->back().exit_code, 0);
+}
+
+TEST_F(Job, NamesTheLineOfSetupThatFailed) {
+  order.phases = {{{"setup"}, true}, {{"train"}, false}};
+  begin();
+  finish(2);
+  EXPECT_EQ(launcher->started.size(), 1u);
+  EXPECT_THAT(updates->back().error.what, HasSubstr("setup of job 42.worker.0 failed"));
+  EXPECT_THAT(updates->back().error.detail, HasSubstr("line 1 ended with exit code 2"));
+}
+
+TEST_F(Job, OfAGangWaitsBetweenLinesForTheOthers) {
+  order.phases = {{{"train"}, false}, {{"evaluate"}, false}};
+  order.nodes = order.world_size = 2;
+  begin();
+  finish(0);
+  EXPECT_EQ(launcher->started.size(), 1u);
+  EXPECT_EQ(updates->back().step, JobStep::phase_done);
+  caf::anon_send(job, phase_atom_v, uint32_t{1});
+  run();
+  ASSERT_EQ(launcher->started.size(), 2u);
+  EXPECT_EQ(launcher->started[1].key, "42.worker.0/7/1");
+  finish(0);
+  EXPECT_EQ(updates->back().step, JobStep::ended);
+}
+
+TEST_F(Job, SaysThatItWasStopped) {
+  begin();
+  stop();
+  ASSERT_EQ(launcher->stopped.size(), 1u);
+  EXPECT_EQ(launcher->stopped[0].second, seconds{5});
+  EXPECT_EQ(updates->back().step, JobStep::ended);
+  EXPECT_TRUE(updates->back().stopped);
+  EXPECT_EQ(updates->back().signal, 15);
+}
+
+TEST_F(Job, ShowsTheStopFileToAJobThatGoesOn) {
+  launcher->script({RunState::running, 0, {}, true});
+  begin();
+  stop();
+  EXPECT_TRUE(std::filesystem::exists(context->paths.stop_file(order.key.job)));
+  finish(0);
+  EXPECT_TRUE(updates->back().stopped);
+  EXPECT_EQ(updates->back().exit_code, 0);
+}
+
+TEST_F(Job, StoppedWhileItsFoldersAreMadeStartsNothing) {
+  job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher}, order);
+  caf::anon_send(job, begin_atom_v);
+  caf::anon_send(job, stop_atom_v, uint32_t{0});
+  run();
+  EXPECT_THAT(launcher->started, IsEmpty());
+  ASSERT_THAT(steps(), ElementsAre(JobStep::ended));
+  EXPECT_TRUE(updates->back().stopped);
+}
+
+TEST_F(Job, ThatCannotBeStartedFailsByItself) {
+  launcher->script(
+      {RunState::not_started, 0, Error{Errc::not_found, "train was not found", "", ""}, false});
+  begin();
+  EXPECT_EQ(updates->back().step, JobStep::ended);
+  EXPECT_FALSE(updates->back().has_exit);
+  EXPECT_FALSE(updates->back().infrastructure);
+  EXPECT_EQ(updates->back().error.what, "train was not found");
+}
+
+TEST_F(Job, AdoptedAfterItsEndReportsIt) {
+  process::RunStatus status;
+  status.key = run_key(order.key, 0);
+  status.state = RunState::ended;
+  status.exits = {{4, 0, t0}};
+  status.first_failed = 0;
+  status.started = status.ended = t0;
+  job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher}, order);
+  caf::anon_send(job, adopt_atom_v, share(status));
+  run();
+  ASSERT_EQ(updates->back().step, JobStep::ended);
+  EXPECT_EQ(updates->back().exit_code, 4);
+  EXPECT_EQ(updates->back().time_us, t0.us);
+}
+
+TEST_F(Job, AdoptedAfterAStopKnowsOfIt) {
+  process::RunStatus status;
+  status.key = run_key(order.key, 0);
+  status.state = RunState::ended;
+  status.exits = {{0, 0, t0}};
+  status.stopped = true;
+  status.started = status.ended = t0;
+  job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher}, order);
+  caf::anon_send(job, adopt_atom_v, share(status));
+  run();
+  ASSERT_EQ(updates->back().step, JobStep::ended);
+  EXPECT_TRUE(updates->back().stopped);
+}
+
+TEST_F(Job, SaysItsNewestStateAgainWhenAsked) {
+  begin();
+  caf::anon_send(job, report_atom_v);
+  run();
+  EXPECT_THAT(steps(), ElementsAre(JobStep::running, JobStep::running));
+}
+
+}  // namespace
+}  // namespace troupe::actors
