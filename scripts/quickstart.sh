@@ -19,10 +19,12 @@ fail() { # WHAT HINT
 }
 
 scratch=""
+progress=""
 up=""
 clean_up() {
   code=$?
   trap - EXIT INT TERM HUP
+  [ -z "$progress" ] || kill "$progress" 2>/dev/null || true
   if [ -n "$up" ] && kill -0 "$up" 2>/dev/null; then
     kill -INT "$up" 2>/dev/null || true
     tries=0
@@ -48,10 +50,19 @@ say "    $(seconds "$began")"
 built=$(date +%s)
 say "2/4 build (the first time takes minutes)"
 mkdir -p build
-scripts/build.sh release troupe_cli >"$root/build/quickstart-build.log" 2>&1 || {
-  tail -30 "$root/build/quickstart-build.log" >&2
+build_log=$root/build/quickstart-build.log
+: >"$build_log"
+while sleep 1; do # the build stays in the foreground, where Ctrl-C ends it
+  looks=$((${looks:-0} + 1))
+  [ $((looks % 20)) -ne 0 ] || say "    step $(grep -o '^\[[0-9]*/[0-9]*\]' "$build_log" | tail -1 | tr -d '[]') after $(seconds "$built")"
+done &
+progress=$!
+scripts/build.sh release troupe_cli >"$build_log" 2>&1 || {
+  tail -30 "$build_log" >&2
   fail "the build failed" "the whole output is in build/quickstart-build.log"
 }
+kill "$progress"
+progress=""
 say "    $(seconds "$built")"
 
 say "3/4 troupe up, on a free port, with a scratch directory"
