@@ -74,13 +74,7 @@ void ExperimentSetState::prepare(bool fresh) {
   auto study = hpo::Study::restore(record_.sweep, std::move(known));
   if (!study) return fail(std::move(study).error());
   study_ = std::move(*study);
-  if (!fresh) {
-    auto state = study_->state();
-    state.best_member = record_.best_member;
-    state.best_value = record_.best_value;
-    if (auto best = hpo::Study::restore(record_.sweep, std::move(state))) study_ = std::move(*best);
-    resume();
-  }
+  if (!fresh) resume();
   fill();
   finish_if_done();
 }
@@ -102,12 +96,6 @@ void ExperimentSetState::resume() {
       from = member.id.member + 1;
     }
   }
-  auto state = study_->state();
-  if (!record_.stop_reason.empty()) {
-    state.stop_reason = record_.stop_reason;
-    state.failures_passed = record_.failures_passed;
-  }
-  if (auto study = hpo::Study::restore(record_.sweep, std::move(state))) study_ = std::move(*study);
   copy_study();
   auto decision = study_->decision();
   stopping_ = killed_ || decision.stop;
