@@ -35,6 +35,7 @@ TEST(Death, NoSubmissionIsLostOrDoubledWhenUpIsKilledAtRandomMoments) {
     auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds{random() % 400};
     pid_t victim = up.pid();
     std::thread killer{[&] {
+      // tidy: allow sleep: the random moment is what is tested
       std::this_thread::sleep_until(until);
       ::kill(victim, SIGKILL);
     }};
