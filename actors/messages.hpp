@@ -188,6 +188,8 @@ using registry_actor =
     caf::typed_actor<caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>,
                      caf::replies_to<find_atom, std::string>::with<node_actor>,
                      caf::replies_to<nodes_atom>::with<NodeViewsRef>,
+                     caf::replies_to<sync_atom>::with<bool>,  // when all nodes that were awaited
+                                                              // are here, or given up
                      caf::reacts_to<recovery_atom>,  // INTERNAL: stop waiting for nodes that are
                                                      // missing
                      caf::reacts_to<leave_atom, std::string>  // a node leaves in order

@@ -19,7 +19,6 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
@@ -35,8 +34,11 @@ namespace {
 
 using namespace actors;
 
+// Longer than the registry waits for nodes that are missing.
+constexpr auto join_timeout = std::chrono::seconds{15};
 // Beyond the grace that jobs get, and what their ends take to be recorded.
 constexpr auto drain_timeout = std::chrono::seconds{20};
+// A stop that takes longer than a drain and this hangs.
 constexpr auto watchdog_after = std::chrono::seconds{10};
 
 void say(const std::string& line) {
@@ -141,8 +143,9 @@ class Up {
   Up(const UpOptions& options, caf::actor_system& system) : options_{options}, system_{system} {}
 
   Result<void> start();
-  /// Ends everything in order. `force` becomes true when a second signal asks not to wait.
-  void stop(const std::atomic<bool>& force);
+  /// Ends everything in order; with `drain_first`, jobs are asked to save and go back to the queue
+  /// first.
+  void stop(bool drain_first);
 
   std::string url() const { return fmt::format("http://{}:{}", options_.bind, gateway_->port()); }
   size_t workers() const { return workers_.size(); }
@@ -152,7 +155,7 @@ class Up {
   Result<void> start_head();
   Result<void> start_gateway();
   Result<void> start_workers();
-  uint64_t drain(const std::atomic<bool>& force);
+  uint64_t drain();
 
   const UpOptions& options_;
   caf::actor_system& system_;
@@ -266,19 +269,23 @@ Result<void> Up::start() {
   TROUPE_TRY(start_head());
   TROUPE_TRY(start_gateway());
   TROUPE_TRY(start_workers());
+  // Ready means that what fits this machine is accepted: every worker has joined.
+  caf::scoped_actor self{system_};
+  self->request(registry_, join_timeout, sync_atom_v)
+      .receive([](bool) {},
+               [](caf::error&) { log::warning("up", "not all workers have joined yet"); });
   TROUPE_TRY(replace_file(options_.dir + "/up.url", url(), 0644, false));
   if (options_.on_ready) TROUPE_TRY(options_.on_ready(url(), token_, user_name()));
   return ok();
 }
 
 /// How many experiments were stopped and queued again.
-uint64_t Up::drain(const std::atomic<bool>& force) {
+uint64_t Up::drain() {
   uint64_t stopped = 0;
   bool answered = false;
   caf::scoped_actor self{system_};
   auto request =
       self->request(director_, drain_timeout, drain_atom_v, std::string{"troupe up was stopped"});
-  (void)force;
   request.receive(
       [&](uint64_t count) {
         stopped = count;
@@ -289,9 +296,9 @@ uint64_t Up::drain(const std::atomic<bool>& force) {
   return stopped;
 }
 
-void Up::stop(const std::atomic<bool>& force) {
-  if (director_ && !force) {
-    if (auto stopped = drain(force); stopped > 0)
+void Up::stop(bool drain_first) {
+  if (director_ && drain_first) {
+    if (auto stopped = drain(); stopped > 0)
       say(fmt::format("{} running experiment{} stopped; {} again with the next `troupe up`",
                       stopped, stopped == 1 ? " was" : "s were",
                       stopped == 1 ? "it starts" : "they start"));
@@ -342,11 +349,9 @@ int run_up(const UpOptions& options) {
   cluster::Config config;
   caf::actor_system system{config};
   Up up{options, system};
-  std::atomic<bool> force{false};
   if (auto started = up.start(); !started) {
     auto code = complain(started.error());
-    force = true;
-    up.stop(force);
+    up.stop(false);
     return code;
   }
   say(fmt::format("troupe {} is up: {}", troupe_version, up.url()));
@@ -360,12 +365,13 @@ int run_up(const UpOptions& options) {
   // A second signal, or a stop that hangs, ends the process: the ledger has the truth and the
   // launcher the jobs.
   std::thread watchdog{[&signals] {
-    int again = 0;
-    sigwait(&signals, &again);
+    timespec limit{};
+    limit.tv_sec = (drain_timeout + watchdog_after).count();
+    ::sigtimedwait(&signals, nullptr, &limit);
     std::_Exit(130);
   }};
   watchdog.detach();
-  up.stop(force);
+  up.stop(true);
   say("stopped");
   return 0;
 }

@@ -37,11 +37,19 @@ registry_actor::behavior_type RegistryState::make_behavior(HeadContextRef contex
         return it->second.handle;
       },
       [this](nodes_atom) { return nodes(); },
+      [this](sync_atom) {
+        auto promise = self_->make_response_promise<bool>();
+        if (recovered_)
+          promise.deliver(true);
+        else
+          waiting_.push_back(promise);
+        return promise;
+      },
       [this](recovery_atom) {
-        if (std::exchange(recovered_, true)) return;
+        if (recovered_) return;
         for (const auto& node : awaited_)
           log::warning("registry", "node {} did not come back", node);
-        self_->send(director_, recovery_atom_v);
+        end_recovery();
       },
       [this](leave_atom, const std::string& node) {
         if (auto it = nodes_.find(node); it != nodes_.end()) {
@@ -80,8 +88,13 @@ caf::result<NodeWelcome> RegistryState::hello(const NodeHello& hello, const node
 
 void RegistryState::arrived(const std::string& node) {
   awaited_.erase(node);
-  if (!awaited_.empty() || std::exchange(recovered_, true)) return;
+  if (awaited_.empty() && !recovered_) end_recovery();
+}
+
+void RegistryState::end_recovery() {
+  recovered_ = true;
   self_->send(director_, recovery_atom_v);
+  for (auto& promise : std::exchange(waiting_, {})) promise.deliver(true);
 }
 
 void RegistryState::down(const caf::actor_addr& address) {

@@ -29,6 +29,7 @@ class RegistryState {
   void down(const caf::actor_addr& address);
   caf::typed_response_promise<NodeViewsRef> nodes();
   void arrived(const std::string& node);
+  void end_recovery();
 
   registry_actor::pointer self_;
   HeadContextRef context_;
@@ -37,6 +38,7 @@ class RegistryState {
   std::map<std::string, Node> nodes_;
   std::set<std::string> awaited_;  // recovery is over when these have joined
   bool recovered_ = false;
+  std::vector<caf::typed_response_promise<bool>> waiting_;  // for the end of recovery
 };
 
 registry_actor::behavior_type registry_behavior(

@@ -186,8 +186,10 @@ void NodeState::join() {
             welcomed(welcome);
           },
           [this](caf::error& e) {
-            log::error("node", "{} could not join: {}", context_->name,
-                       to_string(from_caf(e, "joining the head")));
+            auto error = from_caf(e, "joining the head");
+            // A head that is not there, or is stopping, is waited for without a word.
+            if (error.code != Errc::unavailable)
+              log::error("node", "{} could not join: {}", context_->name, to_string(error));
             self_->delayed_send(self_, join_again_after, known_atom_v,
                                 share(std::vector<process::RunStatus>{}));
           });

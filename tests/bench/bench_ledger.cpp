@@ -30,7 +30,6 @@ double fsyncs_a_second(bool quick) {
     if (!write_all(fd.get(), block) || ::fsync(fd.get()) != 0) std::exit(1);
   }
   auto rate = count / (now_seconds() - began);
-  (void)remove_tree(dir);
   return rate;
 }
 
@@ -56,7 +55,6 @@ double single_commits_a_second(bool quick) {
   }
   auto rate = count / (now_seconds() - began);
   ledger.reset();
-  (void)remove_tree(dir);
   return rate;
 }
 
@@ -170,7 +168,6 @@ void bench_history(bool quick) {
   row("  list of the newest 50", fmt::format("p50 {:.1f} ms, p95 {:.1f} ms", ms[25], ms[47]),
       "10 ms");
   cluster.stop();
-  (void)remove_tree(dir);
 }
 
 void bench_grid(bool quick) {

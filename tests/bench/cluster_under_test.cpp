@@ -22,6 +22,21 @@ double now_seconds() {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
+namespace {
+
+/// Folders are removed at the very end: ext4 makes new inodes slowly where it has just deleted
+/// many, so one round's cleaning would be paid by the next.
+class Scratch {
+ public:
+  ~Scratch() {
+    for (const auto& dir : dirs) (void)remove_tree(dir);
+  }
+  std::vector<std::string> dirs;
+};
+Scratch scratch;
+
+}  // namespace
+
 std::string scratch_folder(const std::string& name) {
   const char* base = std::getenv("TROUPE_BENCH_DIR");
   auto pattern =
@@ -30,12 +45,12 @@ std::string scratch_folder(const std::string& name) {
     std::perror("mkdtemp");
     std::exit(1);
   }
+  scratch.dirs.push_back(pattern);
   return pattern;
 }
 
 ClusterUnderTest::ClusterUnderTest(std::vector<std::string> options, std::string dir) {
-  own_dir_ = dir.empty();
-  dir_ = own_dir_ ? scratch_folder("up") : std::move(dir);
+  dir_ = dir.empty() ? scratch_folder("up") : std::move(dir);
   config_ = scratch_folder("config");
   int out[2];
   if (::pipe(out) != 0) std::exit(1);
@@ -84,8 +99,6 @@ void ClusterUnderTest::stop() {
 
 ClusterUnderTest::~ClusterUnderTest() {
   stop();
-  (void)remove_tree(config_);
-  if (own_dir_) (void)remove_tree(dir_);
 }
 
 uint64_t ClusterUnderTest::resident_bytes() const {

@@ -27,12 +27,11 @@ class ClusterUnderTest {
   uint64_t resident_bytes() const;
   /// Ends it and waits.
   void stop();
-  /// Waits until the newest event number is at least `number`, or no experiment lives.
+  /// Waits until no experiment lives.
   void await_idle(HttpConnection& connection);
 
  private:
   std::string dir_;
-  bool own_dir_ = true;
   std::string config_;
   int pid_ = -1;
   uint16_t port_ = 0;
@@ -41,6 +40,7 @@ class ClusterUnderTest {
 };
 
 double now_seconds();
+/// A fresh folder, removed when the program ends.
 std::string scratch_folder(const std::string& name);
 
 }  // namespace troupe::bench
