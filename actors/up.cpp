@@ -19,6 +19,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
@@ -364,10 +365,12 @@ int run_up(const UpOptions& options) {
   say("stopping (again to stop at once)");
   // A second signal, or a stop that hangs, ends the process: the ledger has the truth and the
   // launcher the jobs.
-  std::thread watchdog{[&signals] {
+  std::thread watchdog{[signals] {
     timespec limit{};
     limit.tv_sec = (drain_timeout + watchdog_after).count();
-    ::sigtimedwait(&signals, nullptr, &limit);
+    // Interrupted is neither: a leak checker stops all threads at the end, for one.
+    while (::sigtimedwait(&signals, nullptr, &limit) < 0 && errno == EINTR) {
+    }
     std::_Exit(130);
   }};
   watchdog.detach();
