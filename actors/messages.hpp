@@ -123,7 +123,6 @@ using job_actor = caf::typed_actor<
     caf::reacts_to<stop_atom, uint32_t>,          // grace in milliseconds
     caf::reacts_to<phase_atom, uint32_t>,         // the gang may begin this line of `run`
     caf::reacts_to<launched_atom, RunStatusRef>,  // its run started, ended or was not started
-    caf::reacts_to<logged_atom, uint64_t>,        // its log grew
     caf::reacts_to<report_atom>,  // send the newest update again, to a head that came back
     caf::reacts_to<tick_atom>     // INTERNAL: look at the metrics
     >;

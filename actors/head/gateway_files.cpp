@@ -12,6 +12,14 @@ constexpr auto read_timeout = std::chrono::seconds{30};
 // How long an answer to `wait` may be held; clients ask again.
 constexpr auto wait_max = 2 * kj::SECONDS;
 
+/// Where the newest attempt has this job; empty where it has none such, or there is no attempt.
+std::string node_of(const ExperimentRecord& record, const JobId& job) {
+  if (record.attempts.empty()) return {};
+  for (const auto& placed : record.attempts.back().jobs)
+    if (placed.index == job.index && placed.role == job.role) return placed.node;
+  return {};
+}
+
 Error job_may_not_upload() {
   return Error{Errc::refused, "a job's token may not upload code",
                "it is good for its own experiment alone", "use your own login"};
@@ -42,10 +50,7 @@ kj::Promise<Result<api::LogChunk>> GatewayService::logs(const api::Caller& calle
                                                         bool wait) {
   auto record = experiment(caller, job.experiment);
   if (!record) return Result<api::LogChunk>{std::move(record).error()};
-  std::string on;
-  if (!record->attempts.empty())
-    for (const auto& placed : record->attempts.back().jobs)
-      if (placed.index == job.index && placed.role == job.role) on = placed.node;
+  auto on = node_of(*record, job);
   if (on.empty()) {
     if (!record->attempts.empty())
       return Result<api::LogChunk>{Error{Errc::not_found,
@@ -81,10 +86,7 @@ kj::Promise<Result<uint64_t>> GatewayService::log_tail_offset(const api::Caller&
                                                               const JobId& job, uint32_t lines) {
   auto record = experiment(caller, job.experiment);
   if (!record) return Result<uint64_t>{std::move(record).error()};
-  if (record->attempts.empty()) return Result<uint64_t>{uint64_t{0}};
-  std::string on;
-  for (const auto& placed : record->attempts.back().jobs)
-    if (placed.index == job.index) on = placed.node;
+  auto on = node_of(*record, job);
   if (on.empty()) return Result<uint64_t>{uint64_t{0}};
   return node(on).then([=, this](Result<node_actor> handle) -> kj::Promise<Result<uint64_t>> {
     if (!handle) return Result<uint64_t>{std::move(handle).error()};

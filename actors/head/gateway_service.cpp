@@ -10,6 +10,14 @@ namespace troupe::actors {
 
 namespace {
 
+/// The answer of a batch of one; a function object, as KJ's promises want it.
+struct OnlyAnswer {
+  Result<api::Submitted> operator()(Result<std::vector<Result<api::Submitted>>> answer) const {
+    if (!answer) return std::move(answer).error();
+    return std::move(answer->front());
+  }
+};
+
 constexpr auto submit_timeout =
     std::chrono::seconds{65};  // longer than the director's own wait for a commit
 constexpr auto read_timeout = std::chrono::seconds{30};
@@ -127,11 +135,7 @@ kj::Promise<Result<api::Submitted>> GatewayService::submit(const api::Caller& ca
   SubmitBatch batch;
   batch.user = caller.user;
   batch.submissions.push_back(std::move(submission));
-  return submit_batch(std::move(batch))
-      .then([](Result<std::vector<Result<api::Submitted>>> answer) {
-        if (!answer) return Result<api::Submitted>{std::move(answer).error()};
-        return std::move(answer->front());
-      });
+  return submit_batch(std::move(batch)).then(OnlyAnswer{});
 }
 
 kj::Promise<std::vector<Result<api::Submitted>>> GatewayService::submit_many(
@@ -183,11 +187,7 @@ kj::Promise<Result<api::Submitted>> GatewayService::rerun(const api::Caller& cal
   batch.user = caller.user;
   batch.submissions.push_back(std::move(submission));
   batch.rerun_of.push_back(to_string(id));
-  return submit_batch(std::move(batch))
-      .then([](Result<std::vector<Result<api::Submitted>>> answer) {
-        if (!answer) return Result<api::Submitted>{std::move(answer).error()};
-        return std::move(answer->front());
-      });
+  return submit_batch(std::move(batch)).then(OnlyAnswer{});
 }
 
 kj::Promise<Result<api::Entry>> GatewayService::kill(const api::Caller& caller, ExperimentId id) {

@@ -55,10 +55,9 @@ Result<std::map<std::string, std::string>> environment_of(const ExperimentRecord
   for (const auto& [name, value] : record.params) env[parameter_variable(name)] = value.to_text();
   if (spec.seed) env["TROUPE_SEED"] = fmt::to_string(*spec.seed);
   for (const auto& [name, text] : spec.env) {
-    Command line{{}, {text}};  // as a word: no shell reads a variable's value
-    auto filled = fill_placeholders(line, record.params);
+    auto filled = fill_text(text, record.params);
     if (!filled) return std::move(filled).error();
-    env[name] = filled->argv.front();
+    env[name] = std::move(*filled);
   }
   return env;
 }

@@ -80,7 +80,6 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
         if (stage_ == Stage::at_barrier && phase == phase_ + 1) start_phase(phase);
       },
       [this](launched_atom, const RunStatusRef& status) { launched(*status); },
-      [this](logged_atom, uint64_t) {},
       [this](report_atom) { send(newest_); },
       [this](tick_atom) {
         if (stage_ != Stage::running) return;
