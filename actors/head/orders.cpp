@@ -1,5 +1,6 @@
 #include "actors/head/orders.hpp"
 
+#include "runtime/core/exec_size.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/placeholder.hpp"
@@ -99,6 +100,7 @@ Result<std::vector<JobOrder>> orders_of(const ExperimentRecord& record, const st
   if (!phases) return std::move(phases).error();
   auto env = environment_of(record);
   if (!env) return std::move(env).error();
+  for (const auto& phase : *phases) TROUPE_TRY(check_exec_size(phase.argv, *env));
   const auto& spec = *record.spec;
   const auto& attempt = record.attempts.back();
   auto processes = processes_of(spec);

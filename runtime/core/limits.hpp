@@ -28,6 +28,11 @@ inline constexpr size_t parameters_max = 1000;
 inline constexpr uint64_t code_bytes_max = 512ull << 20;
 inline constexpr size_t code_files_max = 100'000;
 inline constexpr size_t spec_bytes_max = 256u << 10;  // as JSON: it is stored with every experiment
+// The kernel's MAX_ARG_STRLEN, its NUL included: one word of a command, or NAME=value.
+inline constexpr size_t exec_string_bytes_max = 128u << 10;
+// Of all words and variables of a process together. The kernel takes a quarter of the stack's
+// limit, 2 MiB as machines come; half of that leaves room for what Troupe and sites add.
+inline constexpr size_t exec_total_bytes_max = 1u << 20;
 inline constexpr uint32_t workers_max = 4096;
 inline constexpr uint32_t processes_max = 1024;
 

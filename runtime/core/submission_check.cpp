@@ -1,5 +1,6 @@
 #include "runtime/core/submission_check.hpp"
 
+#include "runtime/core/exec_size.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/placeholder.hpp"
@@ -299,6 +300,7 @@ std::optional<SubmissionProblem> check_submission(const Submission& submission) 
   if (auto problem = check_parameter_names(submission, names)) return problem;
   if (auto problem = check_placeholders(spec, names)) return problem;
   if (auto problem = check_sweep(submission)) return problem;
+  if (auto problem = check_exec_sizes(submission)) return problem;
   return check_size(submission);
 }
 
