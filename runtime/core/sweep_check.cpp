@@ -194,6 +194,10 @@ Problem check_settings(const SweepSpec& sweep) {
 std::optional<SubmissionProblem> check_sweep(const Submission& submission) {
   if (!submission.sweep) return check_plain_run(submission.experiment.parameters);
   if (auto problem = check_settings(*submission.sweep)) return problem;
+  if (submission.experiment.parameters.empty() && submission.sweep->points.empty())
+    return SubmissionProblem{"parameters", "there is no parameter to search",
+                             "give some, such as --param lr=0.1,0.01 and {{lr}} in the command; "
+                             "one experiment alone is a troupe run"};
   if (submission.sweep->strategy == "grid") return check_grid(submission.experiment.parameters);
   if (submission.sweep->strategy == "list") return check_list(submission);
   return check_random(submission);

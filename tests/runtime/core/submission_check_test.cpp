@@ -68,7 +68,7 @@ TEST(SubmissionCheck, NamesTheKeyAtFault) {
   EXPECT_EQ(with([](auto& s) { s.data = {{"a", "../x"}}; }), "data[0]");
   EXPECT_EQ(with([](auto& s) { s.limits.running = Duration{-1}; }), "limits.running");
   EXPECT_EQ(with([](auto& s) { s.after.emplace_back(); }), "after");
-  EXPECT_EQ(with([](auto& s) { s.run[0].shell = std::string(300'000, 'x'); }), "");
+  EXPECT_EQ(with([](auto& s) { s.run.assign(3, Command{std::string(100'000, 'x'), {}}); }), "");
 }
 
 TEST(SubmissionCheck, PlaceholdersAndParametersMustMeet) {
@@ -124,6 +124,38 @@ TEST(SubmissionCheck, CountsGridsWithoutOverflow) {
   counted = range("a", 1.0, 10.0);
   counted.range->count = 2'000'000;
   EXPECT_EQ(path_of(grid({counted})), "parameters");
+}
+
+TEST(SubmissionCheck, ASweepNeedsParameters) {
+  EXPECT_EQ(path_of(grid({})), "parameters");
+  EXPECT_EQ(path_of(grid({Parameter{"a", {1}, {}}})), "fine");
+}
+
+TEST(SubmissionCheck, NothingIsLongerThanTheKernelTakes) {
+  auto run_of = [](std::vector<std::string> words) {
+    Submission submission;
+    submission.experiment.project = "demo";
+    submission.experiment.run.push_back({"", std::move(words)});
+    return submission;
+  };
+  std::string longest(128 * 1024 - 1, 'x');
+  EXPECT_EQ(path_of(run_of({"true", longest})), "fine");
+  EXPECT_EQ(path_of(run_of({"true", longest + "x"})), "run[0]");
+  auto line = run_of({});
+  line.experiment.run[0] = {"true " + longest, {}};
+  EXPECT_EQ(path_of(line), "run[0]");
+  auto env = run_of({"true"});
+  env.experiment.env["A"] = longest;
+  EXPECT_EQ(path_of(env), "env");
+  // Short as it is written, long with what its parameter puts in.
+  auto filled = run_of({"true", "{{a}}{{a}}"});
+  filled.experiment.parameters = {Parameter{"a", {std::string(70'000, 'y')}, {}}};
+  EXPECT_EQ(path_of(filled), "run[0]");
+  // Each word is short enough, all together are not.
+  auto many = run_of({"true"});
+  for (int i = 0; i < 16; ++i) many.experiment.run[0].argv.emplace_back("{{a}}");
+  many.experiment.parameters = {Parameter{"a", {std::string(70'000, 'y')}, {}}};
+  EXPECT_EQ(path_of(many), "run[0]");
 }
 
 TEST(SubmissionCheck, StrategiesMustFitTheSpace) {
