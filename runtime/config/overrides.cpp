@@ -197,6 +197,15 @@ YamlNode command_node(const Command& command, const Place& place) {
   return phases;
 }
 
+/// The file's `trials` belong to the file's strategy: whoever asks for one that takes every point
+/// asks for all of them.
+void drop_trials_of_another_strategy(YamlNode& root, const Request& request) {
+  auto* sweep = root.find("sweep");
+  if (sweep == nullptr || !sweep->is_map()) return;
+  for (const auto& [name, value] : request.options)
+    if (name == "strategy" && value != "random") sweep->erase("trials");
+}
+
 }  // namespace
 
 Result<void> apply_task(YamlNode& root, const std::string& task, std::string_view file_name) {
@@ -238,6 +247,7 @@ Result<void> apply_request(YamlNode& root, const Request& request) {
     if (sweep == nullptr || sweep->kind == YamlNode::Kind::null)
       root.set("sweep", empty_node(YamlNode::Kind::map, place));
   }
+  drop_trials_of_another_strategy(root, request);
   Applier applier{root, request};
   for (const auto& [name, value] : request.options) TROUPE_TRY(applier.apply(name, value));
   if (request.command) {
