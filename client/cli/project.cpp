@@ -1,6 +1,7 @@
 #include "client/cli/project.hpp"
 
 #include "client/cpp/code_tree.hpp"
+#include "hpo/expression.hpp"
 #include "runtime/core/digest.hpp"
 #include "runtime/core/fd.hpp"
 #include "runtime/core/limits.hpp"
@@ -45,6 +46,22 @@ bool is_sweep_option(std::string_view name) {
   constexpr std::array names{"strategy", "trials",    "concurrency",
                              "metric",   "stop-when", "early-stop"};
   return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// The condition that ends a sweep is a language of its own, which the project file's reader does
+/// not know: its errors get the place of the file here.
+Result<void> check_stop_when(const config::ProjectFile& file, const std::string& file_name) {
+  const auto& sweep = file.submission.sweep;
+  if (!sweep || sweep->stop_when.empty()) return ok();
+  auto parsed = hpo::Expression::parse(sweep->stop_when);
+  if (parsed) return ok();
+  auto error = std::move(parsed).error();
+  if (auto at = file.positions.find("sweep.stop_when"); at != file.positions.end()) {
+    const auto& [line, column, option] = at->second;
+    auto place = option.empty() ? fmt::format("{}:{}:{}", file_name, line, column) : option;
+    error.what = fmt::format("{}: {}", place, error.what);
+  }
+  return error;
 }
 
 }  // namespace
@@ -107,6 +124,7 @@ Result<Wanted> read_wanted(Session& session, config::Purpose purpose) {
     auto read = config::without_project_file(request);
     if (!read) return std::move(read).error();
     wanted.file = std::move(*read);
+    TROUPE_TRY(check_stop_when(wanted.file, {}));
     return wanted;
   }
   auto text = read_file(*file, limits::project_file_bytes_max);
@@ -116,6 +134,7 @@ Result<Wanted> read_wanted(Session& session, config::Purpose purpose) {
   auto read = config::parse_project_file(*text, shown_path(*file, *folder), request);
   if (!read) return std::move(read).error();
   wanted.file = std::move(*read);
+  TROUPE_TRY(check_stop_when(wanted.file, shown_path(*file, *folder)));
   return wanted;
 }
 

@@ -22,7 +22,7 @@ LAYERS = {
     "client/api": {"runtime/core"},
     "client/cpp": {"runtime/core", "client/api"},
     "actors": RUNTIME | {"storage", "gpu", "hpo", "client/api"},
-    "client/cli": RUNTIME | {"actors", "client/api", "client/cpp"},
+    "client/cli": RUNTIME | {"actors", "hpo", "client/api", "client/cpp"},
 }
 
 # Foreign headers and the only places that may include them.
