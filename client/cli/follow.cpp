@@ -139,29 +139,38 @@ class Follower {
       auto shown = head_.show(id);
       if (!shown) return std::move(shown).error();
       entry = std::move(*shown);
-      note_jobs(entry);
+      TROUPE_TRY(note_jobs(entry));
     }
     open_logs();
     return ok();
   }
 
-  void note_jobs(const Value& entry) {
-    if (!options_.logs) return;
+  Result<void> note_jobs(const Value& entry) {
+    if (!options_.logs) return ok();
     if (text_of(entry, "kind") == "set") {
-      for (const auto& member : list_of(entry, "members"))
-        if (text_of(member, "state") != "QUEUED") note_job(text_of(member, "id") + ".worker.0");
-      return;
+      for (const auto& member : list_of(entry, "members")) TROUPE_TRY(note_member(entry, member));
+      return ok();
     }
-    for (const auto& job : list_of(entry, "jobs")) note_job(text_of(job, "id"));
+    for (const auto& job : list_of(entry, "jobs"))
+      if (auto id = parse_job_id(text_of(job, "id"))) note_job(*id);
+    return ok();
   }
 
-  void note_job(const std::string& text) {
-    auto job = parse_job_id(text);
-    if (!job || known_jobs_.count(text) != 0) return;
-    if (!options_.role.empty() && job->role != options_.role) return;
-    if (options_.job_index >= 0 && job->index != options_.job_index) return;
-    known_jobs_.insert(text);
-    waiting_jobs_.push_back(*job);
+  /// Its jobs do not change any more once it has been placed.
+  Result<void> note_member(const Value& set, const Value& member) {
+    auto id = text_of(member, "id");
+    if (known_members_.count(id) != 0) return ok();
+    auto jobs = jobs_of_member(head_, set, member);
+    if (!jobs) return std::move(jobs).error();
+    if (!jobs->empty()) known_members_.insert(id);
+    for (const auto& job : *jobs) note_job(job);
+    return ok();
+  }
+
+  void note_job(const JobId& job) {
+    if (!options_.role.empty() && job.role != options_.role) return;
+    if (options_.job_index >= 0 && job.index != options_.job_index) return;
+    if (known_jobs_.insert(to_string(job)).second) waiting_jobs_.push_back(job);
   }
 
   void open_logs() {
@@ -246,6 +255,7 @@ class Follower {
   const FollowOptions& options_;
   std::map<ExperimentId, Value> watched_;
   std::set<std::string> known_jobs_;
+  std::set<std::string> known_members_;  // whose jobs are all known
   std::vector<JobId> waiting_jobs_;
   std::list<LogStream> streams_;
   std::unique_ptr<client::Stream> events_;
@@ -268,6 +278,22 @@ int follow(Session& session, const std::vector<ExperimentId>& ids, const FollowO
   auto head = session.head();
   if (!head) return session.fail(head.error());
   return Follower{session, **head, ids, options}.run();
+}
+
+Result<std::vector<JobId>> jobs_of_member(client::Client& head, const Value& set,
+                                          const Value& member) {
+  std::vector<JobId> jobs;
+  auto id = parse_experiment_id(text_of(member, "id"));
+  if (!id || text_of(member, "state") == "QUEUED") return jobs;
+  if (text_of(set, "workers") == "1") {
+    jobs.push_back({*id, "worker", 0});
+    return jobs;
+  }
+  auto shown = head.show(*id);
+  if (!shown) return std::move(shown).error();
+  for (const auto& job : list_of(*shown, "jobs"))
+    if (auto job_id = parse_job_id(text_of(job, "id"))) jobs.push_back(*job_id);
+  return jobs;
 }
 
 int exit_code_of_entry(const Value& entry) {

@@ -11,7 +11,7 @@ namespace troupe::cli {
 
 namespace {
 
-/// Jobs of an experiment, or the first job of each member that has begun.
+/// Jobs of an experiment, or of each member that has begun.
 Result<std::vector<JobId>> jobs_of(client::Client& head, ExperimentId id,
                                    const Selector& selector) {
   std::vector<JobId> jobs;
@@ -23,9 +23,9 @@ Result<std::vector<JobId>> jobs_of(client::Client& head, ExperimentId id,
   if (!entry) return std::move(entry).error();
   if (text_of(*entry, "kind") == "set") {
     for (const auto& member : list_of(*entry, "members")) {
-      auto member_id = parse_experiment_id(text_of(member, "id"));
-      if (member_id && text_of(member, "state") != "QUEUED")
-        jobs.push_back({*member_id, "worker", 0});
+      auto some = jobs_of_member(head, *entry, member);
+      if (!some) return std::move(some).error();
+      jobs.insert(jobs.end(), some->begin(), some->end());
     }
     return jobs;
   }
