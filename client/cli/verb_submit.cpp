@@ -3,6 +3,7 @@
 #include "client/cli/follow.hpp"
 #include "client/cli/project.hpp"
 #include "client/cpp/code_tree.hpp"
+#include "hpo/sampler.hpp"
 #include "runtime/core/fd.hpp"
 
 #include <fmt/format.h>
@@ -29,6 +30,7 @@ int after_submit(Session& session, const Value& submitted, uint64_t after_event)
   FollowOptions options;
   options.after_event = after_event;
   options.way_back = fmt::format("troupe logs -f {}", to_string(*id));
+  options.logs = !out.quiet();
   auto code = follow(session, {*id}, options);
   if (code == 130 || out.quiet() || out.wants_json() || text_of(submitted, "kind") != "set")
     return code;
@@ -44,6 +46,18 @@ int after_submit(Session& session, const Value& submitted, uint64_t after_event)
   return code;
 }
 
+/// Says how large a set will be while nothing of it exists yet.
+Result<void> announce(Session& session, const Submission& submission) {
+  if (!submission.sweep) return ok();
+  auto size = hpo::set_size(submission.experiment.parameters, *submission.sweep);
+  if (!size) return std::move(size).error();
+  auto& out = session.out();
+  if (out.quiet() || out.wants_json()) return ok();
+  out.talk(fmt::format("{} {}, {}", *size, *size == 1 ? "member" : "members",
+                       submission.sweep->strategy));
+  return ok();
+}
+
 int submit(Session& session, config::Purpose purpose) {
   auto wanted = read_wanted(session, purpose);
   if (!wanted) return session.fail(wanted.error());
@@ -51,6 +65,8 @@ int submit(Session& session, config::Purpose purpose) {
   for (const auto& warning : wanted->file.warnings) out.talk("warning: " + warning);
   auto& submission = wanted->file.submission;
   submission.key = session.arguments().get("key");
+  if (auto announced = announce(session, submission); !announced)
+    return session.fail(announced.error());
   auto head = session.head();
   if (!head) return session.fail(head.error());
   if (!session.arguments().has("no-code")) {
@@ -67,9 +83,6 @@ int submit(Session& session, config::Purpose purpose) {
   }
   auto submitted = (*head)->submit(submission);
   if (!submitted) return session.fail(submitted.error());
-  if (text_of(*submitted, "kind") == "set" && !out.quiet() && !out.wants_json())
-    out.talk(fmt::format("{} members, {}", int_of(*submitted, "size"),
-                         submission.sweep ? submission.sweep->strategy : ""));
   return after_submit(session, *submitted, after_event);
 }
 
