@@ -1,0 +1,126 @@
+// What the command line prints and with which code it ends, against a real `troupe up`.
+#include "runtime/core/fd.hpp"
+#include "runtime/core/json.hpp"
+#include "tests/cluster/harness.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+namespace troupe::cluster {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class CommandLine : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(up.start()); }
+  /// A folder of the test with this troupe.yaml.
+  std::string project(const std::string& text) {
+    auto folder = up.path("project");
+    std::filesystem::create_directories(folder);
+    EXPECT_TRUE(replace_file(folder + "/troupe.yaml", text, 0644, false));
+    return folder;
+  }
+
+  UpProcess up;
+};
+
+TEST_F(CommandLine, QuietRunsPrintTheirIdAlone) {
+  auto run = up.cli({"run", "-q", "--no-code", "--", "echo", "noise"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.out, "1\n");
+  EXPECT_EQ(run.err, "");
+  auto sweep = up.cli({"sweep", "-q", "--no-code", "--param", "x=1,2", "--", "echo", "{{x}}"});
+  EXPECT_EQ(sweep.out, "2\n");
+  EXPECT_EQ(sweep.err, "");
+}
+
+TEST_F(CommandLine, ACommandThatCannotBeStartedHasNoCodeOfItsOwn) {
+  auto words = up.cli({"run", "--no-code", "--", "no-such-command"});
+  EXPECT_EQ(words.code, 1);
+  EXPECT_THAT(words.err, HasSubstr("no-such-command"));
+  auto line = up.cli({"run", "--no-code", "--", "sh", "-c", "no-such-command"});
+  EXPECT_EQ(line.code, 127);
+}
+
+TEST_F(CommandLine, LogsOfASetShowEveryWorkerOfItsMembers) {
+  auto swept = up.cli({"sweep", "--no-code", "--workers", "2", "--param", "x=1,2", "--", "sh", "-c",
+                       "echo value-{{x}}-of-$RANK"});
+  EXPECT_EQ(swept.code, 0) << swept.err;
+  for (const auto& args : {std::vector<std::string>{"logs", "last"}, {"logs", "-f", "last"}}) {
+    auto logs = up.cli(args);
+    for (int member = 1; member <= 2; ++member)
+      for (int rank = 0; rank < 2; ++rank) {
+        auto line = fmt::format("1.{0}.worker.{1} value-{0}-of-{1}\n", member, rank);
+        EXPECT_THAT(swept.out, HasSubstr(line));
+        EXPECT_THAT(logs.out, HasSubstr(line)) << args.size();
+      }
+  }
+}
+
+TEST_F(CommandLine, ASweepSaysHowManyMembersItWillHaveBeforeItIsMade) {
+  auto swept = up.cli({"sweep", "-d", "--no-code", "--param", "a=1,2", "--param", "b=1,2,3", "--",
+                       "echo", "{{a}}{{b}}"});
+  EXPECT_THAT(swept.err, HasSubstr("6 members, grid"));
+  EXPECT_EQ(swept.out, "1\n");
+  // What cannot be submitted was announced all the same: it comes first.
+  auto refused = up.cli(
+      {"sweep", "-d", "--no-code", "--cpus", "1000", "--param", "a=1,2", "--", "echo", "{{a}}"});
+  EXPECT_EQ(refused.code, 2) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("2 members, grid"));
+}
+
+TEST_F(CommandLine, ASweepWithoutParametersIsRefused) {
+  auto swept = up.cli({"sweep", "--no-code", "--", "echo", "hi"});
+  EXPECT_EQ(swept.code, 2);
+  EXPECT_THAT(swept.err, HasSubstr("no parameter"));
+  EXPECT_THAT(swept.err, HasSubstr("hint: "));
+  EXPECT_THAT(swept.err, HasSubstr("--param"));
+  EXPECT_EQ(swept.out, "");
+}
+
+TEST_F(CommandLine, AnotherStrategyLeavesTheTrialsOfTheFileOut) {
+  auto folder = project(R"(run: echo {{x}} {{y}}
+parameters: {x: 1.0, y: 0.5}
+sweep: {strategy: random, trials: 12, metric: max.height}
+)");
+  auto swept = up.cli(
+      {"sweep", "-d", "--strategy", "grid", "--param", "x=1,2", "--param", "y=1,2,3"}, 60s, folder);
+  EXPECT_EQ(swept.code, 0);
+  EXPECT_THAT(swept.err, Not(HasSubstr("warning")));
+  auto set = up.show("1");
+  EXPECT_EQ(number_of(set, "size"), 6);
+  EXPECT_EQ(text_of(set, "metric"), "max.height");
+  EXPECT_EQ(number_of(set, "trials"), -1);
+}
+
+TEST_F(CommandLine, AWrongConditionNamesItsLine) {
+  auto folder = project(R"(run: echo {{x}}
+parameters: {x: [1, 2]}
+sweep:
+  metric: max.height
+  stop_when: "height >== 1"
+)");
+  auto swept = up.cli({"sweep", "-d"}, 60s, folder);
+  EXPECT_EQ(swept.code, 2);
+  EXPECT_THAT(swept.err, HasSubstr("troupe.yaml:5:"));
+  EXPECT_THAT(swept.err, HasSubstr("column 10"));
+  auto option = up.cli({"sweep", "-d", "--stop-when", "height >="}, 60s, folder);
+  EXPECT_THAT(option.err, HasSubstr("--stop-when"));
+}
+
+TEST_F(CommandLine, ACommandTooLongForTheKernelIsRefused) {
+  std::string longest(131'071, 'x');
+  auto folder = project(fmt::format("run: [[\"true\", \"{}x\"]]\n", longest));
+  auto refused = up.cli({"run", "-d"}, 60s, folder);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("128 KiB"));
+  project(fmt::format("run: [[\"true\", \"{}\"]]\n", longest));
+  EXPECT_EQ(up.cli({"run"}, 60s, folder).code, 0);
+}
+
+}  // namespace
+}  // namespace troupe::cluster
