@@ -2,8 +2,8 @@
 // thread; actors reach it through the event relay, it reaches actors through the bridge.
 #pragma once
 
-#include "actors/head/gateway_inbox.hpp"
 #include "actors/head/gateway_service.hpp"
+#include "runtime/cluster/inbox.hpp"
 
 #include <atomic>
 #include <memory>
@@ -21,7 +21,7 @@ class EventRelay {
 
  private:
   friend class Gateway;
-  Inbox inbox_{64};
+  cluster::Inbox inbox_{64};
   std::atomic<uint64_t> last_{0};
   std::atomic<bool> posted_{false};
   GatewayService* service_ = nullptr;  // on the KJ thread alone

@@ -28,7 +28,7 @@ LAYERS = {
 # Foreign headers and the only places that may include them.
 LIBRARIES = [
     (re.compile(r"^caf/"), "CAF", ("runtime/wire/", "runtime/cluster/", "actors/")),
-    (re.compile(r"^(kj|capnp)/|\.capnp\.h$"), "KJ and Cap'n Proto", ("client/", "actors/head/gateway", "storage/")),
+    (re.compile(r"^(kj|capnp)/|\.capnp\.h$"), "KJ and Cap'n Proto", ("client/", "actors/head/gateway", "storage/", "runtime/cluster/")),
     (re.compile(r"^(cuda\w*|nccl|nvml|hwloc)\.h$|^(cuda|hwloc)/"), "CUDA, NCCL, NVML and hwloc", ("gpu/",)),
     (re.compile(r"^lmdb\.h$"), "LMDB", ("storage/",)),
     (re.compile(r"^yaml-cpp/"), "yaml-cpp", ("runtime/config/",)),

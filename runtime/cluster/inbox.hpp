@@ -1,4 +1,4 @@
-// The bridge from actors to the KJ thread: any thread posts and never blocks; closures run on the
+// The way from actors to a KJ thread: any thread posts and never blocks; closures run on the
 // KJ thread in order.
 #pragma once
 
@@ -8,7 +8,7 @@
 #include <functional>
 #include <mutex>
 
-namespace troupe::actors {
+namespace troupe::cluster {
 
 class Inbox {
  public:
@@ -26,4 +26,4 @@ class Inbox {
   kj::Own<kj::CrossThreadPromiseFulfiller<void>> waker_;
 };
 
-}  // namespace troupe::actors
+}  // namespace troupe::cluster

@@ -1,6 +1,6 @@
-#include "actors/head/gateway_inbox.hpp"
+#include "runtime/cluster/inbox.hpp"
 
-namespace troupe::actors {
+namespace troupe::cluster {
 
 bool Inbox::post(std::function<void()> closure) {
   kj::Own<kj::CrossThreadPromiseFulfiller<void>> wake;
@@ -27,4 +27,4 @@ kj::Promise<void> Inbox::run() {
   return kj::evalLater([this] { return run(); });
 }
 
-}  // namespace troupe::actors
+}  // namespace troupe::cluster
