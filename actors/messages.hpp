@@ -129,11 +129,10 @@ using job_actor = caf::typed_actor<
 
 /// Does what blocks on files for one node. Detached.
 using stager_actor = caf::typed_actor<
-    caf::replies_to<stage_atom, JobOrder>::with<std::string>,  // makes its folders and code;
-                                                               // answers the work folder
-    caf::reacts_to<clean_atom, JobKey, bool>,                  // removes work and scratch folders
-    caf::reacts_to<flush_atom>,           // INTERNAL: remove what ended jobs left
-    caf::reacts_to<forget_atom, JobKey>,  // removes the order
+    caf::replies_to<stage_atom, JobOrder>::with<uint32_t>,  // makes its folders and code; answers
+                                                            // the number of its slot
+    caf::reacts_to<clean_atom, JobKey>,                     // it has ended: empties its folders
+    caf::reacts_to<forget_atom, JobKey>,                    // its slot is free for another
     caf::replies_to<log_atom, JobId, uint64_t, uint32_t>::with<LogReply>,
     caf::replies_to<tail_atom, JobId, uint32_t>::with<uint64_t>,
     caf::replies_to<outputs_atom, ExperimentId>::with<std::vector<OutputItem>>,

@@ -241,7 +241,7 @@ Result<void> Up::start_workers() {
     context->registry = registry_;
     context->director = director_;
     context->code = code_;
-    TROUPE_TRY(make_dirs(context->paths.jobs(), 0755));
+    TROUPE_TRY(make_dirs(context->paths.slots(), 0755));
     TROUPE_TRY(make_dirs(context->paths.outputs, 0755));
     TROUPE_TRY(make_dirs(context->paths.no_data(), 0555));
     EmbeddedWorker worker;

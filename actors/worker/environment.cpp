@@ -42,7 +42,7 @@ void add_ranks(std::map<std::string, std::string>& env, const JobOrder& order,
 }  // namespace
 
 std::vector<std::string> job_environment(const WorkerEnvironment& worker, const WorkerPaths& paths,
-                                         const JobOrder& order, uint32_t local_rank,
+                                         const JobOrder& order, uint32_t slot, uint32_t local_rank,
                                          const std::string& resume) {
   const auto& id = order.key.job;
   auto env = worker.base;
@@ -53,16 +53,16 @@ std::vector<std::string> job_environment(const WorkerEnvironment& worker, const 
   for (const auto& [name, value] : order.env) env[name] = value;
   env["TROUPE_JOB"] = to_string(id);
   env["TROUPE_OUTPUT"] = paths.output(id.experiment);
-  env["TROUPE_CHECKPOINTS"] = paths.output(id.experiment) + "/checkpoints";
+  env["TROUPE_CHECKPOINTS"] = paths.checkpoints(id.experiment);
   if (!resume.empty()) env["TROUPE_RESUME"] = resume;
   env["TROUPE_DATA"] = paths.no_data();
-  env["TROUPE_SCRATCH"] = env["TMPDIR"] = paths.scratch(id);
-  env["TROUPE_METRICS"] = paths.metrics(id);
-  env["TROUPE_STOP_FILE"] = paths.stop_file(id);
+  env["TROUPE_SCRATCH"] = env["TMPDIR"] = paths.scratch(slot);
+  env["TROUPE_METRICS"] = paths.metrics(slot);
+  env["TROUPE_STOP_FILE"] = paths.stop_file(slot);
   env["TROUPE_GRACE_S"] =
       fmt::to_string(std::chrono::duration_cast<std::chrono::seconds>(limits::kill_grace).count());
   env["TROUPE_URL"] = worker.url;
-  env["TROUPE_TOKEN_FILE"] = paths.token(id);
+  env["TROUPE_TOKEN_FILE"] = paths.token(slot);
   // An empty list hides all devices: a job that asked for none must not find one.
   env["CUDA_VISIBLE_DEVICES"] = list_text(order.gpus);
   add_ranks(env, order, local_rank);

@@ -17,9 +17,9 @@ struct WorkerEnvironment {
 };
 
 /// "NAME=value" of one process. `local_rank` counts within the job; setup lines run as rank 0
-/// alone. `resume` is the newest complete checkpoint, or empty.
+/// alone. `slot` holds its folders; `resume` is the newest complete checkpoint, or empty.
 std::vector<std::string> job_environment(const WorkerEnvironment& worker, const WorkerPaths& paths,
-                                         const JobOrder& order, uint32_t local_rank,
+                                         const JobOrder& order, uint32_t slot, uint32_t local_rank,
                                          const std::string& resume);
 
 /// The variables of the worker that jobs may see.

@@ -67,8 +67,9 @@ std::optional<std::pair<JobKey, uint32_t>> parse_run_key(std::string_view text) 
 }
 
 job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPeers peers,
-                                                 JobOrder order) {
+                                                 JobOrder order, uint32_t slot) {
   context_ = std::move(context);
+  slot_ = slot;
   peers_ = std::move(peers);
   order_ = std::move(order);
   newest_ = blank(JobStep::preparing);
@@ -109,7 +110,8 @@ void JobState::send(JobUpdate update) {
 void JobState::prepare() {
   self_->request(peers_.stager, stage_timeout, stage_atom_v, order_)
       .then(
-          [this](const std::string&) {
+          [this](uint32_t slot) {
+            slot_ = slot;
             if (stop_wanted_) {
               auto update = blank(JobStep::ended);
               update.stopped = true;
@@ -152,13 +154,12 @@ void JobState::start_phase(uint32_t phase) {
     request.mem = order_.mem;
   }
   // A first attempt has no checkpoint of its own to look for.
-  auto resume = order_.attempt > 1
-                    ? newest_checkpoint(paths.output(order_.key.job.experiment) + "/checkpoints")
-                    : "";
+  auto resume =
+      order_.attempt > 1 ? newest_checkpoint(paths.checkpoints(order_.key.job.experiment)) : "";
   for (uint32_t rank = 0; rank < (what.setup ? 1 : order_.processes); ++rank)
     request.processes.push_back(
-        {what.argv, job_environment(context_->environment, paths, order_, rank, resume),
-         paths.work(order_.key.job)});
+        {what.argv, job_environment(context_->environment, paths, order_, slot_, rank, resume),
+         paths.work(slot_)});
   run_key_ = request.key;
   peers_.launcher->start(std::move(request));
 }
@@ -193,7 +194,6 @@ Error JobState::exit_error(const process::RunStatus& status) const {
 }
 
 void JobState::phase_ended(const process::RunStatus& status) {
-  watch_disk();
   if (!status.log_error.empty())
     log::warning("job", "{}: output was lost: {}", to_string(order_.key.job), status.log_error);
   if (status.stopped) stop_wanted_ = true;  // also by a worker that is gone
@@ -223,7 +223,10 @@ void JobState::phase_ended(const process::RunStatus& status) {
     update.exit_code = exit.code;
     update.signal = exit.signal;
   }
-  if (!good) update.error = exit_error(status);
+  if (!good) {
+    watch_disk();
+    update.error = exit_error(status);
+  }
   update.infrastructure = status.state == process::RunState::ended && status.error.has_value();
   if (!good && update.error.what.empty() && order_.phases[phase_].setup)
     update.error = Error{
@@ -238,8 +241,7 @@ void JobState::stop(Duration grace) {
   if (stage_ == Stage::ended) return;
   stop_wanted_ = true;
   if (stage_ == Stage::running) {
-    if (auto file = open_file(context_->paths.stop_file(order_.key.job), O_WRONLY | O_CREAT, 0644);
-        !file)
+    if (auto file = open_file(context_->paths.stop_file(slot_), O_WRONLY | O_CREAT, 0644); !file)
       log::warning("job", "{}", to_string(file.error()));
     peers_.launcher->stop(run_key_, grace);
   } else if (stage_ == Stage::at_barrier) {
@@ -263,15 +265,15 @@ void JobState::end(JobUpdate update) {
                  "{}: {} lines of its metrics were left out: no JSON, too long, or no number",
                  to_string(order_.key.job), bad_metric_lines_);
   stage_ = Stage::ended;
-  // Before the head hears of it: the folders of the next attempt are made behind this.
-  self_->send(peers_.stager, clean_atom_v, order_.key, stop_wanted_);
   send(std::move(update));
+  self_->send(peers_.stager, clean_atom_v, order_.key);
   self_->send(peers_.node, gone_atom_v, order_.key);
 }
 
 job_actor::behavior_type job_behavior(job_actor::stateful_pointer<JobState> self,
-                                      WorkerContextRef context, JobPeers peers, JobOrder order) {
-  return self->state.make_behavior(std::move(context), std::move(peers), std::move(order));
+                                      WorkerContextRef context, JobPeers peers, JobOrder order,
+                                      uint32_t slot) {
+  return self->state.make_behavior(std::move(context), std::move(peers), std::move(order), slot);
 }
 
 }  // namespace troupe::actors

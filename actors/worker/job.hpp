@@ -22,7 +22,8 @@ class JobState {
  public:
   static inline const char* name = "troupe.job";
   explicit JobState(job_actor::pointer self) : self_{self} {}
-  job_actor::behavior_type make_behavior(WorkerContextRef context, JobPeers peers, JobOrder order);
+  job_actor::behavior_type make_behavior(WorkerContextRef context, JobPeers peers, JobOrder order,
+                                         uint32_t slot);
 
  private:
   enum class Stage { staging, running, at_barrier, ended };
@@ -50,6 +51,7 @@ class JobState {
   WorkerContextRef context_;
   JobPeers peers_;
   JobOrder order_;
+  uint32_t slot_ = 0;  // its folders; known when it is staged
   Stage stage_ = Stage::staging;
   uint32_t phase_ = 0;
   std::string run_key_;  // of the phase that runs
@@ -65,8 +67,10 @@ class JobState {
   uint64_t disk_free_least_ = UINT64_MAX;
 };
 
+/// `slot` has the folders of a job that is adopted; one that begins is given its own.
 job_actor::behavior_type job_behavior(job_actor::stateful_pointer<JobState> self,
-                                      WorkerContextRef context, JobPeers peers, JobOrder order);
+                                      WorkerContextRef context, JobPeers peers, JobOrder order,
+                                      uint32_t slot);
 
 /// The launcher's name of one phase of a job, and back.
 std::string run_key(const JobKey& key, uint32_t phase);

@@ -30,7 +30,7 @@ void JobState::scan_metrics(bool final) {
 }
 
 void JobState::scan_file(bool final) {
-  auto path = context_->paths.metrics(order_.key.job);
+  auto path = context_->paths.metrics(slot_);
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0 || static_cast<uint64_t>(info.st_size) <= file_offset_)
     return;

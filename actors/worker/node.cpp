@@ -26,7 +26,9 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
   context_ = std::move(context);
   auto bytes = random_bytes(sizeof epoch_);
   std::memcpy(&epoch_, bytes.data(), sizeof epoch_);
-  stager_ = self_->spawn<caf::detached + caf::linked>(stager_behavior, context_);
+  stager_ = context_->detach_blocking
+                ? self_->spawn<caf::detached + caf::linked>(stager_behavior, context_)
+                : self_->spawn<caf::linked>(stager_behavior, context_);
   auto me = static_cast<node_actor>(self_);
   process::LauncherEvents events;
   events.connected = [me](std::vector<process::RunStatus> runs) {
@@ -67,15 +69,15 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
         if (key.empty()) return expire_log_waits();
         if (auto run = parse_run_key(key)) wake_log_waits(run->first.job);
       },
-      [this](gone_atom, const JobKey& key) {
-        if (auto* found = job(key)) found->running = false;
-        wake_log_waits(key.job);
-      },
+      [this](gone_atom, const JobKey& key) { gone(key); },
       [this](tick_atom) { tick(); },
       [this](leave_atom) {
         for (auto& [id, entry] : jobs_)
           self_->send_exit(entry.actor, caf::exit_reason::user_shutdown);
+        for (auto& [key, entry] : abandoned_)
+          self_->send_exit(entry.actor, caf::exit_reason::user_shutdown);
         jobs_.clear();
+        abandoned_.clear();
         launcher_.reset();
         self_->quit();
       },
@@ -88,10 +90,10 @@ NodeState::Job* NodeState::job(const JobKey& key) {
   return it != jobs_.end() && it->second.key == key ? &it->second : nullptr;
 }
 
-job_actor NodeState::spawn_job(JobOrder order) {
+job_actor NodeState::spawn_job(JobOrder order, uint32_t slot) {
   JobPeers peers{static_cast<node_actor>(self_), stager_, launcher_};
   auto key = order.key;
-  auto actor = self_->spawn(job_behavior, context_, std::move(peers), std::move(order));
+  auto actor = self_->spawn(job_behavior, context_, std::move(peers), std::move(order), slot);
   jobs_.insert_or_assign(key.job, Job{key, actor, true, {}});
   if (!tick_armed_) arm_tick();
   return actor;
@@ -114,46 +116,62 @@ void NodeState::stop(const JobKey& key, uint32_t grace_ms) {
 void NodeState::forget(const JobKey& key) {
   auto* found = job(key);
   if (found == nullptr) return;
-  if (found->running) {
-    // Whoever says so has given the job up: it ends now, and its launcher record when that is seen.
-    for (const auto& run : found->runs) launcher_->stop(run, Duration{0});
-  }
-  for (const auto& run : found->runs) launcher_->forget(run);
-  self_->send_exit(found->actor, caf::exit_reason::user_shutdown);
+  auto entry = std::move(jobs_.extract(key.job).mapped());
+  if (!entry.running) return drop(key, entry);
+  // Whoever says so has given the job up: it ends now. Its folders are its own until it has.
+  self_->send(entry.actor, stop_atom_v, uint32_t{0});
+  abandoned_.emplace(key, std::move(entry));
+}
+
+void NodeState::drop(const JobKey& key, const Job& entry) {
+  for (const auto& run : entry.runs) launcher_->forget(run);
+  self_->send_exit(entry.actor, caf::exit_reason::user_shutdown);
   self_->send(stager_, forget_atom_v, key);
-  jobs_.erase(key.job);
+}
+
+void NodeState::gone(const JobKey& key) {
+  if (auto* found = job(key)) found->running = false;
+  if (auto entry = abandoned_.extract(key)) drop(key, entry.mapped());
+  wake_log_waits(key.job);
 }
 
 /// The launcher is there and says what it has: the first time that is the way to join the head.
 void NodeState::known(const std::vector<process::RunStatus>& runs) {
   if (joined_) return reconnected(runs);
   if (std::exchange(joining_, true)) return join();
-  std::map<JobKey, process::RunStatus> newest;
+  std::map<JobKey, std::pair<uint32_t, JobOrder>> orders;
+  for (auto& [slot, order] : read_orders(context_->paths)) {
+    auto key = order.key;
+    orders.emplace(key, std::pair{slot, std::move(order)});
+  }
   std::map<JobKey, uint32_t> phases;
   for (const auto& run : runs) {
     auto key = parse_run_key(run.key);
     if (!key) continue;
+    if (!orders.contains(key->first)) {
+      // Without its order nothing can be done for it; the head will see that it is lost.
+      launcher_->stop(run.key, Duration{0});
+      launcher_->forget(run.key);
+      continue;
+    }
     auto [it, fresh] = phases.emplace(key->first, key->second);
     if (!fresh && it->second >= key->second) continue;
     it->second = key->second;
-    newest.insert_or_assign(key->first, run);
+    found_[key->first].run = run;
   }
-  for (auto it = newest.begin(); it != newest.end();) {
-    auto order = read_order(context_->paths.order(it->first.job));
-    if (!order || order->key != it->first) {
-      // Without its order nothing can be done for it; the head will see that it is lost.
-      launcher_->stop(it->second.key, Duration{0});
-      launcher_->forget(it->second.key);
-      it = newest.erase(it);
+  for (auto& [key, order] : orders) {
+    auto found = found_.find(key);
+    if (found == found_.end()) {
+      self_->send(stager_, forget_atom_v, key);
       continue;
     }
-    spawn_job(std::move(*order));
-    ++it;
+    found->second.attempt = order.second.attempt;
+    found->second.gpus = order.second.gpus;
+    spawn_job(std::move(order.second), order.first);
   }
   for (const auto& run : runs)
     if (auto key = parse_run_key(run.key))
       if (auto* found = job(key->first)) found->runs.push_back(run.key);
-  newest_ = std::move(newest);
   join();
 }
 
@@ -166,15 +184,14 @@ void NodeState::join() {
   hello.mem = context_->mem;
   hello.gpus = context_->gpus;
   hello.gpu_type = context_->gpu_type;
-  for (const auto& [key, run] : newest_) {
-    auto order = read_order(context_->paths.order(key.job));
+  for (const auto& [key, found] : found_) {
     JobUpdate update;
     update.key = key;
     update.step = JobStep::running;
-    update.attempt = order ? order->attempt : 1;
-    if (order) update.gpus = order->gpus;
+    update.attempt = found.attempt;
+    update.gpus = found.gpus;
     update.time_us = context_->clock->now().us;
-    update.started_us = run.started.us;
+    update.started_us = found.run.started.us;
     hello.jobs.push_back(std::move(update));
   }
   self_
@@ -196,11 +213,11 @@ void NodeState::join() {
 }
 
 void NodeState::welcomed(const NodeWelcome& welcome) {
+  // Only now: what an adopted job reports must find its experiment.
+  for (const auto& [key, found] : std::exchange(found_, {}))
+    if (auto* entry = job(key)) self_->send(entry->actor, adopt_atom_v, share(found.run));
   for (const auto& key : welcome.stop) forget(key);
   for (const auto& key : welcome.forget) forget(key);
-  // Only now: what an adopted job reports must find its experiment.
-  for (const auto& [key, run] : std::exchange(newest_, {}))
-    if (auto* found = job(key)) self_->send(found->actor, adopt_atom_v, share(run));
 }
 
 void NodeState::reconnected(const std::vector<process::RunStatus>& runs) {
@@ -212,15 +229,19 @@ void NodeState::launched(const RunStatusRef& status) {
   auto run = parse_run_key(status->key);
   if (!run) return;
   auto* found = job(run->first);
+  if (auto abandoned = abandoned_.find(run->first); abandoned != abandoned_.end())
+    found = &abandoned->second;
   if (found == nullptr) {
-    // Of a job that was given up: its record at the launcher goes when it has ended.
-    if (status->state != process::RunState::running) launcher_->forget(status->key);
+    if (status->state == process::RunState::running)
+      launcher_->stop(status->key, Duration{0});
+    else
+      launcher_->forget(status->key);
     return;
   }
   if (found->runs.empty() || found->runs.back() != status->key) found->runs.push_back(status->key);
   // Its job is adopted when the head has answered; it must not be told what was true before.
-  if (auto it = newest_.find(run->first); it != newest_.end() && it->second.key == status->key)
-    it->second = *status;
+  if (auto it = found_.find(run->first); it != found_.end() && it->second.run.key == status->key)
+    it->second.run = *status;
   self_->send(found->actor, launched_atom_v, status);
 }
 

@@ -26,6 +26,12 @@ class NodeState {
     bool running = true;
     std::vector<std::string> runs;  // names of its runs at the launcher
   };
+  /// A job that ran when the worker started, until the head has said whether it wants it.
+  struct Found {
+    process::RunStatus run;  // of its last phase
+    uint32_t attempt = 1;
+    std::vector<uint32_t> gpus;
+  };
   struct LogWait {
     JobId job;
     uint64_t offset = 0;
@@ -35,9 +41,11 @@ class NodeState {
   };
 
   void start(const JobOrder& order);
-  job_actor spawn_job(JobOrder order);
+  job_actor spawn_job(JobOrder order, uint32_t slot = 0);
   void stop(const JobKey& key, uint32_t grace_ms);
   void forget(const JobKey& key);
+  void drop(const JobKey& key, const Job& entry);
+  void gone(const JobKey& key);
   Job* job(const JobKey& key);
 
   void known(const std::vector<process::RunStatus>& runs);
@@ -63,8 +71,9 @@ class NodeState {
   bool joining_ = false;
   bool joined_ = false;
   bool tick_armed_ = false;
-  std::map<JobKey, process::RunStatus> newest_;  // until joined: what runs, by job, its last phase
+  std::map<JobKey, Found> found_;
   std::map<JobId, Job> jobs_;
+  std::map<JobKey, Job> abandoned_;  // given up by the head while they ran; being stopped
   std::vector<LogWait> log_waits_;
 };
 

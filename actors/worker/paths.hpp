@@ -1,9 +1,12 @@
-// Where a worker keeps things. One folder a job below `jobs`, named by experiment and job, so that
-// attempts share logs:
+// Where a worker keeps things. What a job needs while it runs lies in a numbered slot, which later
+// jobs use again; what outlives it lies under its own name:
 //
-//   <dir>/jobs/42.7.worker.0/{order, token, log/, work/, scratch/, metrics.jsonl, stop}
+//   <dir>/slots/3/{order, token, work/, scratch/, metrics.jsonl, stop}
+//   <dir>/logs/42.7.worker.0/         attempts share it; made with the first line
 //   <dir>/no-data/                    the data root of jobs that mount nothing
+//   <dir>/trash/                      on its way out
 //   <outputs>/42.7/{..., checkpoints/}
+//   <outputs>/.spare/<worker>/5/{checkpoints/}   empty ones, for the next job
 #pragma once
 
 #include "runtime/core/ids.hpp"
@@ -15,18 +18,22 @@ namespace troupe::actors {
 struct WorkerPaths {
   std::string dir;
   std::string outputs;
+  bool outputs_are_shared = false;  // with other machines: then nothing below is used again
 
-  std::string jobs() const { return dir + "/jobs"; }
-  std::string job(const JobId& id) const { return jobs() + "/" + to_string(id); }
-  std::string order(const JobId& id) const { return job(id) + "/order"; }
-  std::string log(const JobId& id) const { return job(id) + "/log"; }
-  std::string work(const JobId& id) const { return job(id) + "/work"; }
-  std::string scratch(const JobId& id) const { return job(id) + "/scratch"; }
+  std::string slots() const { return dir + "/slots"; }
+  std::string slot(uint32_t number) const { return slots() + "/" + std::to_string(number); }
+  std::string order(uint32_t number) const { return slot(number) + "/order"; }
+  std::string token(uint32_t number) const { return slot(number) + "/token"; }
+  std::string work(uint32_t number) const { return slot(number) + "/work"; }
+  std::string scratch(uint32_t number) const { return slot(number) + "/scratch"; }
+  std::string metrics(uint32_t number) const { return slot(number) + "/metrics.jsonl"; }
+  std::string stop_file(uint32_t number) const { return slot(number) + "/stop"; }
+  std::string log(const JobId& id) const { return dir + "/logs/" + to_string(id); }
   std::string no_data() const { return dir + "/no-data"; }
-  std::string token(const JobId& id) const { return job(id) + "/token"; }
-  std::string metrics(const JobId& id) const { return job(id) + "/metrics.jsonl"; }
-  std::string stop_file(const JobId& id) const { return job(id) + "/stop"; }
+  std::string trash() const { return dir + "/trash"; }
   std::string output(ExperimentId id) const { return outputs + "/" + to_string(id); }
+  std::string checkpoints(ExperimentId id) const { return output(id) + "/checkpoints"; }
+  std::string spares(const std::string& worker) const { return outputs + "/.spare/" + worker; }
 };
 
 }  // namespace troupe::actors

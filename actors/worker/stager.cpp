@@ -1,112 +1,31 @@
 #include "actors/worker/stager.hpp"
 
-#include "runtime/core/fd.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/process/log_store.hpp"
 #include "storage/code_store.hpp"
 #include "storage/output_tree.hpp"
 
-#include <caf/binary_deserializer.hpp>
-#include <caf/binary_serializer.hpp>
 #include <fmt/format.h>
-
-#include <cerrno>
-#include <dirent.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace troupe::actors {
 
 namespace {
 
 constexpr auto fetch_timeout = std::chrono::seconds{30};
-// ext4 does not reuse an inode for some seconds after its deletion, and looks past each such one
-// whenever it makes a new one: deleting between starts made each start three times as dear.
-constexpr auto sweep_after = std::chrono::seconds{1};
-constexpr size_t litter_max = 20'000;
-
-Result<void> make_dir(const std::string& path, unsigned mode = 0755) {
-  if (::mkdir(path.c_str(), mode) == 0) return ok();
-  if (errno == ENOENT) return make_dirs(path, mode);
-  if (errno == EEXIST) return ok();
-  return errno_error(errno, fmt::format("folder {} could not be made", path));
-}
-
-/// An attempt begins with empty folders, whatever the one before left.
-Result<void> make_fresh_dir(const std::string& path) {
-  if (::mkdir(path.c_str(), 0755) == 0) return ok();
-  if (errno == EEXIST) TROUPE_TRY(remove_tree(path));
-  return make_dir(path);
-}
-
-Result<void> write_small_file(const std::string& path, std::string_view bytes, unsigned mode) {
-  auto file = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, mode);
-  if (!file) return std::move(file).error();
-  return write_all(file->get(), bytes);
-}
-
-bool is_empty_dir(const std::string& path) {
-  auto* dir = ::opendir(path.c_str());
-  if (dir == nullptr) return false;
-  bool empty = true;
-  while (const auto* entry = ::readdir(dir)) {
-    std::string_view file{entry->d_name};
-    empty = empty && (file == "." || file == "..");
-  }
-  ::closedir(dir);
-  return empty;
-}
-
-Result<void> write_order(const std::string& path, const JobOrder& order) {
-  std::vector<char> buffer;
-  caf::binary_serializer sink{nullptr, buffer};
-  if (auto error = sink(order))
-    return Error{Errc::bug, "a job order could not be written",
-                 fmt::format("code {}", error.code()), "please report"};
-  // Neither synced nor renamed into place: it matters only to a restarted worker, which notices
-  // half an order, and a machine that lost power runs no jobs.
-  return write_small_file(path, {buffer.data(), buffer.size()}, 0600);
-}
 
 }  // namespace
 
-Result<JobOrder> read_order(const std::string& path) {
-  auto bytes = read_file(path);
-  if (!bytes) return std::move(bytes).error();
-  JobOrder order;
-  caf::binary_deserializer source{nullptr, bytes->data(), bytes->size()};
-  if (auto error = source(order))
-    return Error{Errc::corrupt, fmt::format("{} could not be read", path),
-                 "it is not a whole job order", "the job is stopped and started afresh"};
-  return order;
-}
-
 stager_actor::behavior_type StagerState::make_behavior(WorkerContextRef context) {
   context_ = std::move(context);
+  slots_ = std::make_unique<JobSlots>(context_->paths, context_->name);
   return {
-      [this](stage_atom, const JobOrder& order) -> caf::result<std::string> {
-        auto work = stage(order);
-        if (!work) return to_caf(work.error());
-        return std::move(*work);
+      [this](stage_atom, const JobOrder& order) -> caf::result<uint32_t> {
+        auto slot = stage(order);
+        if (!slot) return to_caf(slot.error());
+        return *slot;
       },
-      [this](clean_atom, const JobKey& key, bool was_stopped) {
-        sweep_later(context_->paths.work(key.job));
-        sweep_later(context_->paths.scratch(key.job));
-        litter_.push_back(context_->paths.token(key.job));
-        if (was_stopped) litter_.push_back(context_->paths.stop_file(key.job));
-        arm_sweep();
-      },
-      [this](forget_atom, const JobKey& key) {
-        litter_.push_back(context_->paths.order(key.job));
-        arm_sweep();
-      },
-      [this](flush_atom) {
-        sweep_armed_ = false;
-        // Not while jobs are being staged one after the other, unless it has become much.
-        if (std::exchange(staged_since_, false) && litter_.size() < litter_max) return arm_sweep();
-        sweep();
-      },
+      [this](clean_atom, const JobKey& key) { slots_->clean(key); },
+      [this](forget_atom, const JobKey& key) { slots_->release(key); },
       [this](log_atom, const JobId& job, uint64_t offset, uint32_t limit) -> caf::result<LogReply> {
         auto reply = read_log(job, offset, limit);
         if (!reply) return to_caf(reply.error());
@@ -137,55 +56,11 @@ stager_actor::behavior_type StagerState::make_behavior(WorkerContextRef context)
   };
 }
 
-/// What holds data goes at once; what is empty can wait.
-void StagerState::sweep_later(const std::string& dir) {
-  if (is_empty_dir(dir))
-    litter_.push_back(dir);
-  else
-    (void)remove_tree(dir);
-}
-
-void StagerState::arm_sweep() {
-  if (!std::exchange(sweep_armed_, true)) self_->delayed_send(self_, sweep_after, flush_atom_v);
-}
-
-void StagerState::sweep() {
-  for (const auto& path : std::exchange(litter_, {}))
-    if (::unlink(path.c_str()) != 0) ::rmdir(path.c_str());
-}
-
-Result<void> StagerState::make_folders(const JobOrder& order) {
-  const auto& paths = context_->paths;
-  const auto& job = order.key.job;
-  TROUPE_TRY(make_dir(paths.job(job)));
-  TROUPE_TRY(make_fresh_dir(paths.scratch(job)));
-  TROUPE_TRY(make_dir(paths.output(job.experiment)));
-  TROUPE_TRY(make_dir(paths.output(job.experiment) + "/checkpoints"));
-  if (order.attempt > 1) {
-    ::unlink(paths.metrics(job).c_str());
-    ::unlink(paths.stop_file(job).c_str());
-    ::unlink(paths.token(job).c_str());
-  }
-  return ok();
-}
-
-Result<std::string> StagerState::stage(const JobOrder& order) {
-  if (order.attempt > 1)
-    sweep();  // what the attempt before left must not be swept from under this one
-  staged_since_ = true;
-  const auto& paths = context_->paths;
-  const auto& job = order.key.job;
-  TROUPE_TRY(make_folders(order));
-  TROUPE_TRY(write_order(paths.order(job), order));
-  TROUPE_TRY(write_small_file(paths.token(job), order.token, 0400));
-  auto work = paths.work(job);
-  if (order.code_digest.empty()) {
-    TROUPE_TRY(make_fresh_dir(work));
-  } else {
-    TROUPE_TRY(remove_tree(work));
-    TROUPE_TRY(fetch_code(order.code_digest, work));
-  }
-  return work;
+Result<uint32_t> StagerState::stage(const JobOrder& order) {
+  auto slot = slots_->take(order);
+  if (slot && !order.code_digest.empty())
+    TROUPE_TRY(fetch_code(order.code_digest, context_->paths.work(*slot)));
+  return slot;
 }
 
 Result<std::string> StagerState::fetch(bool manifest, const std::string& digest, uint64_t offset) {

@@ -23,7 +23,8 @@ struct WorkerContext {
   uint64_t mem = 0;
   uint32_t gpus = 0;
   std::string gpu_type;
-  bool confine = false;  // jobs get cgroup limits for what they asked for
+  bool confine = false;         // jobs get cgroup limits for what they asked for
+  bool detach_blocking = true;  // false in tests: what blocks runs on the test scheduler too
   WorkerPaths paths;
   WorkerEnvironment environment;
   std::shared_ptr<Clock> clock;

@@ -55,7 +55,7 @@ class Orders : public ::testing::Test {
   std::map<std::string, std::string> environment(size_t job, uint32_t local_rank,
                                                  const std::string& resume = "") {
     WorkerEnvironment worker{{{"PATH", "/bin"}, {"OMP_NUM_THREADS", "99"}}, "http://h:7070"};
-    return variables(job_environment(worker, paths, orders[job], local_rank, resume));
+    return variables(job_environment(worker, paths, orders[job], 3, local_rank, resume));
   }
 
   ExperimentRecord record = gang_record();
@@ -136,13 +136,13 @@ TEST_F(Orders, GiveEachProcessTheContractsVariables) {
   EXPECT_EQ(env["TROUPE_OUTPUT"], "/outputs/42.7");
   EXPECT_EQ(env["TROUPE_CHECKPOINTS"], "/outputs/42.7/checkpoints");
   EXPECT_EQ(env["TROUPE_RESUME"], "/outputs/42.7/checkpoints/3");
-  EXPECT_EQ(env["TROUPE_SCRATCH"], paths.scratch(orders[1].key.job));
+  EXPECT_EQ(env["TROUPE_SCRATCH"], paths.scratch(3));
   EXPECT_EQ(env["TMPDIR"], env["TROUPE_SCRATCH"]);
-  EXPECT_EQ(env["TROUPE_METRICS"], paths.metrics(orders[1].key.job));
-  EXPECT_EQ(env["TROUPE_STOP_FILE"], paths.stop_file(orders[1].key.job));
+  EXPECT_EQ(env["TROUPE_METRICS"], paths.metrics(3));
+  EXPECT_EQ(env["TROUPE_STOP_FILE"], paths.stop_file(3));
   EXPECT_EQ(env["TROUPE_GRACE_S"], "10");
   EXPECT_EQ(env["TROUPE_URL"], "http://h:7070");
-  EXPECT_EQ(env["TROUPE_TOKEN_FILE"], paths.token(orders[1].key.job));
+  EXPECT_EQ(env["TROUPE_TOKEN_FILE"], paths.token(3));
   EXPECT_TRUE(env.contains("TROUPE_DATA"));
   EXPECT_EQ(env["TROUPE_NODES"], "2");
   EXPECT_EQ(env["TROUPE_NODE_RANK"], "1");
@@ -181,7 +181,7 @@ TEST(Environment, OfASingleExperimentHidesDevicesAndNamesNoSet) {
   life.place(places_on({"a"}), 1, t0);
   auto orders = orders_of(life.record(), "t", t0);
   ASSERT_TRUE(orders);
-  auto env = variables(job_environment({}, {"/w", "/o"}, orders->front(), 0, ""));
+  auto env = variables(job_environment({}, {"/w", "/o", false}, orders->front(), 0, 0, ""));
   EXPECT_EQ(env.at("CUDA_VISIBLE_DEVICES"), "") << "it asked for none";
   EXPECT_EQ(env.at("OMP_NUM_THREADS"), "1");
   EXPECT_FALSE(env.contains("TROUPE_SET"));
@@ -195,7 +195,7 @@ TEST(Environment, OwnNamesCannotBeOverwrittenByASpec) {
   life.place(places_on({"a"}), 1, t0);
   auto orders = orders_of(life.record(), "t", t0);
   ASSERT_TRUE(orders);
-  auto env = variables(job_environment({}, {"/w", "/o"}, orders->front(), 0, ""));
+  auto env = variables(job_environment({}, {"/w", "/o", false}, orders->front(), 0, 0, ""));
   EXPECT_EQ(env.at("RANK"), "0");
   EXPECT_EQ(env.at("TROUPE_OUTPUT"), "/o/42");
   EXPECT_EQ(env.at("OMP_NUM_THREADS"), "3") << "advice only";

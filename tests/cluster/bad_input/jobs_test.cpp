@@ -62,7 +62,7 @@ TEST_F(BadInput, AFloodOfLogIsBoundedAndHurtsNobody) {
   EXPECT_EQ(up_.await_end(flood, 170s), "FINISHED");
   write(up_.path("over"), "");
   EXPECT_EQ(up_.await_end(neighbour), "FINISHED");
-  auto log = fmt::format("{}/workers/0/jobs/{}.worker.0/log", up_.dir(), flood);
+  auto log = fmt::format("{}/workers/0/logs/{}.worker.0", up_.dir(), flood);
   EXPECT_LE(bytes_on_disk(log), 72u << 20);
   EXPECT_GE(bytes_on_disk(log), 32u << 20);
   auto text = up_.cli({"logs", flood}, 170s);

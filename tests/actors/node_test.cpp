@@ -1,0 +1,250 @@
+// The node on the test scheduler: real folders, a launcher without processes, a registry that only
+// remembers.
+#include "actors/worker/node.hpp"
+
+#include "runtime/process/fake_launcher.hpp"
+#include "tests/actors/head_fixture.hpp"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+namespace troupe::actors {
+namespace {
+
+using process::FakeLauncher;
+using process::RunState;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+/// What the head was told, and what it answers.
+struct HeadProbe {
+  std::vector<NodeHello> hellos;
+  std::vector<JobUpdate> updates;
+  NodeWelcome welcome;
+};
+
+registry_actor::behavior_type probe_registry(registry_actor::pointer,
+                                             std::shared_ptr<HeadProbe> probe) {
+  return {
+      [probe](hello_atom, const NodeHello& hello, const node_actor&) {
+        probe->hellos.push_back(hello);
+        return probe->welcome;
+      },
+      [](find_atom, const std::string&) -> caf::result<node_actor> { return caf::sec::none; },
+      [](nodes_atom) { return NodeViewsRef{}; },
+      [](sync_atom) { return true; },
+      [](recovery_atom) {},
+      [](leave_atom, const std::string&) {},
+      [](status_atom) { return std::string{"probe"}; },
+  };
+}
+
+director_actor::behavior_type probe_director(director_actor::pointer,
+                                             std::shared_ptr<HeadProbe> probe) {
+  return {
+      [](submit_atom, const SubmitRef&) { return SubmittedRef{}; },
+      [](kill_atom, const std::string&, ExperimentId) { return false; },
+      [](member_atom, const RecordRef&) {},
+      [](placed_atom, const PlacementRef&) {},
+      [probe](update_atom, const JobUpdate& update) { probe->updates.push_back(update); },
+      [](metrics_atom, const MetricBatch&) {},
+      [](hello_atom, const NodeHello&, const node_actor&) { return NodeWelcome{}; },
+      [](recovery_atom) {},
+      [](lost_atom, const std::string&) {},
+      [](ended_atom, const RecordRef&) {},
+      [](requeue_atom, const RecordRef&) {},
+      [](set_ended_atom, uint64_t) {},
+      [](pending_atom, ExperimentId, int64_t) {},
+      [](why_atom, ExperimentId) { return WaitingRef{}; },
+      [](drain_atom, const std::string&) { return uint64_t{0}; },
+      [](status_atom) { return std::string{"probe"}; },
+  };
+}
+
+class Node : public ActorTest {
+ protected:
+  void SetUp() override {
+    registry = sys.spawn(probe_registry, head);
+    director = sys.spawn(probe_director, head);
+    auto made = std::make_shared<WorkerContext>();
+    made->name = "a";
+    made->detach_blocking = false;
+    made->paths = WorkerPaths{dir.path() + "/w", dir.path() + "/outputs", false};
+    made->clock = clock;
+    made->registry = registry;
+    made->director = director;
+    // The launcher outlives the worker: the second node of a test finds the first one's.
+    made->make_launcher = [this](process::LauncherEvents fresh) {
+      events = std::move(fresh);
+      return launcher;
+    };
+    process::LauncherEvents relay;
+    relay.started = [this](const process::RunStatus& status) { events.started(status); };
+    relay.ended = [this](const process::RunStatus& status) { events.ended(status); };
+    launcher = std::make_shared<FakeLauncher>(std::move(relay), *clock);
+    context = made;
+    ASSERT_TRUE(make_dirs(context->paths.outputs, 0755));
+  }
+  void TearDown() override {
+    leave();
+    end(registry);
+    end(director);
+    context.reset();
+  }
+  /// A worker that finds these runs at its launcher.
+  void start(std::vector<process::RunStatus> runs = {}) {
+    node = sys.spawn(node_behavior, context);
+    run();
+    events.connected(std::move(runs));
+    run();
+  }
+  /// The worker's process is gone; the launcher and its runs are not.
+  void leave() {
+    if (!node) return;
+    caf::anon_send(node, leave_atom_v);
+    run();
+    end(node);
+  }
+  JobOrder order(uint64_t epoch, uint32_t attempt = 1) const {
+    JobOrder made;
+    made.key = JobKey{JobId{{42, 0}, "worker", 0}, epoch};
+    made.phases = {{{"train"}, false}};
+    made.attempt = attempt;
+    made.gpus = {3};
+    return made;
+  }
+  void tell(const JobOrder& which) {
+    caf::anon_send(node, start_atom_v, which);
+    run();
+  }
+  void forget(const JobKey& key) {
+    caf::anon_send(node, forget_atom_v, key);
+    run();
+  }
+  process::RunStatus status(RunState state) const {
+    process::RunStatus made;
+    made.key = "42.worker.0/7/0";
+    made.state = state;
+    made.started = t0;
+    if (state == RunState::ended) {
+      made.exits = {{0, 0, t0}};
+      made.ended = t0;
+    }
+    return made;
+  }
+
+  std::shared_ptr<HeadProbe> head = std::make_shared<HeadProbe>();
+  registry_actor registry;
+  director_actor director;
+  node_actor node;
+  WorkerContextRef context;
+  process::LauncherEvents events;
+  std::shared_ptr<FakeLauncher> launcher;
+};
+
+TEST_F(Node, StartsAJobOnceHoweverOftenItIsTold) {
+  start();
+  ASSERT_THAT(head->hellos, SizeIs(1));
+  EXPECT_THAT(head->hellos[0].jobs, IsEmpty());
+  tell(order(7));
+  tell(order(7));
+  EXPECT_THAT(launcher->started, SizeIs(1));
+}
+
+TEST_F(Node, ReportsWhatItFoundRunningAndAdoptsIt) {
+  start();
+  tell(order(7, 2));
+  leave();
+  start({status(RunState::running)});
+  ASSERT_THAT(head->hellos, SizeIs(2));
+  ASSERT_THAT(head->hellos[1].jobs, SizeIs(1));
+  EXPECT_EQ(head->hellos[1].jobs[0].key, order(7).key);
+  EXPECT_EQ(head->hellos[1].jobs[0].attempt, 2u);
+  EXPECT_THAT(head->hellos[1].jobs[0].gpus, ElementsAre(3u));
+  launcher->end("42.worker.0/7/0", 5);
+  run();
+  EXPECT_EQ(head->updates.back().step, JobStep::ended);
+  EXPECT_EQ(head->updates.back().exit_code, 5);
+}
+
+TEST_F(Node, GivesUpWhatTheHeadDoesNotWantBack) {
+  start();
+  tell(order(7));
+  leave();
+  head->welcome.stop = {order(7).key};
+  start({status(RunState::running)});
+  ASSERT_THAT(launcher->stopped, SizeIs(1));
+  EXPECT_EQ(launcher->stopped[0].second, seconds{0});
+  EXPECT_THAT(launcher->forgotten, ElementsAre("42.worker.0/7/0"));
+}
+
+TEST_F(Node, KeepsTheFoldersOfAJobThatWasGivenUpUntilItIsDead) {
+  launcher->script({RunState::running, 0, {}, true});
+  start();
+  tell(order(7));
+  auto work = launcher->started.at(0).processes.at(0).cwd;
+  forget(order(7).key);
+  ASSERT_THAT(launcher->stopped, SizeIs(1));
+  EXPECT_THAT(launcher->forgotten, IsEmpty());
+  tell(order(8, 2));
+  ASSERT_THAT(launcher->started, SizeIs(2));
+  EXPECT_NE(launcher->started[1].processes.at(0).cwd, work);
+  launcher->end("42.worker.0/7/0", 0, 9);
+  run();
+  EXPECT_THAT(launcher->forgotten, ElementsAre("42.worker.0/7/0"));
+  auto other = order(9);
+  other.key.job.experiment = {43, 0};
+  tell(other);
+  EXPECT_EQ(launcher->started.at(2).processes.at(0).cwd, work);
+}
+
+TEST_F(Node, EndsAJobThatIsGivenUpWhileItsFoldersAreMade) {
+  start();
+  caf::anon_send(node, start_atom_v, order(7));
+  caf::anon_send(node, forget_atom_v, order(7).key);
+  run();
+  EXPECT_THAT(launcher->started, IsEmpty());
+  auto other = order(9);
+  other.key.job.experiment = {43, 0};
+  tell(other);
+  EXPECT_EQ(launcher->started.at(0).processes.at(0).cwd, context->paths.work(0));
+}
+
+TEST_F(Node, StopsARunWhoseOrderIsLost) {
+  start({status(RunState::running)});
+  EXPECT_THAT(launcher->stopped, SizeIs(1));
+  EXPECT_THAT(head->hellos.at(0).jobs, IsEmpty());
+}
+
+TEST_F(Node, StopsARunThatNobodyKnows) {
+  start();
+  events.started(status(RunState::running));
+  run();
+  ASSERT_THAT(launcher->stopped, SizeIs(1));
+  EXPECT_EQ(launcher->stopped[0].first, "42.worker.0/7/0");
+}
+
+TEST_F(Node, FreesTheSlotsOfOrdersThatNothingRunsFor) {
+  start();
+  tell(order(7));
+  launcher->end("42.worker.0/7/0", 0);
+  run();
+  leave();
+  start();
+  auto other = order(9);
+  other.key.job.experiment = {43, 0};
+  tell(other);
+  EXPECT_EQ(launcher->started.back().processes.at(0).cwd, context->paths.work(0));
+}
+
+TEST_F(Node, IgnoresAnOrderOfAHeadThatHasBeenReplaced) {
+  start();
+  tell(order(8));
+  tell(order(7));
+  EXPECT_THAT(launcher->started, SizeIs(1));
+}
+
+}  // namespace
+}  // namespace troupe::actors
