@@ -22,6 +22,9 @@ constexpr uint64_t listener_id = 1, signals_id = 2, client_id = 3;
 constexpr size_t out_bytes_max = 64u << 20;
 constexpr size_t read_turn_bytes = 1u << 20;
 constexpr size_t snapshot_runs = 256;  // in one frame: below a megabyte with any error texts
+/// A run is in the snapshot as running once its command runs, which takes microseconds. A file
+/// system that answers no more must not keep the client from all other runs.
+constexpr auto snapshot_patience = std::chrono::seconds{1};
 
 Result<sockaddr_un> address_in(int dir) {
   sockaddr_un address{};
@@ -99,6 +102,7 @@ int LauncherServer::run() {
   epoll_event events[256];
   while (true) {
     auto wait = timeout();
+    send_snapshot();
     flush();
     if (may_end()) return 0;
     auto count = ::epoll_wait(epoll_.get(), events, std::size(events), wait);
@@ -114,7 +118,7 @@ int LauncherServer::run() {
           if (client_) read_client();
           break;
         default:
-          runs_->read_output(id);
+          runs_->ready(id);
       }
     }
   }
@@ -124,7 +128,7 @@ int LauncherServer::run() {
 int LauncherServer::timeout() {
   auto wait = runs_->tick();
   // Twice a second is enough to notice that there is nothing left to be here for.
-  if (!client_) wait = wait < 0 ? 500 : std::min(wait, 500);
+  if (!client_ || snapshot_by_) wait = wait < 0 ? 500 : std::min(wait, 500);
   return wait;
 }
 
@@ -161,6 +165,14 @@ void LauncherServer::accept_client() {
   out_.clear();
   writable_watched_ = false;
   watch(client_.get(), client_id, EPOLLIN, EPOLL_CTL_ADD);
+  snapshot_by_ = std::chrono::steady_clock::now() + snapshot_patience;
+}
+
+/// Nothing is sent to a client before: what happens meanwhile is in it.
+void LauncherServer::send_snapshot() {
+  if (!snapshot_by_ || !client_) return;
+  if (runs_->starting() && std::chrono::steady_clock::now() < *snapshot_by_) return;
+  snapshot_by_.reset();
   auto all = runs_->snapshot();
   size_t at = 0;
   do {
@@ -175,6 +187,8 @@ void LauncherServer::accept_client() {
 
 void LauncherServer::drop_client(const std::string& why) {
   log::info("launcher", "the client is gone: {}", why);
+  // Said aloud: a child that has not called exec yet may hold a copy of it.
+  ::shutdown(client_.get(), SHUT_RDWR);
   client_.reset();
   out_.clear();
 }

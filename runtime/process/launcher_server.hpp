@@ -8,6 +8,7 @@
 #include "runtime/process/run_manager.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace troupe::process {
@@ -29,7 +30,10 @@ class LauncherServer {
   void read_client();
   void handle(const Frame& frame);
   void shut_down(bool force);
-  void send(std::string bytes) { out_.append(bytes); }
+  void send_snapshot();
+  void send(const std::string& bytes) {
+    if (!snapshot_by_) out_.append(bytes);
+  }
   void flush();
   void read_signals();
   int timeout();
@@ -44,6 +48,7 @@ class LauncherServer {
   FrameSplitter frames_;
   std::string out_;
   bool writable_watched_ = false;
+  std::optional<Time> snapshot_by_;  // what a new client is owed first, at the latest then
   std::unique_ptr<RunManager> runs_;
   bool ending_ = false;
   Time idle_since_;

@@ -3,7 +3,6 @@
 #include "runtime/core/digest.hpp"
 #include "runtime/core/log.hpp"
 #include "runtime/process/protocol.hpp"
-#include "runtime/process/spawn.hpp"
 
 #include <fmt/format.h>
 
@@ -35,9 +34,9 @@ RunManager::RunManager(Journal journal, std::string name, int epoll, uint64_t op
     : journal_{std::move(journal)},
       name_{std::move(name)},
       epoll_{epoll},
-      open_files_max_{open_files_max},
       events_{std::move(events)},
-      confinement_{probe_confinement()} {
+      confinement_{probe_confinement()},
+      spawner_{open_files_max} {
   buffer_.resize(64u << 10);  // as much as a pipe holds
   if (auto fd = open_file("/dev/null", O_RDONLY); fd) null_ = std::move(*fd);
   recover();
@@ -96,6 +95,8 @@ void RunManager::start(RunRequest request) {
   auto known = journal_.runs().find(request.key);
   if (known != journal_.runs().end()) {
     auto& status = known->second.status;
+    auto run = live_.find(request.key);
+    if (run != live_.end() && run->second->starting > 0) return;  // will be told
     (status.state == RunState::running ? events_.started : events_.ended)(status);
     return;
   }
@@ -116,38 +117,33 @@ void RunManager::start(RunRequest request) {
   run->log = writer_for(request.log_dir, request.log_bytes_max);
   run->status.exits.resize(request.processes.size());
   JournalRun entry;
-  auto spawned = spawn_ranks(*run, request, entry);
+  auto good = spawn_ranks(*run, request, entry);
   entry.log_dir = request.log_dir;
   entry.status = run->status;
-  if (spawned) spawned = journal_.started(entry);
-  if (!spawned) {
+  if (good) good = journal_.started(entry);
+  if (!good) {
     if (run->alive_count == 0) {
       for (auto id : run->pipes) pipes_.erase(id);
-      return refuse(request.key, spawned.error());
+      return refuse(request.key, good.error());
     }
     journal_.runs()[request.key] = entry;
-    run->status.error = spawned.error();
+    run->status.error = good.error();
   }
   auto& kept = *run;
   live_[request.key] = std::move(run);
-  if (!spawned) {
-    kill_ranks(kept);
-  } else {
-    if ((kept.cpus > 0 && confinement_.cpu()) || (kept.mem > 0 && confinement_.memory())) {
-      kept.limit_at = std::chrono::steady_clock::now() + limit_after;
-      wake_at(kept.limit_at);
-    }
-    events_.started(kept.status);
-  }
+  if (!good) kill_ranks(kept);
+  std::vector<uint64_t> settled;
+  for (auto& [id, starting] : starting_)
+    if (starting.spawn.fd() < 0) settled.push_back(id);
+  for (auto id : settled) spawned(id);
 }
 
-Result<void> RunManager::spawn_ranks(Run& run, const RunRequest& request, JournalRun& entry) {
+Result<void> RunManager::spawn_ranks(Run& run, RunRequest& request, JournalRun& entry) {
   for (size_t rank = 0; rank < request.processes.size(); ++rank) {
     SpawnPlan plan;
-    plan.process = &request.processes[rank];
+    plan.process = std::move(request.processes[rank]);
     plan.marker = run.marker;
     plan.input = null_.get();
-    plan.open_files_max = open_files_max_;
     UniqueFd ends[2];
     for (int stream = 0; stream < 2; ++stream) {
       int fds[2];
@@ -156,29 +152,63 @@ Result<void> RunManager::spawn_ranks(Run& run, const RunRequest& request, Journa
                            "too many processes for the launcher's file limit (ulimit -n)?");
       ends[stream].reset(fds[1]);
       ::fcntl(fds[0], F_SETFL, O_NONBLOCK);
-      auto id = next_pipe_++;
+      auto id = next_id_++;
       pipes_.emplace(id, Pipe{UniqueFd{fds[0]},
                               LineSplitter{static_cast<uint32_t>(rank), stream == 0 ? 'o' : 'e'},
                               &run, never});
       run.pipes.push_back(id);
-      epoll_event event{};
-      event.events = EPOLLIN;
-      event.data.u64 = id;
-      if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fds[0], &event) != 0)
-        return errno_error(errno, fmt::format("run {} not started", request.key));
+      TROUPE_TRY(watch(fds[0], id, request.key));
     }
     plan.output = ends[0].get();
     plan.error = ends[1].get();
     auto before = boot_ticks();
-    auto pid = spawn_process(plan);
-    if (!pid) return std::move(pid).error();
-    entry.processes.push_back({*pid, before, boot_ticks()});
-    run.status.pids.push_back(*pid);
+    auto spawn = spawner_.begin(std::move(plan));
+    if (!spawn) return std::move(spawn).error();
+    auto pid = spawn->pid();
+    auto id = next_id_++;
+    auto watched = spawn->fd() < 0 ? ok() : watch(spawn->fd(), id, request.key);
+    entry.processes.push_back({pid, before, boot_ticks()});
+    run.status.pids.push_back(pid);
     run.alive.push_back(true);
     ++run.alive_count;
-    ranks_[*pid] = {&run, rank};
+    ++run.starting;
+    ranks_[pid] = {&run, rank, id};
+    starting_.emplace(id, Starting{std::move(*spawn), &run});
+    TROUPE_TRY(std::move(watched));
   }
   return ok();
+}
+
+Result<void> RunManager::watch(int fd, uint64_t id, const std::string& key) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = id;
+  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0)
+    return errno_error(errno, fmt::format("run {} not started", key));
+  return ok();
+}
+
+/// A child has left our memory: its command runs, or it could not be run.
+void RunManager::spawned(uint64_t id) {
+  auto found = starting_.find(id);
+  if (found == starting_.end()) return;
+  auto& run = *found->second.run;
+  auto failure = spawner_.finish(std::move(found->second.spawn));
+  starting_.erase(found);
+  --run.starting;
+  if (failure && !run.status.error) {
+    run.status.error = std::move(failure);
+    kill_ranks(run);
+  }
+  if (run.starting == 0 && !run.status.error) begun(run);
+}
+
+void RunManager::begun(Run& run) {
+  if ((run.cpus > 0 && confinement_.cpu()) || (run.mem > 0 && confinement_.memory())) {
+    run.limit_at = std::chrono::steady_clock::now() + limit_after;
+    wake_at(run.limit_at);
+  }
+  events_.started(run.status);
 }
 
 std::shared_ptr<LogWriter> RunManager::writer_for(const std::string& dir, uint64_t bytes_max) {
@@ -201,14 +231,19 @@ void RunManager::end_softly(Run& run, Duration grace) {
   if (grace <= Duration{0}) return kill_ranks(run);
   wake_at(run.kill_at);
   if (std::exchange(run.terminated, true)) return;
-  for (size_t rank = 0; rank < run.alive.size(); ++rank)
-    if (run.alive[rank]) ::kill(-run.status.pids[rank], SIGTERM);
+  signal_ranks(run, SIGTERM);
 }
 
 /// A rank leads a group of its own, whose number nobody else can get before we reaped the rank.
-void RunManager::kill_ranks(Run& run) {
+/// Only in its first microseconds it has none yet; then it is alone.
+void RunManager::signal_ranks(const Run& run, int signal) {
   for (size_t rank = 0; rank < run.alive.size(); ++rank)
-    if (run.alive[rank]) ::kill(-run.status.pids[rank], SIGKILL);
+    if (run.alive[rank] && ::kill(-run.status.pids[rank], signal) != 0)
+      ::kill(run.status.pids[rank], signal);
+}
+
+void RunManager::kill_ranks(Run& run) {
+  signal_ranks(run, SIGKILL);
   if (run.limits) run.limits->kill_all();
   run.kill_at = std::chrono::steady_clock::now() + 200ms;  // until they are gone
   wake_at(run.kill_at);
@@ -236,8 +271,9 @@ void RunManager::reap() {
     auto found = ranks_.find(info.si_pid);
     if (found != ranks_.end()) {
       ::kill(-info.si_pid, SIGKILL);
-      auto [run, rank] = found->second;
+      auto [run, rank, spawn] = found->second;
       ranks_.erase(found);
+      spawned(spawn);  // where its end is known before its beginning
       rank_ended(*run, rank, info.si_code, info.si_status);
       if (run->alive_count == 0) touched.push_back(run->status.key);
     } else {
@@ -319,6 +355,11 @@ void RunManager::finish(Run& run) {
     run.limits.reset();
   }
   status.state = status.error ? RunState::not_started : RunState::ended;
+  if (status.error) {
+    // What ranks of a run that never was ended with is our doing, and says nothing.
+    status.exits.clear();
+    status.first_failed = -1;
+  }
   status.pids.clear();
   status.ended = clock_.now();
   status.log_bytes = run.log->end();

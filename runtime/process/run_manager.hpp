@@ -4,6 +4,9 @@
 //
 //   start -> [spawn] -> live --all ranks exited--> sweep leftovers --none left--> ended
 //                         | stop, or one rank failed: SIGTERM, after the grace SIGKILL
+//
+// A run is in the journal, can be stopped and is swept as soon as its processes exist; it is told
+// as started when all of them have called exec, and as not started when one could not.
 #pragma once
 
 #include "runtime/process/confinement.hpp"
@@ -12,6 +15,7 @@
 #include "runtime/process/line_splitter.hpp"
 #include "runtime/process/log_store.hpp"
 #include "runtime/process/process_tree.hpp"
+#include "runtime/process/spawn.hpp"
 
 #include <chrono>
 #include <functional>
@@ -44,12 +48,14 @@ class RunManager {
 
   /// SIGCHLD came.
   void reap();
-  /// The pipe of this number can be read.
-  void read_output(uint64_t id);
+  /// The descriptor of this number is ready.
+  void ready(uint64_t id);
   /// Does what is due; then tells in how many milliseconds to come back, -1 for never.
   int tick();
 
   size_t live() const { return live_.size(); }
+  /// Whether a process has not shown yet that its command can be run.
+  bool starting() const { return !starting_.empty(); }
   std::vector<RunStatus> snapshot();
 
  private:
@@ -61,6 +67,7 @@ class RunManager {
     std::string marker;
     std::vector<bool> alive;  // by rank
     size_t alive_count = 0;
+    size_t starting = 0;  // of these, not known to have called exec
     std::shared_ptr<LogWriter> log;
     std::string log_dir;
     std::vector<uint64_t> pipes;
@@ -78,12 +85,25 @@ class RunManager {
     Run* run;
     Time part_at = never;  // when to show a line that did not end
   };
+  struct Rank {
+    Run* run;
+    size_t number;
+    uint64_t spawn;  // its number in `starting_`
+  };
+  struct Starting {
+    Spawn spawn;
+    Run* run;
+  };
 
   void recover();
-  Result<void> spawn_ranks(Run& run, const RunRequest& request, JournalRun& entry);
+  Result<void> spawn_ranks(Run& run, RunRequest& request, JournalRun& entry);
+  Result<void> watch(int fd, uint64_t id, const std::string& key);
+  void spawned(uint64_t id);
+  void begun(Run& run);
   void refuse(const std::string& key, Error error);
   void rank_ended(Run& run, size_t rank, int code, int status);
   void end_softly(Run& run, Duration grace);
+  static void signal_ranks(const Run& run, int signal);
   void kill_ranks(Run& run);
   void settle(Run& run);
   std::vector<pid_t> leftovers(const Run& run);
@@ -97,21 +117,22 @@ class RunManager {
   Journal journal_;
   std::string name_;
   int epoll_;
-  uint64_t open_files_max_;
   RunEvents events_;
   SystemClock clock_;
   Orphans orphans_;
   Confinement confinement_;
+  Spawner spawner_;
   UniqueFd null_;
   std::unordered_map<std::string, std::unique_ptr<Run>> live_;
-  std::unordered_map<pid_t, std::pair<Run*, size_t>> ranks_;
+  std::unordered_map<pid_t, Rank> ranks_;
+  std::unordered_map<uint64_t, Starting> starting_;
   std::unordered_map<uint64_t, Pipe> pipes_;
   std::unordered_map<std::string, std::weak_ptr<LogWriter>> writers_;
   std::unordered_map<pid_t, uint64_t>
       strays_;           // orphans of unknown run: newest run when first seen
   std::string records_;  // being collected for one append
   std::string buffer_;
-  uint64_t next_pipe_ = first_id;
+  uint64_t next_id_ = first_id;
   uint64_t next_run_ = 1;
   Time wake_ = never;
 };

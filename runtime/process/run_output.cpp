@@ -67,9 +67,10 @@ bool RunManager::drain(Pipe& pipe, size_t bytes_max) {
   return ended || all;
 }
 
-void RunManager::read_output(uint64_t id) {
+void RunManager::ready(uint64_t id) {
   auto pipe = pipes_.find(id);  // may be closed since the kernel told us
-  if (pipe != pipes_.end() && drain(pipe->second, turn_bytes)) close_pipe(id);
+  if (pipe == pipes_.end()) return spawned(id);
+  if (drain(pipe->second, turn_bytes)) close_pipe(id);
 }
 
 void RunManager::close_pipe(uint64_t id) {

@@ -1,16 +1,18 @@
 #include "runtime/process/spawn.hpp"
 
+#include "runtime/process/raw_syscall.hpp"
+
 #include <fmt/format.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
+#include <fcntl.h>
 #include <sched.h>
 #include <string_view>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace troupe::process {
@@ -18,51 +20,61 @@ namespace {
 
 enum class Step : int { none, folder, exec };
 
+/// What a child reads, and the two words it writes.
 struct Child {
   char* const* argv;
   char* const* env;
   const char* const* candidates;  // paths to try, ends with nullptr
   const char* cwd;                // may be nullptr
   int input, output, error;
+  int left;  // closes when it has left; -1: the parent waits by itself
   pid_t parent;
   rlimit open_files;
   Step failed = Step::none;
   int number = 0;
 };
 
-/// Raw system calls only: this runs in the launcher's memory, on a stack of its own, and nothing of
-/// the launcher may change but `child`. Sanitizers would trip over the borrowed stack.
-__attribute__((no_sanitize("address", "undefined"))) int child_main(void* argument) {
+constexpr int first_free_fd = 3;  // behind the three streams
+
+/// Runs in the launcher's memory, beside the launcher, on a stack of its own: bare system calls
+/// only, and nothing may be written but `child`.
+__attribute__((no_sanitize("address", "undefined", "thread"))) int child_main(void* argument) {
   auto& child = *static_cast<Child*>(argument);
-  ::syscall(SYS_setsid);
-  ::syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  if (::syscall(SYS_getppid) != child.parent) ::syscall(SYS_exit_group, 127);  // died before that
-  auto fail = [&](Step step) {
+  auto fail = [&](Step step, long number) {
     child.failed = step;
-    child.number = errno;
-    ::syscall(SYS_exit_group, 127);
+    child.number = static_cast<int>(-number);
+    raw_syscall(SYS_exit_group, 127);
   };
-  ::syscall(SYS_dup3, child.input, 0, 0);
-  ::syscall(SYS_dup3, child.output, 1, 0);
-  ::syscall(SYS_dup3, child.error, 2, 0);
-  if (child.cwd != nullptr && ::syscall(SYS_chdir, child.cwd) != 0) fail(Step::folder);
+  raw_syscall(SYS_setsid);
+  raw_syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  if (raw_syscall(SYS_getppid) != child.parent)
+    raw_syscall(SYS_exit_group, 127);  // it died before that
+  raw_syscall(SYS_dup3, child.input, 0, 0);
+  raw_syscall(SYS_dup3, child.output, 1, 0);
+  raw_syscall(SYS_dup3, child.error, 2, 0);
+  // Copies of the launcher's descriptors: an exec that takes long must not keep them open.
+  if (child.left >= 0) {
+    raw_syscall(SYS_dup3, child.left, first_free_fd, O_CLOEXEC);
+    raw_syscall(SYS_close_range, first_free_fd + 1, ~0u, 0);
+  }
+  if (child.cwd != nullptr)
+    if (auto entered = raw_syscall(SYS_chdir, child.cwd); entered < 0) fail(Step::folder, entered);
   if (child.open_files.rlim_max != 0)
-    ::syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &child.open_files, nullptr);
+    raw_syscall(SYS_prlimit64, 0, static_cast<int>(RLIMIT_NOFILE), &child.open_files, nullptr);
   uint64_t no_signals = 0;
-  ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, nullptr, sizeof no_signals);
-  int worst = ENOENT;
+  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, nullptr, sizeof no_signals);
+  long worst = -ENOENT;
   for (auto* path = child.candidates; *path != nullptr; ++path) {
-    ::syscall(SYS_execve, *path, child.argv, child.env);
+    auto number = raw_syscall(SYS_execve, *path, child.argv, child.env);
     // As a shell looks: a file that may not be run hides no later one that may.
-    if (errno == EACCES) {
-      worst = EACCES;
-    } else if (errno != ENOENT && errno != ENOTDIR) {
-      worst = errno;
+    if (number == -EACCES) {
+      worst = -EACCES;
+    } else if (number != -ENOENT && number != -ENOTDIR) {
+      worst = number;
       break;
     }
   }
-  errno = worst;
-  fail(Step::exec);
+  fail(Step::exec, worst);
   return 127;
 }
 
@@ -115,21 +127,52 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   return list;
 }
 
+/// The stack of a child: a few frames of its own. Below it lies a page that nobody may touch.
+constexpr size_t stack_bytes = 32u << 10;
+
+size_t guard_bytes() {
+  static const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  return page;
+}
+
+/// Kept for the next ones: more than that at once are a large gang, which is rare.
+constexpr size_t spare_max = 16;
+
 }  // namespace
 
-Result<pid_t> spawn_process(const SpawnPlan& plan) {
-  auto& process = *plan.process;
-  auto marker = fmt::format("{}={}", run_marker_name, plan.marker);
-  auto argv = pointers(process.argv);
+/// All that one child uses, for as long as it does.
+struct Spawn::Memory {
+  ~Memory() {
+    if (stack != MAP_FAILED) ::munmap(stack, guard_bytes() + stack_bytes);
+  }
+  Result<void> prepare(SpawnPlan plan);
+
+  void* stack = MAP_FAILED;
+  ProcessSpec process;
+  std::string marker;
+  std::vector<std::string> paths;
+  std::vector<char*> argv, env, candidates;
+  Child child{};
+};
+
+Result<void> Spawn::Memory::prepare(SpawnPlan plan) {
+  if (stack == MAP_FAILED) {
+    stack = ::mmap(nullptr, guard_bytes() + stack_bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED || ::mprotect(stack, guard_bytes(), PROT_NONE) != 0)
+      return errno_error(errno, "no memory for another process");
+  }
+  process = std::move(plan.process);
+  marker = fmt::format("{}={}", run_marker_name, plan.marker);
+  argv = pointers(process.argv);
   argv.push_back(nullptr);
-  auto env = pointers(process.env);
+  env = pointers(process.env);
   env.push_back(marker.data());
   env.push_back(nullptr);
-  auto paths = candidates_of(process);
-  auto candidates = pointers(paths);
+  paths = candidates_of(process);
+  candidates = pointers(paths);
   candidates.push_back(nullptr);
-
-  Child child{};
+  child = {};
   child.argv = argv.data();
   child.env = env.data();
   child.candidates = candidates.data();
@@ -137,23 +180,74 @@ Result<pid_t> spawn_process(const SpawnPlan& plan) {
   child.input = plan.input;
   child.output = plan.output;
   child.error = plan.error;
-  child.parent = ::getpid();
-  if (plan.open_files_max != 0 && ::getrlimit(RLIMIT_NOFILE, &child.open_files) == 0)
-    child.open_files.rlim_cur = plan.open_files_max;
+  child.left = -1;
+  return ok();
+}
 
-  // We stand still until the child has left this stack, so one is enough.
-  alignas(16) static std::array<char, 64u << 10> stack;
-  auto pid =
-      ::clone(child_main, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
+Spawn::Spawn(std::unique_ptr<Memory> memory, pid_t pid, UniqueFd left)
+    : memory_{std::move(memory)}, pid_{pid}, left_{std::move(left)} {}
+
+Spawn::Spawn(Spawn&&) noexcept = default;
+
+Spawn::~Spawn() {
+  if (memory_) await();
+}
+
+void Spawn::await() {
+  char nothing;
+  while (left_ && ::read(left_.get(), &nothing, 1) < 0 && errno == EINTR) {
+  }
+}
+
+Spawner::Spawner(uint64_t open_files_max) : parent_{::getpid()}, open_files_max_{open_files_max} {}
+
+Spawner::~Spawner() = default;
+
+Result<Spawn> Spawner::begin(SpawnPlan plan) {
+  std::unique_ptr<Spawn::Memory> memory;
+  if (spare_.empty()) {
+    memory = std::make_unique<Spawn::Memory>();
+  } else {
+    memory = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  TROUPE_TRY(memory->prepare(std::move(plan)));
+  auto& child = memory->child;
+  child.parent = parent_;
+  if (open_files_max_ != 0 && ::getrlimit(RLIMIT_NOFILE, &child.open_files) == 0)
+    child.open_files.rlim_cur = open_files_max_;
+  UniqueFd left, write_end;
+  int flags = CLONE_VM | SIGCHLD;
+  if constexpr (TROUPE_RAW_SYSCALLS) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+      return errno_error(errno, fmt::format("command cannot be run: {}", memory->process.argv[0]),
+                         "too many processes for the launcher's file limit (ulimit -n)?");
+    left.reset(ends[0]);
+    write_end.reset(ends[1]);
+    child.left = write_end.get();
+  } else {
+    flags |= CLONE_VFORK;
+  }
+  auto* top = static_cast<char*>(memory->stack) + guard_bytes() + stack_bytes;
+  auto pid = ::clone(child_main, top, flags, &child);
   if (pid < 0)
-    return errno_error(errno, fmt::format("command cannot be run: {}", process.argv[0]),
+    return errno_error(errno, fmt::format("command cannot be run: {}", memory->process.argv[0]),
                        "too many processes on this node?");
-  if (child.failed == Step::none) return pid;
-  ::waitpid(pid, nullptr, 0);
-  if (child.failed == Step::folder)
-    return errno_error(child.number,
-                       fmt::format("working directory cannot be entered: {}", process.cwd));
-  return exec_error(process, child.number);
+  return Spawn{std::move(memory), pid, std::move(left)};
+}
+
+std::optional<Error> Spawner::finish(Spawn spawn) {
+  spawn.await();
+  auto memory = std::move(spawn.memory_);
+  std::optional<Error> error;
+  if (memory->child.failed == Step::folder)
+    error = errno_error(memory->child.number, fmt::format("working directory cannot be entered: {}",
+                                                          memory->process.cwd));
+  else if (memory->child.failed == Step::exec)
+    error = exec_error(memory->process, memory->child.number);
+  if (spare_.size() < spare_max) spare_.push_back(std::move(memory));
+  return error;
 }
 
 }  // namespace troupe::process

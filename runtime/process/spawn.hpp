@@ -1,11 +1,24 @@
-// Starting one process, as cheaply as the kernel allows: the child borrows our memory until it has
-// called exec, so its failure comes back as a plain value. Called from the launcher's loop alone,
-// with every signal blocked and set to its default there (which is why the child has nothing to
-// reset but its mask).
+// Starting processes, as cheaply as the kernel allows and without waiting for them. A child borrows
+// our memory until it has called exec, but not our time: we go on, and learn from a pipe when it
+// has left.
+//
+//   begin --> child: session, streams, folder, mask, exec --> fd() hangs up --> finish: how it went
+//
+// Both ends of that pipe close in exec, and when the process ends; only then may the stack and the
+// words that the child used be used again. It makes bare system calls (raw_syscall.hpp), and writes
+// to nothing but its own stack and its own block. Where that cannot be, begin stands still until
+// the child has left, and fd() is -1.
+//
+// Called from the launcher's loop alone, with every signal blocked and set to its default there
+// (which is why the child has nothing to reset but its mask): a signal sent to a child that has not
+// called exec yet takes effect just before it does.
 #pragma once
 
+#include "runtime/core/fd.hpp"
 #include "runtime/process/launcher.hpp"
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -16,16 +29,53 @@ namespace troupe::process {
 inline constexpr std::string_view run_marker_name = "TROUPE_RUN_KEY";
 
 struct SpawnPlan {
-  const ProcessSpec* process = nullptr;
+  ProcessSpec process;
   std::string marker;  // value of TROUPE_RUN_KEY
-  int input = -1;      // become 0, 1 and 2
+  int input = -1;      // become 0, 1 and 2; may be closed here as soon as begin returns
   int output = -1;
   int error = -1;
-  uint64_t open_files_max = 0;  // the soft limit to give back; 0: as it is
 };
 
-/// The process's number (it leads a session and group of its own), or why it could not be started,
-/// in the words a user needs.
-Result<pid_t> spawn_process(const SpawnPlan& plan);
+/// A process that has not shown yet whether its command can be run.
+class Spawn {
+ public:
+  /// Waits for the child to leave our memory, where nobody has.
+  ~Spawn();
+  Spawn(Spawn&&) noexcept;
+  Spawn& operator=(Spawn&&) = delete;
+
+  /// It leads a session and group of its own, or will before it calls exec.
+  pid_t pid() const { return pid_; }
+  /// Hangs up (EPOLLHUP) when the child has left; -1 where it has already.
+  int fd() const { return left_.get(); }
+
+ private:
+  friend class Spawner;
+  struct Memory;
+  Spawn(std::unique_ptr<Memory> memory, pid_t pid, UniqueFd left);
+  void await();
+
+  std::unique_ptr<Memory> memory_;
+  pid_t pid_ = 0;
+  UniqueFd left_;
+};
+
+class Spawner {
+ public:
+  /// `open_files_max`: the soft limit to give back to children; 0: as it is.
+  explicit Spawner(uint64_t open_files_max);
+  ~Spawner();
+
+  /// The child, or why there is none.
+  Result<Spawn> begin(SpawnPlan plan);
+  /// After fd() hung up, or the process ended: nothing where its command was run (or it was killed
+  /// before that), else why not, in the words a user needs. Its exit code then means nothing.
+  std::optional<Error> finish(Spawn spawn);
+
+ private:
+  pid_t parent_;
+  uint64_t open_files_max_;
+  std::vector<std::unique_ptr<Spawn::Memory>> spare_;
+};
 
 }  // namespace troupe::process

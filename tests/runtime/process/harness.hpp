@@ -185,14 +185,14 @@ class Harness {
   std::condition_variable changed;
   std::map<std::string, RunStatus> runs;
   std::map<std::string, uint64_t> logged;
-  std::map<std::string, int> ends;  // how often each end was told
+  std::map<std::string, int> starts, ends;  // how often each was told
   int connections = 0;
   int losses = 0;
   std::unique_ptr<LauncherClient> client;
 
  private:
   void note(const RunStatus& run) {
-    if (run.state != RunState::running) ++ends[run.key];
+    ++(run.state == RunState::running ? starts : ends)[run.key];
     runs[run.key] = run;
   }
 };

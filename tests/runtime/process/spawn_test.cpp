@@ -1,0 +1,216 @@
+// Starting processes beside their parent: what it may notice of them, and commands whose start
+// takes long.
+#include "runtime/process/spawn.hpp"
+
+#include "runtime/process/raw_syscall.hpp"
+#include "tests/runtime/process/harness.hpp"
+
+#include <gmock/gmock.h>
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace troupe::process {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// A command of its own whose exec stands still until released: the kernel lets nobody open a file
+/// that another process holds a lease on.
+class SlowCommand {
+ public:
+  explicit SlowCommand(const std::string& folder) : path_{folder + "/slow"} {
+    std::filesystem::copy_file("/bin/sleep", path_);
+    fd_.reset(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+    // Whoever opens it has us told by a signal: by one that does nothing.
+    leased_ =
+        ::fcntl(fd_.get(), F_SETSIG, SIGURG) == 0 && ::fcntl(fd_.get(), F_SETLEASE, F_WRLCK) == 0;
+  }
+  bool leased() const { return leased_; }
+  const std::string& path() const { return path_; }
+  /// Until a child stands in exec.
+  bool await_exec() const {
+    return await([&] { return ::fcntl(fd_.get(), F_GETLEASE) != F_WRLCK; });
+  }
+  void release() { ::fcntl(fd_.get(), F_SETLEASE, F_UNLCK); }
+
+ private:
+  std::string path_;
+  UniqueFd fd_;
+  bool leased_ = false;
+};
+
+#define SKIP_WITHOUT_LEASES(command)                                                    \
+  if (!TROUPE_RAW_SYSCALLS) GTEST_SKIP() << "here a start stands still until the exec"; \
+  if (!(command).leased()) GTEST_SKIP() << "no leases on the file system of " << h.root
+
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> found;
+  for (auto& entry : std::filesystem::directory_iterator{"/proc"}) {
+    auto pid = std::atoi(entry.path().filename().c_str());
+    if (pid <= 0) continue;
+    if (auto facts = process_facts(pid); facts && facts->parent == parent) found.push_back(pid);
+  }
+  return found;
+}
+
+SpawnPlan plan_of(std::vector<std::string> argv, int null) {
+  SpawnPlan plan;
+  plan.process = {std::move(argv), {"PATH=/usr/bin:/bin"}, "/"};
+  plan.marker = "spawn-test";
+  plan.input = plan.output = plan.error = null;
+  return plan;
+}
+
+TEST(Spawn, LeavesErrnoAndDescriptorsOfItsParentAlone) {
+  UniqueFd null{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+  Spawner spawner{0};
+  auto descriptors = [] {
+    return std::distance(std::filesystem::directory_iterator{"/proc/self/fd"}, {});
+  };
+  auto before = descriptors();
+  for (int round = 0; round < 200; ++round) {
+    auto good = plan_of({"true"}, null.get());
+    auto bad = plan_of({"no-such-command-here"}, null.get());
+    errno = 0;
+    auto first = spawner.begin(std::move(good));
+    auto second = spawner.begin(std::move(bad));
+    ASSERT_TRUE(first && second);
+    siginfo_t info{};
+    for (auto pid : {first->pid(), second->pid()})
+      EXPECT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT), 0);
+    EXPECT_EQ(errno, 0);
+    auto [good_pid, bad_pid] = std::pair{first->pid(), second->pid()};
+    EXPECT_FALSE(spawner.finish(std::move(*first)));
+    auto error = spawner.finish(std::move(*second));
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->what, "command not found: no-such-command-here");
+    int status = 0;
+    EXPECT_EQ(::waitpid(good_pid, &status, 0), good_pid);
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+    EXPECT_EQ(::waitpid(bad_pid, &status, 0), bad_pid);
+  }
+  EXPECT_EQ(descriptors(), before);
+}
+
+TEST(Spawn, AGangOfWhichOneCannotStartWasNeverRunning) {
+  Harness h;
+  h.connect();
+  for (size_t broken = 0; broken < 3; ++broken) {
+    auto gang = h.shell(fmt::format("gang{}", broken), "sleep 1000");
+    gang.processes.push_back(gang.processes[0]);
+    gang.processes.push_back(gang.processes[0]);
+    gang.processes[broken].argv = {"no-such-command-here"};
+    auto status = h.run(gang);
+    EXPECT_EQ(status.state, RunState::not_started);
+    EXPECT_EQ(status.error.value().what, "command not found: no-such-command-here");
+    EXPECT_THAT(status.pids, IsEmpty());
+    EXPECT_EQ(h.starts[status.key], 0);
+    EXPECT_EQ(h.ends[status.key], 1);
+  }
+  EXPECT_TRUE(h.marked_gone());
+}
+
+TEST(Spawn, ManyAtOnce) {
+  Harness h;
+  h.connect();
+  for (int i = 0; i < 200; ++i)
+    h.client->start(i % 4 == 3 ? h.request(fmt::format("r{}", i), {"./no-such-file"})
+                               : h.shell(fmt::format("r{}", i), fmt::format("exit {}", i % 100)));
+  auto gang = h.shell("gang", "echo up");
+  gang.processes.resize(100, gang.processes[0]);
+  h.client->start(gang);
+  for (int i = 0; i < 200; ++i) {
+    auto status = h.end_of(fmt::format("r{}", i));
+    EXPECT_EQ(h.ends[status.key], 1);
+    if (i % 4 == 3) {
+      EXPECT_EQ(status.state, RunState::not_started);
+      EXPECT_EQ(h.starts[status.key], 0);
+    } else {
+      EXPECT_EQ(status.exits.at(0).code, i % 100);
+      EXPECT_EQ(h.starts[status.key], 1);
+    }
+  }
+  EXPECT_EQ(h.end_of("gang").exits.size(), 100u);
+  for (int rank = 0; rank < 100; ++rank)
+    EXPECT_EQ(h.text_of("gang", fmt::format("{}o", rank)), "up\n");
+}
+
+TEST(Spawn, ASlowStartDelaysNobody) {
+  Harness h;
+  h.connect();
+  SlowCommand slow{h.root};
+  SKIP_WITHOUT_LEASES(slow);
+  h.client->start(h.request("slow", {slow.path(), "0"}));
+  ASSERT_TRUE(slow.await_exec());
+  for (int i = 0; i < 20; ++i)
+    EXPECT_EQ(h.run(h.shell(fmt::format("quick{}", i), "exit 3")).exits.at(0).code, 3);
+  h.client->start(h.request("slow", {slow.path(), "0"}));  // asked again: still one run
+  EXPECT_EQ(h.starts["slow"], 0);
+  EXPECT_EQ(h.ends["slow"], 0);
+  slow.release();
+  EXPECT_EQ(h.end_of("slow").exits.at(0).code, 0);
+  EXPECT_EQ(h.starts["slow"], 1);
+}
+
+TEST(Spawn, CanBeStoppedBeforeItsCommandRuns) {
+  Harness h;
+  h.connect();
+  SlowCommand slow{h.root};
+  SKIP_WITHOUT_LEASES(slow);
+  auto gang = h.shell("slow", "sleep 1000");
+  gang.processes.push_back(gang.processes[0]);
+  gang.processes[1].argv = {slow.path(), "1000"};
+  h.client->start(gang);
+  ASSERT_TRUE(slow.await_exec());
+  h.client->stop("slow", 60s);
+  auto status = h.end_of("slow");
+  EXPECT_TRUE(status.stopped);
+  EXPECT_EQ(status.state, RunState::ended);
+  EXPECT_EQ(status.exits.at(0).signal, SIGTERM);
+  EXPECT_EQ(status.exits.at(1).signal, SIGTERM);
+  EXPECT_TRUE(h.marked_gone());
+}
+
+TEST(Spawn, DiesWithTheLauncherBeforeItsCommandRuns) {
+  Harness h;
+  h.connect();
+  SlowCommand slow{h.root};
+  SKIP_WITHOUT_LEASES(slow);
+  h.client->start(h.request("slow", {slow.path(), "1000"}));
+  ASSERT_TRUE(slow.await_exec());
+  auto launcher = h.launcher_pid();
+  auto children = children_of(launcher);
+  ASSERT_EQ(children.size(), 1u);
+  ::kill(launcher, SIGKILL);
+  EXPECT_TRUE(await([&] { return !is_alive(children[0]); }));
+  slow.release();
+  auto status = h.end_of("slow");
+  EXPECT_EQ(status.error.value().detail, "the launcher died");
+  EXPECT_TRUE(h.marked_gone());
+}
+
+TEST(Spawn, IsKnownToAWorkerThatComesBackMeanwhile) {
+  Harness h;
+  h.connect();
+  SlowCommand slow{h.root};
+  SKIP_WITHOUT_LEASES(slow);
+  h.client->start(h.request("slow", {slow.path(), "0"}));
+  ASSERT_TRUE(slow.await_exec());
+  h.client.reset();
+  h.connect();
+  // However long it takes, the worker learns of its other runs.
+  ASSERT_TRUE(h.wait([&] { return h.connections == 2; }));
+  EXPECT_EQ(h.start_of("slow").state, RunState::running);
+  slow.release();
+  EXPECT_EQ(h.end_of("slow").exits.at(0).code, 0);
+  EXPECT_EQ(h.ends["slow"], 1);
+}
+
+}  // namespace
+}  // namespace troupe::process
