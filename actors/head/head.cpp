@@ -1,0 +1,138 @@
+#include "actors/head/head.hpp"
+
+#include "actors/head/code.hpp"
+#include "actors/head/director.hpp"
+#include "actors/head/ledger.hpp"
+#include "actors/head/registry.hpp"
+#include "actors/head/scheduler.hpp"
+#include "actors/head/series.hpp"
+#include "actors/head/stores.hpp"
+#include "runtime/core/log.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+namespace troupe::actors {
+
+namespace {
+
+/// Where jobs ran when the head ended.
+std::vector<std::string> nodes_in_use(const storage::Ledger& ledger) {
+  std::set<std::string> nodes;
+  auto live = ledger.live();
+  if (!live) return {};
+  for (auto id : *live) {
+    auto record = ledger.experiment(id);
+    if (!record || !*record || (**record).state == State::queued || (**record).attempts.empty())
+      continue;
+    for (const auto& job : (**record).attempts.back().jobs)
+      if (!is_terminal(job.state)) nodes.insert(job.node);
+  }
+  return {nodes.begin(), nodes.end()};
+}
+
+}  // namespace
+
+Head::Head(HeadOptions options, caf::actor_system& system)
+    : options_{std::move(options)}, system_{system} {}
+
+Head::~Head() {
+  stop();
+}
+
+std::string Head::url() const {
+  return fmt::format("http://{}:{}", options_.bind, gateway_->port());
+}
+
+Result<void> Head::start() {
+  TROUPE_TRY(start_actors());
+  return start_gateway();
+}
+
+Result<void> Head::start_actors() {
+  auto stores = open_stores(options_.dir, *clock_);
+  if (!stores) return std::move(stores).error();
+  token_ = stores->token;
+  user_ = stores->user;
+  auto context = std::make_shared<HeadContext>();
+  context->clock = clock_;
+  context->ledger = stores->ledger;
+  context->series = stores->series;
+  context->code = stores->code;
+  context->metrics = std::make_shared<MetricRegistry>();
+  context->secret = stores->secret;
+  context->expected_nodes =
+      options_.expected_nodes ? *options_.expected_nodes : nodes_in_use(*stores->ledger);
+  context->on_events = [relay = relay_](uint64_t last) { relay->came(last); };
+  context_ = context;
+  ledger_ = system_.spawn<caf::detached>(ledger_behavior, context_);
+  series_ = system_.spawn<caf::detached>(series_behavior, context_);
+  code_ = system_.spawn<caf::detached>(code_behavior, context_);
+  scheduler_ = system_.spawn(scheduler_behavior);
+  director_ =
+      system_.spawn(director_behavior, context_, DirectorPeers{ledger_, scheduler_, series_});
+  caf::anon_send(scheduler_, attach_atom_v, caf::actor_cast<placement_sink>(director_));
+  registry_ = system_.spawn(registry_behavior, context_, director_, scheduler_);
+  return ok();
+}
+
+Result<void> Head::start_gateway() {
+  GatewayPeers peers{director_, registry_, code_};
+  GatewayOptions options;
+  options.bind = options_.bind;
+  options.port = options_.port;
+  options.allowed_hosts = options_.allowed_hosts;
+  auto gateway = Gateway::start(system_, context_, peers, relay_, options);
+  if (!gateway && !options_.port_given) {
+    // Nobody asked for 7070: another head or another program has it, and any port does.
+    options.port = 0;
+    gateway = Gateway::start(system_, context_, peers, relay_, options);
+  }
+  if (!gateway) return std::move(gateway).error();
+  gateway_ = std::move(*gateway);
+  return ok();
+}
+
+uint64_t Head::drain(const std::string& cause) {
+  uint64_t stopped = 0;
+  if (!director_) return stopped;
+  bool answered = false;
+  caf::scoped_actor self{system_};
+  self->request(director_, drain_timeout, drain_atom_v, cause)
+      .receive(
+          [&](uint64_t count) {
+            stopped = count;
+            answered = true;
+          },
+          [&](caf::error&) {});
+  if (!answered) log::warning("head", "some jobs did not end in time; they are killed");
+  return stopped;
+}
+
+template <class Handle>
+void Head::end(Handle& actor) {
+  if (actor) caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+  destroy(actor);
+}
+
+void Head::stop_serving() {
+  if (gateway_) gateway_->stop();
+  end(registry_);
+}
+
+void Head::stop() {
+  stop_serving();
+  if (series_) {
+    caf::scoped_actor self{system_};
+    self->request(series_, std::chrono::seconds{5}, sync_atom_v)
+        .receive([](bool) {}, [](caf::error&) {});
+  }
+  end(director_);
+  end(scheduler_);
+  end(code_);
+  end(series_);
+  end(ledger_);
+}
+
+}  // namespace troupe::actors
