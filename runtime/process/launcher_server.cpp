@@ -187,8 +187,9 @@ void LauncherServer::send_snapshot() {
 
 void LauncherServer::drop_client(const std::string& why) {
   log::info("launcher", "the client is gone: {}", why);
-  // Said aloud: a child that has not called exec yet may hold a copy of it.
+  // Said aloud: a child that has not called exec yet holds a copy of it.
   ::shutdown(client_.get(), SHUT_RDWR);
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, client_.get(), nullptr);
   client_.reset();
   out_.clear();
 }

@@ -123,7 +123,7 @@ void RunManager::start(RunRequest request) {
   if (good) good = journal_.started(entry);
   if (!good) {
     if (run->alive_count == 0) {
-      for (auto id : run->pipes) pipes_.erase(id);
+      for (auto id : std::vector<uint64_t>{run->pipes}) close_pipe(id);
       return refuse(request.key, good.error());
     }
     journal_.runs()[request.key] = entry;
@@ -188,11 +188,18 @@ Result<void> RunManager::watch(int fd, uint64_t id, const std::string& key) {
   return ok();
 }
 
+/// Closing is not enough: a child that has not called exec yet holds a copy, and as long as it does
+/// the kernel would wake us for what we read no more, again and again.
+void RunManager::unwatch(int fd) {
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+}
+
 /// A child has left our memory: its command runs, or it could not be run.
 void RunManager::spawned(uint64_t id) {
   auto found = starting_.find(id);
   if (found == starting_.end()) return;
   auto& run = *found->second.run;
+  if (found->second.spawn.fd() >= 0) unwatch(found->second.spawn.fd());
   auto failure = spawner_.finish(std::move(found->second.spawn));
   starting_.erase(found);
   --run.starting;

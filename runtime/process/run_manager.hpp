@@ -98,6 +98,7 @@ class RunManager {
   void recover();
   Result<void> spawn_ranks(Run& run, RunRequest& request, JournalRun& entry);
   Result<void> watch(int fd, uint64_t id, const std::string& key);
+  void unwatch(int fd);
   void spawned(uint64_t id);
   void begun(Run& run);
   void refuse(const std::string& key, Error error);

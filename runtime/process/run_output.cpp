@@ -77,6 +77,7 @@ void RunManager::close_pipe(uint64_t id) {
   auto pipe = pipes_.find(id);
   if (pipe == pipes_.end()) return;
   std::erase(pipe->second.run->pipes, id);
+  unwatch(pipe->second.fd.get());
   pipes_.erase(pipe);
 }
 
