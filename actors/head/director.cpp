@@ -350,6 +350,16 @@ caf::typed_response_promise<WaitingRef> DirectorState::why(ExperimentId id) {
     promise.deliver(share(std::move(waiting)));
     return promise;
   }
+  if (running_.contains(id)) {
+    // Its actor holds it back until the pause before its next try is over.
+    auto record = context_->ledger->experiment(id);
+    if (record && *record && (**record).state == State::queued) {
+      waiting.reasons.push_back(
+          fmt::format("its next try comes after a pause: {}", (**record).reason));
+      promise.deliver(share(std::move(waiting)));
+      return promise;
+    }
+  }
   self_->request(peers_.scheduler, limits::request_timeout, why_atom_v, id)
       .then([promise](const WaitingRef& answer) mutable { promise.deliver(answer); },
             [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });

@@ -23,6 +23,18 @@ std::string exit_text(const JobUpdate& update) {
   return fmt::format("exit {}", update.exit_code);
 }
 
+constexpr const char* starting_cause = "starting its processes";
+
+/// The first loss is mostly chance, such as a node that died: the experiment goes on at once. What
+/// is lost again and again meets something broken, such as a node that can start nothing: it must
+/// not spin, and the pauses together give a node almost half a minute to come back.
+Duration restart_backoff(uint32_t restarts) {
+  constexpr Duration first{2'000}, longest{10'000};
+  Duration pause{0};
+  for (uint32_t i = 1; i < restarts; ++i) pause = std::min(std::max(first, pause * 2), longest);
+  return pause;
+}
+
 /// Codes of a job that could not be prepared for a reason that another start does not change.
 bool is_own(Errc code) {
   return code == Errc::failed || code == Errc::exhausted || code == Errc::invalid ||
@@ -100,7 +112,8 @@ void ExperimentLife::advance_to(State to, const std::string& cause, Timestamp no
                                 Effects& effects) {
   for (auto step : {State::preparing, State::starting, State::running}) {
     if (step > to) return;
-    if (may_become(record_.state, step)) become(step, cause, now, effects);
+    if (may_become(record_.state, step))
+      become(step, step == to ? cause : starting_cause, now, effects);
   }
 }
 
@@ -156,8 +169,7 @@ Effects ExperimentLife::update(const JobUpdate& update, Timestamp now) {
       break;
     case JobStep::starting:
       record->state = State::starting;
-      if (record_.state == State::preparing)
-        become(State::starting, "starting its processes", now, effects);
+      if (record_.state == State::preparing) become(State::starting, starting_cause, now, effects);
       break;
     case JobStep::running: {
       record->state = State::running;
@@ -306,7 +318,7 @@ void ExperimentLife::settle_failed(Timestamp now, Effects& effects) {
   auto& spent = infrastructure ? record_.restarts : record_.failures;
   auto allowed = infrastructure ? infrastructure_restarts_max : record_.spec->retry.count;
   if (spent++ < allowed) {
-    effects.backoff = infrastructure ? Duration{0} : record_.spec->retry.backoff;
+    effects.backoff = infrastructure ? restart_backoff(spent) : record_.spec->retry.backoff;
     auto cause = infrastructure ? outcome_cause_
                                 : fmt::format("{}; retry {} of {}", outcome_cause_, spent, allowed);
     // The attempt's own state says of which kind the failure was.

@@ -7,6 +7,7 @@
 namespace troupe::actors {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -286,6 +287,26 @@ TEST_F(Director, RetriesAfterTheBackoff) {
   EXPECT_GT(node->started[1].key.epoch, order.key.epoch);
   report_exit(node->started[1], 1);
   EXPECT_EQ(state(id), State::failed);
+}
+
+TEST_F(Director, PausesBeforeItRestartsWhatIsLostAgainAndSaysSo) {
+  auto id = run_one();
+  auto lose = [&](const JobOrder& order) {
+    auto update = update_for(order, JobStep::ended);
+    update.infrastructure = true;
+    update.error = Error{Errc::unavailable, "the launcher can start nothing", "", ""};
+    report(update);
+  };
+  lose(node->started.at(0));
+  ASSERT_EQ(node->started.size(), 2u) << "the first time at once";
+  lose(node->started[1]);
+  EXPECT_EQ(node->started.size(), 2u);
+  auto why = ask<WaitingRef>(director, why_atom_v, id);
+  ASSERT_TRUE(why);
+  EXPECT_THAT((*why)->reasons, ElementsAre(AllOf(HasSubstr("after a pause"),
+                                                 HasSubstr("the launcher can start nothing"))));
+  advance(seconds{3});
+  EXPECT_EQ(node->started.size(), 3u);
 }
 
 TEST_F(Director, KillsDuringTheBackoff) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <set>
 
 namespace troupe::actors {
 namespace {
@@ -80,6 +81,19 @@ TEST_F(Life, TellsTheSameStoryOfAJobThatReportsItsEndOnly) {
   EXPECT_EQ(end.next, Next::ended);
 }
 
+TEST_F(Life, GivesEachStepItsOwnCause) {
+  for (bool end_only : {false, true}) {
+    ExperimentLife other{record_of(spec_of())};
+    std::vector<Event> events = other.place(places_on({"a"}), 7, t0).events;
+    auto update =
+        end_only ? exit_of(other.record(), 0) : update_of(other.record(), JobStep::running);
+    for (auto& event : other.update(update, t0).events) events.push_back(std::move(event));
+    std::set<std::string> causes;
+    for (const auto& event : events) EXPECT_TRUE(causes.insert(event.cause).second) << event.cause;
+    EXPECT_TRUE(causes.contains("starting its processes"));
+  }
+}
+
 TEST_F(Life, NamesExitCodesAndSignalsInTheError) {
   place();
   auto end = exits(3);
@@ -146,17 +160,21 @@ TEST(LifeRetries, EndEvenWhereThereAreMoreThanAttemptsAreKept) {
 }
 
 TEST_F(RetriedLife, CountsLossesApartAndGivesUpAfterFive) {
+  std::vector<Duration> pauses;
   for (uint32_t i = 0; i < ExperimentLife::infrastructure_restarts_max; ++i) {
     place();
     auto end = life.update(infrastructure_end_of(record()), t0);
     EXPECT_EQ(end.next, Next::requeue);
-    EXPECT_EQ(end.backoff, Duration{0}) << "nobody has to wait for what he did not cause";
+    pauses.push_back(end.backoff);
     EXPECT_EQ(record().attempts.back().state, State::restarting);
   }
   place();
   EXPECT_EQ(life.update(infrastructure_end_of(record()), t0).next, Next::ended);
   EXPECT_EQ(record().state, State::failed);
   EXPECT_EQ(record().failures, 0u);
+  // At once after the first, then longer each time, up to a limit.
+  using std::chrono::seconds;
+  EXPECT_THAT(pauses, ElementsAre(seconds{0}, seconds{2}, seconds{4}, seconds{8}, seconds{10}));
 }
 
 TEST_F(Life, RestartsAfterTheLossOfItsNode) {
