@@ -35,7 +35,17 @@ auto share(T value) {
   return Shared<T>{std::make_shared<T>(std::move(value))};
 }
 
-using MutationsRef = Shared<std::vector<storage::Mutation>>;
+/// Changes of the ledger that become durable together, and once, however often they are asked for:
+/// whoever is not answered in time can ask again.
+struct Mutations {
+  std::vector<storage::Mutation> list;
+
+  // The ledger actor's own.
+  std::optional<uint64_t> written{};  // the newest event number when they became durable
+  bool gathered = false;              // they are in the commit being put together
+};
+
+using MutationsRef = Shared<Mutations>;
 using ChunksRef = Shared<std::vector<storage::SeriesChunk>>;
 using SubmitRef = Shared<struct SubmitBatch>;
 using SubmittedRef = Shared<std::vector<Result<api::Submitted>>>;

@@ -1,5 +1,6 @@
 #include "actors/head/director.hpp"
 
+#include "actors/head/commit.hpp"
 #include "actors/head/experiment_set.hpp"
 #include "actors/head/orders.hpp"
 #include "runtime/core/limits.hpp"
@@ -11,7 +12,6 @@ namespace troupe::actors {
 
 namespace {
 
-constexpr auto commit_timeout = std::chrono::seconds{60};
 // A full disk may be emptied at any time.
 constexpr auto end_again_after = std::chrono::seconds{1};
 
@@ -189,25 +189,24 @@ void DirectorState::end_queued(ExperimentRecord record, State state, const std::
   RecordRef shared{std::make_shared<const ExperimentRecord>(std::move(record))};
   std::vector<storage::Mutation> mutations{storage::PutExperiment{shared.value, false},
                                            storage::AppendEvent{event}};
-  self_->request(peers_.ledger, commit_timeout, commit_atom_v, share(std::move(mutations)))
-      .then(
-          [this, shared](uint64_t) {
-            auto promises = std::move(ending_[shared->id]);
-            ending_.erase(shared->id);
-            ended(shared);
-            for (auto& waiting : promises) waiting.deliver(true);
-          },
-          [this, before, state, cause](caf::error& e) {
-            log::error("director", "an end was not recorded: {}",
-                       to_string(from_caf(e, "a commit")));
-            auto promises = std::move(ending_[before->id]);
-            ending_.erase(before->id);
-            for (auto& waiting : promises) waiting.deliver(e);
-            // It is in no queue any more: it goes back into it, or, where nobody was told that the
-            // kill failed, the kill is tried again.
-            if (state == State::killed && promises.empty()) kill_again_.emplace(before->id, cause);
-            self_->delayed_send(self_, end_again_after, member_atom_v, before);
-          });
+  request_commit(
+      self_, peers_.ledger, commit_atom_v, mutations_ref(std::move(mutations)),
+      [this, shared](uint64_t) {
+        auto promises = std::move(ending_[shared->id]);
+        ending_.erase(shared->id);
+        ended(shared);
+        for (auto& waiting : promises) waiting.deliver(true);
+      },
+      [this, before, state, cause](caf::error& e) {
+        log::error("director", "an end was not recorded: {}", to_string(from_caf(e, "a commit")));
+        auto promises = std::move(ending_[before->id]);
+        ending_.erase(before->id);
+        for (auto& waiting : promises) waiting.deliver(e);
+        // It is in no queue any more: it goes back into it, or, where nobody was told that the
+        // kill failed, the kill is tried again.
+        if (state == State::killed && promises.empty()) kill_again_.emplace(before->id, cause);
+        self_->delayed_send(self_, end_again_after, member_atom_v, before);
+      });
 }
 
 /// Asks the actor of an experiment or a set. It may have ended while it was asked: killing what has

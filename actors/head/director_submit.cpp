@@ -1,4 +1,5 @@
 // How the director admits what is submitted: check, fit, ids, one durable step, answers.
+#include "actors/head/commit.hpp"
 #include "actors/head/director.hpp"
 #include "actors/head/orders.hpp"
 #include "hpo/expression.hpp"
@@ -13,8 +14,6 @@
 namespace troupe::actors {
 
 namespace {
-
-constexpr auto commit_timeout = std::chrono::seconds{60};
 
 uint64_t random_seed() {
   auto bytes = random_bytes(8);
@@ -129,16 +128,15 @@ void DirectorState::admit(const std::shared_ptr<Admission>& admission) {
     if (admission->open[i]) admit_one(*admission, i);
   // Also with nothing to write: an answer that repeats a key must wait until the first use of the
   // key is durable.
-  self_
-      ->request(peers_.ledger, commit_timeout, commit_atom_v,
-                share(std::move(admission->mutations)))
-      .then([this, admission](uint64_t) { admitted(admission); },
-            [this, admission](caf::error& e) {
-              for (const auto& key : admission->keys) keys_on_the_way_.erase(key);
-              for (size_t i = 0; i < admission->results.size(); ++i)
-                if (admission->open[i]) admission->results[i] = from_caf(e, "a submission");
-              admission->promise.deliver(share(std::move(admission->results)));
-            });
+  request_commit(
+      self_, peers_.ledger, commit_atom_v, mutations_ref(std::move(admission->mutations)),
+      [this, admission](uint64_t) { admitted(admission); },
+      [this, admission](caf::error& e) {
+        for (const auto& key : admission->keys) keys_on_the_way_.erase(key);
+        for (size_t i = 0; i < admission->results.size(); ++i)
+          if (admission->open[i]) admission->results[i] = from_caf(e, "a submission");
+        admission->promise.deliver(share(std::move(admission->results)));
+      });
 }
 
 void DirectorState::admit_one(Admission& admission, size_t index) {

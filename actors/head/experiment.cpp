@@ -1,5 +1,6 @@
 #include "actors/head/experiment.hpp"
 
+#include "actors/head/commit.hpp"
 #include "actors/head/orders.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
@@ -13,8 +14,6 @@ namespace {
 
 // A full disk may be emptied at any time; until then state changes wait in memory.
 constexpr auto save_again_after = std::chrono::seconds{1};
-// A commit is one sync; far beyond that the disk hangs, and asking again is all that can be done.
-constexpr auto commit_timeout = std::chrono::seconds{60};
 
 /// The values of one metric in a batch. A set hears of each that goes beyond the ones before, and
 /// of the last: so what it finds best does not depend on how points were batched on their way.
@@ -206,25 +205,25 @@ void ExperimentState::commit() {
   for (const auto& event : unsaved_) mutations.push_back(storage::AppendEvent{event});
   if (next_ == Effects::Next::none && kill_promises_.empty()) {
     // Nobody waits for a step on the way: it goes with the next commit.
-    self_->send(peers_.ledger, note_atom_v, share(std::move(mutations)));
+    self_->send(peers_.ledger, note_atom_v, mutations_ref(std::move(mutations)));
     unsaved_.clear();
     saving_ = false;
     return;
   }
   auto count = unsaved_.size();
-  self_->request(peers_.ledger, commit_timeout, later_atom_v, share(std::move(mutations)))
-      .then(
-          [this, count](uint64_t) {
-            saving_ = false;
-            unsaved_.erase(unsaved_.begin(), unsaved_.begin() + static_cast<std::ptrdiff_t>(count));
-            saved();
-          },
-          [this](caf::error& e) {
-            saving_ = false;
-            log::error("experiment", "{}: not recorded yet: {}", to_string(life_->record().id),
-                       to_string(from_caf(e, "a state change")));
-            self_->delayed_send(self_, save_again_after, requeue_atom_v);
-          });
+  request_commit(
+      self_, peers_.ledger, later_atom_v, mutations_ref(std::move(mutations)),
+      [this, count](uint64_t) {
+        saving_ = false;
+        unsaved_.erase(unsaved_.begin(), unsaved_.begin() + static_cast<std::ptrdiff_t>(count));
+        saved();
+      },
+      [this](caf::error& e) {
+        saving_ = false;
+        log::error("experiment", "{}: not recorded yet: {}", to_string(life_->record().id),
+                   to_string(from_caf(e, "a state change")));
+        self_->delayed_send(self_, save_again_after, requeue_atom_v);
+      });
 }
 
 void ExperimentState::saved() {

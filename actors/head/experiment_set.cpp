@@ -1,5 +1,6 @@
 #include "actors/head/experiment_set.hpp"
 
+#include "actors/head/commit.hpp"
 #include "runtime/core/log.hpp"
 
 #include <fmt/format.h>
@@ -14,7 +15,6 @@ namespace {
 // and few enough that killing the set is one short commit.
 constexpr size_t live_without_limit = 1024;
 constexpr size_t made_at_once = 256;
-constexpr auto commit_timeout = std::chrono::seconds{60};
 constexpr auto save_again_after = std::chrono::seconds{1};
 
 Event state_event(ExperimentId id, const std::string& project, std::string from, State to,
@@ -142,16 +142,17 @@ void ExperimentSetState::fill() {
   mutations.push_back(storage::PutSet{std::make_shared<const SetRecord>(record_), false});
   making_ = true;
   auto first = members.front()->id.member;
-  self_->request(peers_.ledger, commit_timeout, commit_atom_v, share(std::move(mutations)))
-      .then([this, members = std::move(members)](uint64_t) mutable { made(std::move(members)); },
-            [this, first](caf::error& e) {
-              log::error("set", "{}: members not made yet: {}", to_string(record_.id),
-                         to_string(from_caf(e, "making members")));
-              making_ = false;
-              record_.next = first;
-              dirty_ = true;
-              self_->delayed_send(self_, save_again_after, flush_atom_v);
-            });
+  request_commit(
+      self_, peers_.ledger, commit_atom_v, mutations_ref(std::move(mutations)),
+      [this, members = std::move(members)](uint64_t) mutable { made(std::move(members)); },
+      [this, first](caf::error& e) {
+        log::error("set", "{}: members not made yet: {}", to_string(record_.id),
+                   to_string(from_caf(e, "making members")));
+        making_ = false;
+        record_.next = first;
+        dirty_ = true;
+        self_->delayed_send(self_, save_again_after, flush_atom_v);
+      });
 }
 
 void ExperimentSetState::made(std::vector<RecordRef> members) {
@@ -275,20 +276,20 @@ void ExperimentSetState::save() {
       storage::PutSet{std::make_shared<const SetRecord>(record_), false}};
   for (const auto& event : unsaved_) mutations.push_back(storage::AppendEvent{event});
   auto count = static_cast<std::ptrdiff_t>(unsaved_.size());
-  self_->request(peers_.ledger, commit_timeout, later_atom_v, share(std::move(mutations)))
-      .then(
-          [this, count](uint64_t) {
-            saving_ = false;
-            unsaved_.erase(unsaved_.begin(), unsaved_.begin() + count);
-            saved();
-          },
-          [this](caf::error& e) {
-            saving_ = false;
-            dirty_ = true;
-            log::error("set", "{}: not recorded yet: {}", to_string(record_.id),
-                       to_string(from_caf(e, "a set")));
-            self_->delayed_send(self_, save_again_after, flush_atom_v);
-          });
+  request_commit(
+      self_, peers_.ledger, later_atom_v, mutations_ref(std::move(mutations)),
+      [this, count](uint64_t) {
+        saving_ = false;
+        unsaved_.erase(unsaved_.begin(), unsaved_.begin() + count);
+        saved();
+      },
+      [this](caf::error& e) {
+        saving_ = false;
+        dirty_ = true;
+        log::error("set", "{}: not recorded yet: {}", to_string(record_.id),
+                   to_string(from_caf(e, "a set")));
+        self_->delayed_send(self_, save_again_after, flush_atom_v);
+      });
 }
 
 void ExperimentSetState::saved() {

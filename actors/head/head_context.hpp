@@ -12,6 +12,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct HeadContext {
   std::shared_ptr<MetricRegistry> metrics;
   std::string secret;                       // key of job tokens
   std::vector<std::string> expected_nodes;  // recovery waits for these
+  // What the ledger actor writes with; empty: ledger->commit. Tests put failures here.
+  std::function<Result<storage::Committed>(std::span<const storage::Mutation>)> commit;
   std::function<void(uint64_t)>
       on_events;  // called from the ledger actor with the newest event number
 };

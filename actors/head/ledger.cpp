@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 namespace troupe::actors {
 
 namespace {
@@ -12,11 +14,21 @@ namespace {
 constexpr auto commit_spacing = std::chrono::milliseconds{4};
 constexpr auto note_again_after = std::chrono::seconds{1};
 
+/// The experiment or set whose record they change; 0 where they change none.
+ExperimentId subject_of(const std::vector<storage::Mutation>& mutations) {
+  for (const auto& mutation : mutations) {
+    if (const auto* put = std::get_if<storage::PutExperiment>(&mutation)) return put->record->id;
+    if (const auto* put = std::get_if<storage::PutSet>(&mutation)) return put->record->id;
+  }
+  return {};
+}
+
 }  // namespace
 
 ledger_actor::behavior_type LedgerState::make_behavior(HeadContextRef context) {
   context_ = std::move(context);
   commits_ = &context_->metrics->counter("troupe_ledger_commits", "durable commits of the ledger");
+  self_->set_exit_handler([this](caf::exit_msg& message) { leave(message.reason); });
   mutations_ =
       &context_->metrics->counter("troupe_ledger_mutations", "changes written to the ledger");
   return {
@@ -49,29 +61,51 @@ ledger_actor::behavior_type LedgerState::make_behavior(HeadContextRef context) {
 
 Result<uint64_t> LedgerState::commit(const std::vector<Waiting*>& group) {
   std::vector<storage::Mutation> all;
-  for (auto* waiting : group)
-    for (auto& mutation : *waiting->mutations) all.push_back(mutation);
-  auto committed = context_->ledger->commit(all);
+  for (auto* waiting : group) {
+    auto& mutations = *waiting->mutations;
+    // Asked for again: they are durable, or stand in this group already.
+    if (mutations.written || std::exchange(mutations.gathered, true)) continue;
+    all.insert(all.end(), mutations.list.begin(), mutations.list.end());
+  }
+  auto committed = context_->commit ? context_->commit(all) : context_->ledger->commit(all);
+  for (auto* waiting : group) waiting->mutations->gathered = false;
   if (!committed) return std::move(committed).error();
   commits_->add();
   mutations_->add(all.size());
-  return context_->ledger->last_event();
+  auto newest = context_->ledger->last_event();
+  for (auto* waiting : group)
+    if (!waiting->mutations->written) waiting->mutations->written = newest;
+  return newest;
 }
 
 void LedgerState::answer(Waiting& waiting, const Result<uint64_t>& committed) {
-  if (!waiting.note) {
-    if (committed)
-      waiting.promise.deliver(*committed);
-    else
-      waiting.promise.deliver(to_caf(committed.error()));
-    return;
+  if (waiting.note) {
+    if (!committed) waiting_.push_back(std::move(waiting));  // kept until it fits
+  } else if (committed) {
+    waiting.promise.deliver(*waiting.mutations->written);
+  } else {
+    waiting.promise.deliver(to_caf(committed.error()));
   }
-  if (committed) return;
-  // A note is kept until it fits, but only its events: the record of a later commit may be durable
-  // before it, and must not be replaced by an older one.
-  std::erase_if(*waiting.mutations,
-                [](const auto& m) { return !std::holds_alternative<storage::AppendEvent>(m); });
-  if (!waiting.mutations->empty()) waiting_.push_back(std::move(waiting));
+}
+
+/// One of the group may be at fault, or the rest may fit: each gets its own try and its own answer.
+/// What is known of one experiment keeps its order: notes of it that did not fit go with the next
+/// that tries, or that one fails too.
+void LedgerState::settle_apart(std::vector<Waiting>& group) {
+  std::map<ExperimentId, std::vector<Waiting*>> held;
+  for (auto& waiting : group) {
+    auto id = subject_of(waiting.mutations->list);
+    auto together = held[id];
+    together.push_back(&waiting);
+    auto committed = commit(together);
+    if (committed)
+      held.erase(id);
+    else if (waiting.note)
+      held[id].push_back(&waiting);
+    if (!waiting.note) answer(waiting, committed);
+  }
+  for (auto& waiting : group)
+    if (waiting.note && !waiting.mutations->written) waiting_.push_back(std::move(waiting));
 }
 
 /// At once where the ledger was at rest; under load what comes within `commit_spacing` goes
@@ -97,16 +131,22 @@ void LedgerState::flush() {
   for (auto& waiting : group) pointers.push_back(&waiting);
   auto committed = commit(pointers);
   if (!committed) log::error("ledger", "commit failed: {}", to_string(committed.error()));
-  for (auto& waiting : group) {
-    // One of them may be at fault, or the rest may fit: each gets its own try and its own answer.
-    if (!committed && group.size() > 1)
-      answer(waiting, commit({&waiting}));
-    else
-      answer(waiting, committed);
-  }
+  if (!committed && group.size() > 1)
+    settle_apart(group);
+  else
+    for (auto& waiting : group) answer(waiting, committed);
   last_flush_ = context_->clock->monotonic();
   if (!waiting_.empty()) self_->delayed_send(self_, note_again_after, flush_atom_v);
   if (context_->on_events) context_->on_events(context_->ledger->last_event());
+}
+
+/// What waits is written, and whoever waits for it answered; what is still in the mailbox the
+/// actor system refuses.
+void LedgerState::leave(const caf::error& reason) {
+  flush();
+  if (!waiting_.empty())
+    log::error("ledger", "{} state changes were not recorded before the end", waiting_.size());
+  self_->quit(reason);
 }
 
 ledger_actor::behavior_type ledger_behavior(ledger_actor::stateful_pointer<LedgerState> self,

@@ -20,8 +20,10 @@ class LedgerState {
 
   void flush();
   void flush_soon();
+  void settle_apart(std::vector<Waiting>& group);
   void answer(Waiting& waiting, const Result<uint64_t>& committed);
   Result<uint64_t> commit(const std::vector<Waiting*>& group);
+  void leave(const caf::error& reason);
 
   ledger_actor::pointer self_;
   HeadContextRef context_;

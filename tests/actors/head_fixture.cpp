@@ -26,6 +26,38 @@ node_actor::behavior_type fake_node(node_actor::pointer, std::shared_ptr<NodePro
   };
 }
 
+ledger_actor::behavior_type gated_ledger(ledger_actor::pointer self,
+                                         std::shared_ptr<LedgerGate> gate, ledger_actor ledger) {
+  auto pass = [self, gate, ledger](auto atom, const MutationsRef& mutations) {
+    auto promise = self->make_response_promise<uint64_t>();
+    auto go_on = [=]() mutable {
+      self->request(ledger, caf::infinite, atom, mutations)
+          .then([=](uint64_t newest) mutable { promise.deliver(newest); },
+                [=](caf::error& e) mutable { promise.deliver(e); });
+    };
+    if (gate->held)
+      gate->waiting.emplace_back(std::move(go_on));
+    else
+      go_on();
+    return promise;
+  };
+  return {
+      [pass](commit_atom atom, const MutationsRef& mutations) { return pass(atom, mutations); },
+      [pass](later_atom atom, const MutationsRef& mutations) { return pass(atom, mutations); },
+      [self, gate, ledger](note_atom, const MutationsRef& mutations) {
+        auto go_on = [=] { self->send(ledger, note_atom_v, mutations); };
+        if (gate->held)
+          gate->waiting.emplace_back(go_on);
+        else
+          go_on();
+      },
+      [gate](flush_atom) {
+        for (auto& go_on : std::exchange(gate->waiting, {})) go_on();
+      },
+      [](status_atom) { return std::string{"gate"}; },
+  };
+}
+
 series_actor::behavior_type fake_series(series_actor::pointer) {
   return {
       [](metrics_atom, const ChunksRef&) {},
@@ -50,11 +82,18 @@ void HeadTest::start_head(std::vector<std::string> expected) {
   made->metrics = std::make_shared<MetricRegistry>();
   made->secret = "secret";
   made->expected_nodes = std::move(expected);
+  made->commit =
+      [this](std::span<const storage::Mutation> mutations) -> Result<storage::Committed> {
+    if (commit_fault)
+      if (auto error = commit_fault(mutations)) return std::move(*error);
+    return ledger->commit(mutations);
+  };
   context = made;
   ledger_writer = sys.spawn(ledger_behavior, context);
+  ledger_gate = sys.spawn(gated_ledger, gate, ledger_writer);
   scheduler = sys.spawn(scheduler_behavior);
   series = sys.spawn(fake_series);
-  director = sys.spawn(director_behavior, context, DirectorPeers{ledger_writer, scheduler, series});
+  director = sys.spawn(director_behavior, context, DirectorPeers{ledger_gate, scheduler, series});
   caf::anon_send(scheduler, attach_atom_v, caf::actor_cast<placement_sink>(director));
   run();
 }
@@ -63,6 +102,8 @@ void HeadTest::stop_head() {
   end(director);
   end(scheduler);
   end(series);
+  gate->waiting.clear();  // they hold the actors
+  end(ledger_gate);
   end(ledger_writer);
   for (auto& node : nodes) end(node);
   nodes.clear();

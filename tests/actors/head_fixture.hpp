@@ -2,6 +2,7 @@
 // vanishes, and nodes that only remember what they were told.
 #pragma once
 
+#include "actors/head/commit.hpp"
 #include "actors/head/director.hpp"
 #include "actors/head/ledger.hpp"
 #include "actors/head/scheduler.hpp"
@@ -13,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -55,6 +57,15 @@ struct NodeProbe {
 };
 
 node_actor::behavior_type fake_node(node_actor::pointer self, std::shared_ptr<NodeProbe> probe);
+
+/// Stands before the ledger actor. While it is held, what is asked for waits, as behind a disk that
+/// hangs; flush_atom lets all of it go on in order.
+struct LedgerGate {
+  bool held = false;
+  std::vector<std::function<void()>> waiting;
+};
+ledger_actor::behavior_type gated_ledger(ledger_actor::pointer self,
+                                         std::shared_ptr<LedgerGate> gate, ledger_actor ledger);
 
 /// Takes the metrics and drops them.
 series_actor::behavior_type fake_series(series_actor::pointer self);
@@ -136,6 +147,11 @@ class HeadTest : public ActorTest {
   }
   JobUpdate update_for(const JobOrder& order, JobStep step);
 
+  void release_ledger() {
+    gate->held = false;
+    caf::anon_send(ledger_gate, flush_atom_v);
+  }
+
   ExperimentRecord experiment(ExperimentId id);
   SetRecord set(uint64_t top);
   State state(ExperimentId id) { return experiment(id).state; }
@@ -149,7 +165,11 @@ class HeadTest : public ActorTest {
 
   std::shared_ptr<storage::Ledger> ledger;
   HeadContextRef context;
+  /// Asked before each commit; an error is the commit's. Not set: every commit is written.
+  std::function<std::optional<Error>(std::span<const storage::Mutation>)> commit_fault;
+  std::shared_ptr<LedgerGate> gate = std::make_shared<LedgerGate>();
   ledger_actor ledger_writer;
+  ledger_actor ledger_gate;  // what the others know as the ledger
   scheduler_actor scheduler;
   series_actor series;
   director_actor director;

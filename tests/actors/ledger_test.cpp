@@ -13,7 +13,7 @@ class LedgerActor : public HeadTest {
   void SetUp() override { start_head(); }
   uint64_t commits() { return context->metrics->counter("troupe_ledger_commits", "").value(); }
   static MutationsRef mutations(ExperimentRecord record, bool is_new = true) {
-    return share(std::vector<storage::Mutation>{storage::PutExperiment{
+    return mutations_ref({storage::PutExperiment{
         std::make_shared<const ExperimentRecord>(std::move(record)), is_new}});
   }
 };
@@ -41,10 +41,10 @@ TEST_F(LedgerActor, AnswersWithTheNewestEvent) {
   Event event;
   event.subject = "1";
   event.kind = "state";
-  auto first = ask<uint64_t>(ledger_writer, commit_atom_v,
-                             share(std::vector<storage::Mutation>{storage::AppendEvent{event}}));
-  auto second = ask<uint64_t>(ledger_writer, commit_atom_v,
-                              share(std::vector<storage::Mutation>{storage::AppendEvent{event}}));
+  auto first =
+      ask<uint64_t>(ledger_writer, commit_atom_v, mutations_ref({storage::AppendEvent{event}}));
+  auto second =
+      ask<uint64_t>(ledger_writer, commit_atom_v, mutations_ref({storage::AppendEvent{event}}));
   ASSERT_TRUE(first && second);
   EXPECT_EQ(*second, *first + 1);
 }
