@@ -4,6 +4,7 @@
 #include "client/api/schema_json.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/limits.hpp"
+#include "runtime/core/suggest.hpp"
 
 #include <capnp/message.h>
 #include <fmt/format.h>
@@ -110,7 +111,7 @@ Parameter parameter(wire::Parameter::Reader in, Checks& checks) {
     auto scale = from_text(range.getScale());
     if (scale != "" && scale != "log" && scale != "linear")
       checks.fail(fmt::format("parameter \"{}\": unknown scale \"{}\"", out.name, scale),
-                  suggestion_hint(scale, {"linear", "log"}));
+                  suggestion(scale, {"linear", "log"}));
     r.log = scale == "log";
     out.range = std::move(r);
   }
@@ -206,7 +207,7 @@ SweepSpec sweep(wire::Sweep::Reader in, Checks& checks) {
   auto on_stop = from_text(in.getOnStop());
   if (on_stop != "" && on_stop != "kill" && on_stop != "finish")
     checks.fail(fmt::format("sweep.on_stop is \"{}\"", on_stop),
-                suggestion_hint(on_stop, {"kill", "finish"}));
+                suggestion(on_stop, {"kill", "finish"}));
   out.kill_on_stop = on_stop != "finish";
   if (in.hasEarlyStop()) out.early_stop = checks.take(values_from(in.getEarlyStop()));
   for (auto point : in.getPoints()) {

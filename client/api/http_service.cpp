@@ -4,6 +4,7 @@
 #include "client/api/read_body.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
+#include "runtime/core/suggest.hpp"
 
 #include <fmt/format.h>
 #include <kj/debug.h>
@@ -34,10 +35,9 @@ Error invalid(std::string what, std::string detail, std::string hint) {
 std::optional<Error> unknown_query(const Route& route, const Query& query) {
   for (const auto& [name, value] : query) {
     if (std::find(route.query.begin(), route.query.end(), name) != route.query.end()) continue;
-    return invalid(
-        "the request could not be read",
-        fmt::format("unknown query parameter \"{}\"", name.substr(0, 100)),
-        route.query.empty() ? "this route takes none" : suggestion_hint(name, route.query));
+    return invalid("the request could not be read",
+                   fmt::format("unknown query parameter \"{}\"", name.substr(0, 100)),
+                   route.query.empty() ? "this route takes none" : suggestion(name, route.query));
   }
   return std::nullopt;
 }

@@ -4,9 +4,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace troupe::api {
 
@@ -48,21 +46,6 @@ void append_escape(std::string& out, char c) {
   }
 }
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      auto substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
@@ -100,27 +83,6 @@ void append_json_number(std::string& out, double value) {
   } else {
     out += shortest_text(value);
   }
-}
-
-std::string suggest(std::string_view wrong, const std::vector<std::string_view>& names) {
-  // A third of the letters may be wrong; a long input is no misspelling and would cost time.
-  if (wrong.size() > 64) return {};
-  std::string best;
-  size_t best_distance = std::max<size_t>(1, wrong.size() / 3) + 1;
-  for (auto name : names) {
-    auto distance = edit_distance(wrong, name);
-    if (distance < best_distance) {
-      best_distance = distance;
-      best = name;
-    }
-  }
-  return best;
-}
-
-std::string suggestion_hint(std::string_view wrong, const std::vector<std::string_view>& names) {
-  if (auto near = suggest(wrong, names); !near.empty())
-    return fmt::format("did you mean \"{}\"?", near);
-  return fmt::format("there is: {}", fmt::join(names, ", "));
 }
 
 }  // namespace troupe::api

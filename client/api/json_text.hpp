@@ -1,10 +1,9 @@
-// Small pieces of text for the codec: JSON strings and numbers appended without copies, and
-// suggestions for misspelt names. Pure functions.
+// Small pieces of text for the codec: JSON strings and numbers appended without copies. Pure
+// functions.
 #pragma once
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace troupe::api {
 
@@ -12,10 +11,5 @@ namespace troupe::api {
 void append_json_string(std::string& out, std::string_view text);
 /// Shortest form with a point or an exponent; NaN and the infinities in quotes.
 void append_json_number(std::string& out, double value);
-
-/// The one of `names` that is nearest to `wrong`, or empty where none is near.
-std::string suggest(std::string_view wrong, const std::vector<std::string_view>& names);
-/// `did you mean "x"?`, or the list of what there is.
-std::string suggestion_hint(std::string_view wrong, const std::vector<std::string_view>& names);
 
 }  // namespace troupe::api

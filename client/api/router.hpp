@@ -21,7 +21,7 @@ struct Route {
   std::string_view pattern;  // "/api/v1/experiments/{id}:kill"; "{path*}" takes the rest
   Handler handler;
   std::string_view summary;
-  std::vector<std::string_view> query;  // known query parameters; others are errors
+  std::vector<std::string> query;  // known query parameters; others are errors
   std::optional<capnp::StructSchema> request;
   std::optional<capnp::StructSchema> response;
   std::string_view type = "application/json";  // of the answer where it is not JSON

@@ -3,6 +3,7 @@
 #include "client/api/json_text.hpp"
 #include "client/api/schema_json_types.hpp"
 #include "runtime/core/json.hpp"
+#include "runtime/core/suggest.hpp"
 
 #include <capnp/compat/json.capnp.h>
 #include <fmt/format.h>
@@ -250,10 +251,10 @@ Result<void> read_value(const Value& value, capnp::DynamicStruct::Builder out,
     auto known = std::find_if(fields.begin(), fields.end(),
                               [&, &wanted = name](const auto& f) { return f.name == wanted; });
     if (known == fields.end()) {
-      std::vector<std::string_view> names;
-      for (const auto& field : fields) names.push_back(field.name);
+      std::vector<std::string> names;
+      for (const auto& field : fields) names.emplace_back(field.name);
       return field_error(path, fmt::format("unknown field \"{}\"", name.substr(0, 100)),
-                         suggestion_hint(name, names));
+                         suggestion(name, names));
     }
     if (item.is_null()) continue;
     TROUPE_TRY(read_field(item, *known, out, FieldPath{&path, known->name, 0}));

@@ -3,6 +3,7 @@
 #include "client/api/convert.hpp"
 #include "client/api/json_text.hpp"
 #include "client/api/troupe.capnp.h"
+#include "runtime/core/suggest.hpp"
 #include "runtime/core/units.hpp"
 
 #include <fmt/format.h>
@@ -267,7 +268,7 @@ Result<void> read_workers(const Value& value, Builder builder, const FieldPath& 
       if (!count) return std::move(count).error();
     } else {
       return field_error(path, fmt::format("unknown field \"{}\"", name),
-                         suggestion_hint(name, {"count", "min", "max", "processes"}));
+                         suggestion(name, {"count", "min", "max", "processes"}));
     }
     if (name == "count" || name == "min") out.setMin(*count);
     if (name == "count" || name == "max") out.setMax(*count);
@@ -295,7 +296,7 @@ Result<void> read_mount(const Value& value, Builder builder, const FieldPath& pa
   for (const auto& [name, item] : value.as_map()) {
     if (name != "source" && name != "mount")
       return field_error(path, fmt::format("unknown field \"{}\"", name),
-                         suggestion_hint(name, {"source", "mount"}));
+                         suggestion(name, {"source", "mount"}));
     if (!item.is_string()) return wrong(FieldPath{&path, name, 0}, "a string", item);
     if (name == "source")
       set_text(item.as_string(), [&](auto text) { out.setSource(text); });

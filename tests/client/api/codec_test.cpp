@@ -1,4 +1,4 @@
-// The small pure parts: strings, suggestions, addresses, ranges, log lines.
+// The small pure parts: strings, addresses, ranges, log lines.
 #include "client/api/http_service.hpp"
 #include "client/api/json_text.hpp"
 #include "client/api/log_lines.hpp"
@@ -23,12 +23,6 @@ TEST(JsonText, EscapesAndRepairs) {
   EXPECT_EQ(quoted("\xed\xa0\x80"), "\"" + bad + bad + bad + "\"");  // a surrogate
   EXPECT_EQ(quoted("\xc0\xaf"), "\"" + bad + bad + "\"");            // overlong
   EXPECT_EQ(quoted("\xe2\x82"), "\"" + bad + bad + "\"");            // cut short
-}
-
-TEST(JsonText, Suggests) {
-  EXPECT_EQ(suggest("trails", {"trials", "seed"}), "trials");
-  EXPECT_EQ(suggest("zzz", {"trials", "seed"}), "");
-  EXPECT_EQ(suggest(std::string(100'000, 'x'), {"trials"}), "");
 }
 
 TEST(Url, TakesApart) {

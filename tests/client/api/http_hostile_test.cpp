@@ -124,7 +124,7 @@ TEST_F(HttpHostile, RefusesBadTargets) {
   expect_error(ask(port, "GET /api/v1/experiments?limit=999999"), 400, "invalid");
   expect_error(ask(port, "GET /api/v1/experiments?state=RUNING"), 400, "invalid");
   EXPECT_EQ(ask(port, "GET /api/v1/experiments?projct=x").error_part("hint"),
-            "did you mean \"project\"?");
+            "did you mean `project`?");
   auto method = ask(port, "DELETE /api/v1/experiments/1");
   expect_error(method, 405, "invalid");
   EXPECT_NE(method.head.find("Allow: GET, HEAD"), std::string::npos) << method.head;
@@ -164,7 +164,7 @@ TEST_F(HttpHostile, RefusesBadSubmissions) {
   auto typo = post(R"({"project":"p","run":"a","resources":{"cpu":1}})");
   expect_error(typo, 400, "invalid");
   EXPECT_EQ(typo.error_part("detail"), "resources: unknown field \"cpu\"");
-  EXPECT_EQ(typo.error_part("hint"), "did you mean \"cpus\"?");
+  EXPECT_EQ(typo.error_part("hint"), "did you mean `cpus`?");
 }
 
 TEST_F(HttpHostile, AnExceptionInsideTellsNothing) {

@@ -144,7 +144,7 @@ TEST_F(HttpRoutes, ActsOnExperiments) {
   });
   EXPECT_EQ(post("/api/v1/experiments/1:rerun", "").status, 201);
   auto wrong = post("/api/v1/experiments/1:rerun", R"({"options":{"resorces":{}}})");
-  EXPECT_EQ(wrong.error_part("hint"), "did you mean \"resources\"?");
+  EXPECT_EQ(wrong.error_part("hint"), "did you mean `resources`?");
   EXPECT_EQ(get("/api/v1/experiments/1/why").json().find("reasons")->as_list().size(), 1u);
 }
 

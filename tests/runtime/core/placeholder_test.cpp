@@ -148,6 +148,7 @@ TEST(Suggest, FindsTheClosestWord) {
   EXPECT_EQ(closest_word("completely", keys), "");
   EXPECT_EQ(suggestion("trails", keys), "did you mean `trials`?");
   EXPECT_EQ(suggestion("qqqq", {"a", "b"}), "one of: a, b");
+  EXPECT_EQ(closest_word(std::string(100'000, 'x'), {"trials"}), "");
   EXPECT_EQ(edit_distance("abc", "acb"), 1u);
   EXPECT_EQ(edit_distance("", "abc"), 3u);
 }
