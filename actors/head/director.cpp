@@ -172,15 +172,8 @@ void DirectorState::end_queued(ExperimentRecord record, State state, const std::
   if (promise.pending()) on_its_way->second.push_back(promise);
   if (!first) return;
   auto now = context_->clock->now();
-  Event event;
-  event.time = now;
-  event.kind = "state";
-  event.subject = to_string(record.id);
-  event.project = record.spec->project;
-  event.from = to_string(record.state);
-  event.to = to_string(state);
-  event.cause = cause;
-  if (error != nullptr) event.error = *error;
+  auto event = state_event(record.id, record.spec->project, to_string(record.state), state, cause,
+                           now, error);
   RecordRef before{std::make_shared<const ExperimentRecord>(record)};
   record.state = state;
   record.reason = cause;

@@ -27,17 +27,6 @@ std::string shape_of(const schedule::Request& request) {
                      request.amount.gpus, request.gpu_type, request.workers_min);
 }
 
-Event submitted_event(ExperimentId id, const std::string& project, Timestamp now) {
-  Event event;
-  event.time = now;
-  event.kind = "state";
-  event.subject = to_string(id);
-  event.project = project;
-  event.to = to_string(State::queued);
-  event.cause = "submitted";
-  return event;
-}
-
 }  // namespace
 
 struct DirectorState::Admission {
@@ -202,7 +191,8 @@ void DirectorState::admit_one(Admission& admission, size_t index) {
     admission.mutations.push_back(storage::PutExperiment{shared.value, true});
     admission.experiments.push_back(shared);
   }
-  admission.mutations.push_back(storage::AppendEvent{submitted_event(id, spec->project, now)});
+  admission.mutations.push_back(
+      storage::AppendEvent{state_event(id, spec->project, "", State::queued, "submitted", now)});
   if (!submission.key.empty()) {
     admission.mutations.push_back(
         storage::PutKey{user, submission.key, id, submission.sweep.has_value(), size});

@@ -17,19 +17,6 @@ constexpr size_t live_without_limit = 1024;
 constexpr size_t made_at_once = 256;
 constexpr auto save_again_after = std::chrono::seconds{1};
 
-Event state_event(ExperimentId id, const std::string& project, std::string from, State to,
-                  std::string cause, Timestamp now) {
-  Event event;
-  event.time = now;
-  event.kind = "state";
-  event.subject = to_string(id);
-  event.project = project;
-  event.from = std::move(from);
-  event.to = to_string(to);
-  event.cause = std::move(cause);
-  return event;
-}
-
 }  // namespace
 
 experiment_set_actor::behavior_type ExperimentSetState::make_behavior(HeadContextRef context,
@@ -233,10 +220,8 @@ caf::typed_response_promise<bool> ExperimentSetState::kill(const std::string& ca
 void ExperimentSetState::become(State to, const std::string& cause, const Error* error) {
   if (is_terminal(record_.state) || record_.state == to) return;
   auto now = context_->clock->now();
-  auto event = state_event(record_.id, record_.spec->project, std::string{to_string(record_.state)},
-                           to, cause, now);
-  if (error != nullptr) event.error = *error;
-  unsaved_.push_back(std::move(event));
+  unsaved_.push_back(state_event(record_.id, record_.spec->project, to_string(record_.state), to,
+                                 cause, now, error));
   record_.state = to;
   record_.reason = cause;
   if (error != nullptr) record_.error = *error;

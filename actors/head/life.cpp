@@ -94,16 +94,8 @@ void ExperimentLife::become(State to, const std::string& cause, Timestamp now, E
   if (to == State::running && !record_.started) record_.started = now;
   if (is_terminal(to)) record_.ended = now;
   if (error != nullptr) record_.error = *error;
-  Event event;
-  event.time = now;
-  event.kind = "state";
-  event.subject = to_string(record_.id);
-  event.project = record_.spec->project;
-  event.from = to_string(from);
-  event.to = to_string(to);
-  event.cause = cause;
-  if (error != nullptr) event.error = *error;
-  effects.events.push_back(std::move(event));
+  effects.events.push_back(
+      state_event(record_.id, record_.spec->project, to_string(from), to, cause, now, error));
 }
 
 /// Short jobs report their end only: the steps between are made up for, so every record tells the

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace troupe {
@@ -92,5 +93,9 @@ struct Event {
   std::string cause;     // in words: "submitted", "exit 0", "killed by ada"
   std::optional<Error> error;
 };
+
+/// The event of a state change; `from` is empty where something comes into being.
+Event state_event(ExperimentId id, const std::string& project, std::string_view from, State to,
+                  std::string cause, Timestamp now, const Error* error = nullptr);
 
 }  // namespace troupe
