@@ -7,13 +7,12 @@
 #include "actors/head/ledger.hpp"
 #include "actors/head/scheduler.hpp"
 #include "runtime/cluster/config.hpp"
-#include "runtime/core/fd.hpp"
 #include "tests/actors/records.hpp"
+#include "tests/temp_dir.hpp"
 
 #include <caf/scheduler/test_coordinator.hpp>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,21 +24,6 @@ namespace troupe::actors {
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
-
-class TempDir {
- public:
-  TempDir() {
-    std::string form = ::testing::TempDir() + "troupe-actors-XXXXXX";
-    path_ = ::mkdtemp(form.data()) ? form : "";
-  }
-  ~TempDir() { EXPECT_TRUE(remove_tree(path_)); }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 struct TestConfig : cluster::Config {
   TestConfig() {

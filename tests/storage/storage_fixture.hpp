@@ -1,31 +1,15 @@
 // What the storage tests share: a folder that vanishes, and records with something in every field.
 #pragma once
 
-#include "runtime/core/fd.hpp"
 #include "storage/ledger.hpp"
+#include "tests/temp_dir.hpp"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <memory>
 #include <string>
 
 namespace troupe::storage {
-
-class TempDir {
- public:
-  TempDir() {
-    std::string form = ::testing::TempDir() + "troupe-storage-XXXXXX";
-    path_ = ::mkdtemp(form.data()) ? form : "";
-  }
-  ~TempDir() { EXPECT_TRUE(remove_tree(path_)); }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 inline std::shared_ptr<const ExperimentSpec> spec_of(const std::string& project) {
   ExperimentSpec spec;
