@@ -141,8 +141,8 @@ using job_actor = caf::typed_actor<
 using stager_actor = caf::typed_actor<
     caf::replies_to<stage_atom, JobOrder>::with<uint32_t>,  // makes its folders and code; answers
                                                             // the number of its slot
-    caf::reacts_to<clean_atom, JobKey>,                     // it has ended: empties its folders
-    caf::reacts_to<forget_atom, JobKey>,                    // its slot is free for another
+    caf::reacts_to<clean_atom, JobKey>,   // it has ended: empties its folders, keeps its order
+    caf::reacts_to<forget_atom, JobKey>,  // empties its folders; its slot is free for another
     caf::replies_to<log_atom, JobId, uint64_t, uint32_t>::with<LogReply>,
     caf::replies_to<tail_atom, JobId, uint32_t>::with<uint64_t>,
     caf::replies_to<outputs_atom, ExperimentId>::with<std::vector<OutputItem>>,

@@ -266,7 +266,6 @@ void JobState::end(JobUpdate update) {
                  to_string(order_.key.job), bad_metric_lines_);
   stage_ = Stage::ended;
   send(std::move(update));
-  self_->send(peers_.stager, clean_atom_v, order_.key);
   self_->send(peers_.node, gone_atom_v, order_.key);
 }
 

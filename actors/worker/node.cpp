@@ -94,7 +94,7 @@ job_actor NodeState::spawn_job(JobOrder order, uint32_t slot) {
   JobPeers peers{static_cast<node_actor>(self_), stager_, launcher_};
   auto key = order.key;
   auto actor = self_->spawn(job_behavior, context_, std::move(peers), std::move(order), slot);
-  jobs_.insert_or_assign(key.job, Job{key, actor, true, {}});
+  jobs_.insert_or_assign(key.job, Job{key, actor, true, false, {}});
   if (!tick_armed_) arm_tick();
   return actor;
 }
@@ -248,14 +248,20 @@ void NodeState::launched(const RunStatusRef& status) {
 /// One timer for all jobs: most are over before it fires.
 void NodeState::tick() {
   tick_armed_ = false;
-  for (auto& [id, entry] : jobs_)
-    if (entry.running) self_->send(entry.actor, tick_atom_v);
+  for (auto& [id, entry] : jobs_) {
+    if (entry.running)
+      self_->send(entry.actor, tick_atom_v);
+    else if (!std::exchange(entry.cleaned, true))
+      // A head that is away for long must not keep a full scratch folder on the disk.
+      self_->send(stager_, clean_atom_v, entry.key);
+  }
   arm_tick();
 }
 
 void NodeState::arm_tick() {
-  bool any =
-      std::any_of(jobs_.begin(), jobs_.end(), [](const auto& j) { return j.second.running; });
+  bool any = std::any_of(jobs_.begin(), jobs_.end(), [](const auto& entry) {
+    return entry.second.running || !entry.second.cleaned;
+  });
   if (!any || std::exchange(tick_armed_, true)) return;
   self_->delayed_send(self_, tick_every, tick_atom_v);
 }

@@ -24,6 +24,7 @@ class NodeState {
     JobKey key;
     job_actor actor;
     bool running = true;
+    bool cleaned = false;           // its folders were emptied before the head said to forget it
     std::vector<std::string> runs;  // names of its runs at the launcher
   };
   /// A job that ran when the worker started, until the head has said whether it wants it.

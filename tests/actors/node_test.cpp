@@ -239,6 +239,18 @@ TEST_F(Node, FreesTheSlotsOfOrdersThatNothingRunsFor) {
   EXPECT_EQ(launcher->started.back().processes.at(0).cwd, context->paths.work(0));
 }
 
+TEST_F(Node, EmptiesTheFoldersOfAnEndedJobThoughTheHeadIsAway) {
+  start();
+  tell(order(7));
+  auto left = context->paths.scratch(0) + "/left";
+  ASSERT_TRUE(replace_file(left, "x"));
+  launcher->end("42.worker.0/7/0", 0);
+  run();
+  advance(milliseconds{400});
+  EXPECT_FALSE(std::filesystem::exists(left));
+  EXPECT_TRUE(read_order(context->paths.order(0))) << "still needed after a restart";
+}
+
 TEST_F(Node, IgnoresAnOrderOfAHeadThatHasBeenReplaced) {
   start();
   tell(order(8));
