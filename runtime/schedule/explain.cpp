@@ -25,7 +25,8 @@ std::string node_text(const Node& node) {
 const Node& largest(const std::vector<Node>& nodes, const Request& request) {
   return *std::max_element(nodes.begin(), nodes.end(), [&](const Node& a, const Node& b) {
     auto key = [&](const Node& node) {
-      bool typed = node.has_type(request.gpu_type, request.amount.gpus);
+      bool typed =
+          node.has_type(request.gpu_type, request.amount.gpus) && node.has_labels(request.labels);
       auto gpus = request.amount.gpus != 0 ? node.spec.gpus : 0;
       return std::make_tuple(typed, gpus, node.spec.milli_cpus, node.spec.mem);
     };
@@ -36,6 +37,8 @@ const Node& largest(const std::vector<Node>& nodes, const Request& request) {
 std::string needs_text(const Request& request) {
   auto text = to_text(request.amount);
   if (request.amount.gpus != 0 && !request.gpu_type.empty()) text += " of type " + request.gpu_type;
+  for (const auto& [name, value] : request.labels)
+    text += fmt::format(", label {}={}", name, value);
   return text;
 }
 
@@ -61,16 +64,12 @@ const Kind kinds[] = {
      [](uint64_t n) { return fmt::to_string(n); }},
 };
 
-bool usable(const Node& node, const Request& request) {
-  return node.spec.accepts && node.has_type(request.gpu_type, request.amount.gpus);
-}
-
 /// "needs 4 cpus, the most free on a node is 1.5 of 4 (node n0)"; empty where a node has enough.
 std::string shortage(const std::vector<Node>& nodes, const Request& request, const Kind& kind) {
   const Node* best = nullptr;
   uint64_t most = 0;
   for (const auto& node : nodes) {
-    if (!usable(node, request)) continue;
+    if (!node.usable(request)) continue;
     auto free = kind.of(node.free());
     if (best == nullptr || free > most) best = &node, most = free;
   }
@@ -86,13 +85,24 @@ std::vector<std::string> no_usable_node(const std::vector<Node>& nodes, const Re
   auto drained = static_cast<size_t>(std::count_if(
       nodes.begin(), nodes.end(), [](const Node& node) { return !node.spec.accepts; }));
   bool some = std::any_of(nodes.begin(), nodes.end(),
-                          [&](const Node& node) { return usable(node, request); });
+                          [&](const Node& node) { return node.usable(request); });
   if (drained != 0)
     reasons.push_back(fmt::format("{} of {} accept{} no new jobs (drained)", drained,
                                   count_text(nodes.size(), "node"), drained == 1 ? "s" : ""));
-  if (!some && drained < nodes.size())
+  if (some || drained == nodes.size()) return reasons;
+  auto has = [&](auto test) {
+    return std::any_of(nodes.begin(), nodes.end(),
+                       [&](const Node& node) { return node.spec.accepts && test(node); });
+  };
+  if (!has([&](const Node& node) { return node.has_type(request.gpu_type, request.amount.gpus); }))
     reasons.push_back(
         fmt::format("needs gpus of type {}, no node that accepts jobs has them", request.gpu_type));
+  for (const auto& [name, value] : request.labels)
+    if (!has([&](const Node& node) { return node.has_labels({{name, value}}); }))
+      reasons.push_back(
+          fmt::format("needs label {}={}, no node that accepts jobs has it", name, value));
+  if (reasons.size() == (drained != 0 ? 1 : 0))
+    reasons.emplace_back("no node that accepts jobs has its gpu type and labels together");
   return reasons;
 }
 
@@ -118,6 +128,16 @@ Result<void> Scheduler::check(const Request& request) const {
 
 Explanation Scheduler::why(ExperimentId id) const {
   Explanation out;
+  if (auto promised = promises_.find(id); promised != promises_.end()) {
+    out.waiting = true;
+    std::string ids;
+    for (auto awaited : promised->second.awaited)
+      ids += (ids.empty() ? "" : ", ") + to_string(awaited);
+    out.reasons.push_back(fmt::format("it starts when {} stopped to make room for it",
+                                      ids.empty() ? "those before it have" : ids + " has"));
+    out.expected_start = now_;
+    return out;
+  }
   auto request = queue_.find(id);
   if (!request) {
     out.reasons.push_back(held_.contains(id) ? "it has its resources" : "it is not in the queue");
@@ -129,6 +149,7 @@ Explanation Scheduler::why(ExperimentId id) const {
   else
     explain_room(*request, out);
   explain_line(*request, out);
+  if (!out.reasons.empty() && possible(*request)) explain_time(*request, out);
   return out;
 }
 
@@ -144,7 +165,7 @@ void Scheduler::explain_room(const Request& request, Explanation& out) const {
     if (auto reason = shortage(nodes, request, kind); !reason.empty())
       out.reasons.push_back(std::move(reason));
   bool some = std::any_of(nodes.begin(), nodes.end(),
-                          [&](const Node& node) { return usable(node, request); });
+                          [&](const Node& node) { return node.usable(request); });
   if (now == 0 && out.reasons.size() == before && some)
     out.reasons.push_back(fmt::format("no single node has {} free together", needs_text(request)));
   if (request.workers_min > 1)
@@ -154,21 +175,58 @@ void Scheduler::explain_room(const Request& request, Explanation& out) const {
 
 void Scheduler::explain_line(const Request& request, Explanation& out) const {
   auto count = queue_.ahead(request.id);
-  if (count == 0) {
-    if (!out.reasons.empty()) out.starts_now_with = smaller_that_fits(request);
+  bool room = nodes_.slots_free(request, request.workers_min) >= request.workers_min;
+  if (count != 0) {
+    constexpr size_t shown = 3;
+    std::string ids;
+    for (auto id : queue_.first_ahead(request.id, shown))
+      ids += (ids.empty() ? "" : ", ") + to_string(id);
+    // Where whatever fits may start, those ahead of it are no reason by themselves.
+    if (policy_.passing != Policy::Passing::any || !room)
+      out.reasons.push_back(fmt::format("{} ahead of it in the queue: {}{}", count, ids,
+                                        count > shown ? ", ..." : ""));
+  }
+  if (out.reasons.empty()) return;
+  const auto& rank = *queue_.rank_of(request.id);
+  if (rank.share > 0)
+    out.reasons.push_back(
+        fmt::format("project {} or user {} has used more than a fair share lately",
+                    request.project.empty() ? "-" : request.project,
+                    request.user.empty() ? "-" : request.user));
+  if (rank.level > 0)
+    out.reasons.push_back(
+        fmt::format("it has received {:.1f} GPU-hours; those that received less go first",
+                    static_cast<double>(service(request.id)) / static_cast<double>(gpu_hour)));
+  if (!room) {
+    if (count == 0 || policy_.passing == Policy::Passing::any)
+      out.starts_now_with = smaller_that_fits(request);
     return;
   }
-  constexpr size_t shown = 3;
-  std::string ids;
-  for (auto id : queue_.first_ahead(request.id, shown))
-    ids += (ids.empty() ? "" : ", ") + to_string(id);
-  out.reasons.push_back(
-      fmt::format("{} ahead of it in the queue: {}{}", count, ids, count > shown ? ", ..." : ""));
-  if (nodes_.slots_free(request, request.workers_min) < request.workers_min) return;
   constexpr int32_t priority_max = 100;
-  auto head = queue_.head();
-  if (head && head->request.priority < priority_max)
-    out.starts_now_with = fmt::format("with priority {}: now", head->request.priority + 1);
+  const auto* first = queue_.first_line();
+  if (first != nullptr && first->shape->priority < priority_max)
+    out.starts_now_with = fmt::format("with priority {}: now", first->shape->priority + 1);
+}
+
+/// The line as it stands, each in turn taking the room that limits and slices say will come. What
+/// comes later and goes before it is not known, nor what ends early.
+void Scheduler::explain_time(const Request& request, Explanation& out) const {
+  if (queue_.ahead(request.id) != 0 && policy_.passing != Policy::Passing::any) {
+    // Each of those ahead must start first: one whose time is not known hides all behind it.
+    constexpr size_t looked_max = 16;
+    auto ahead = queue_.first_ahead(request.id, looked_max + 1);
+    if (ahead.size() > looked_max) return;
+    auto all = request;
+    for (auto id : ahead) {
+      auto one = queue_.find(id);
+      if (!one || one->amount != request.amount || one->gpu_type != request.gpu_type) return;
+      all.workers_min += one->workers_min;
+    }
+    // Exact where those ahead are of its own kind: they start no later than room for all is there.
+    if (auto found = reserve(all, *queue_.rank_of(request.id))) out.expected_start = found->at;
+    return;
+  }
+  if (auto found = reserve(request, *queue_.rank_of(request.id))) out.expected_start = found->at;
 }
 
 /// The largest request that differs in one number only and would start now.
@@ -180,7 +238,7 @@ std::string Scheduler::smaller_that_fits(const Request& request) const {
     auto need = kind.of(request.amount);
     uint64_t most = 0;
     for (const auto& node : nodes_.all()) {
-      if (!usable(node, request)) continue;
+      if (!node.usable(request)) continue;
       auto rest = request.amount;
       kind.set(rest, 0);
       auto free = node.free();

@@ -7,38 +7,50 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <tuple>
 
 namespace troupe::schedule {
 namespace {
 
-/// One node that has room, keyed by what one worker would leave over.
-struct Candidate {
-  Amount left;
-  size_t node = 0;  // nodes are sorted by name, so this also breaks ties by name
-
-  bool operator<(const Candidate& other) const {
-    return std::tie(left.gpus, left.milli_cpus, left.mem, node) <
-           std::tie(other.left.gpus, other.left.milli_cpus, other.left.mem, other.node);
-  }
-};
-
-Amount minus(const Amount& a, const Amount& b) {
-  return {a.milli_cpus - b.milli_cpus, a.mem - b.mem, a.gpus - b.gpus};
-}
-
-bool fits(const Amount& room, const Amount& each) {
-  return each.milli_cpus <= room.milli_cpus && each.mem <= room.mem && each.gpus <= room.gpus;
+Amount whole(const NodeSpec& spec) {
+  return {spec.milli_cpus, spec.mem, spec.gpus};
 }
 
 std::vector<uint32_t> lowest_free_gpus(const Node& node, uint32_t count) {
   std::vector<uint32_t> gpus;
   for (uint32_t i = 0; i < node.spec.gpus && gpus.size() < count; ++i)
-    if (!node.gpu_held[i]) gpus.push_back(i);
+    if (node.gpu_used[i] == 0) gpus.push_back(i);
   return gpus;
 }
 
+/// The device that would have least left over after giving away this part; none where no device has
+/// it.
+std::optional<uint32_t> device_for_part(const Node& node, uint32_t share) {
+  std::optional<uint32_t> best;
+  for (uint32_t i = 0; i < node.spec.gpus; ++i)
+    if (node.gpu_used[i] + share <= whole_gpu && (!best || node.gpu_used[i] > node.gpu_used[*best]))
+      best = i;
+  return best;
+}
+
+void add(Amount& sum, const Amount& amount, bool minus) {
+  if (minus) {
+    sum.milli_cpus -= amount.milli_cpus;
+    sum.mem -= amount.mem;
+    sum.gpus -= amount.gpus;
+  } else {
+    sum.milli_cpus += amount.milli_cpus;
+    sum.mem += amount.mem;
+    sum.gpus += amount.gpus;
+  }
+}
+
 }  // namespace
+
+bool fits(const Amount& room, const Amount& each) {
+  return each.milli_cpus <= room.milli_cpus && each.mem <= room.mem && each.gpus <= room.gpus;
+}
 
 std::string cpus_text(int64_t milli_cpus) {
   return fmt::format("{}", static_cast<double>(milli_cpus) / 1000.0);
@@ -60,14 +72,36 @@ Amount Node::free() const {
   room.milli_cpus = std::max<int64_t>(0, spec.milli_cpus - used.milli_cpus);
   room.mem = spec.mem > used.mem ? spec.mem - used.mem : 0;
   // Counted by device, not by difference: a held device may lie beyond those the node now declares.
-  room.gpus = spec.gpus;
-  if (used.gpus != 0)
-    for (uint32_t i = 0; i < spec.gpus; ++i) room.gpus -= gpu_held[i] ? 1 : 0;
+  room.gpus = gpus_free;
+  return room;
+}
+
+Amount Node::open() const {
+  auto room = free();
+  auto less = [](auto have, auto leaves, auto wanted) {
+    auto all = have + leaves;
+    return std::min(have, all > wanted ? all - wanted : 0);
+  };
+  room.milli_cpus = less(room.milli_cpus, leaving.milli_cpus, promised.milli_cpus);
+  room.mem = less(room.mem, leaving.mem, promised.mem);
+  room.gpus = less(room.gpus, leaving.gpus, promised.gpus);
   return room;
 }
 
 bool Node::has_type(std::string_view gpu_type, uint32_t gpus) const {
   return gpus == 0 || gpu_type.empty() || spec.gpu_type == gpu_type;
+}
+
+bool Node::has_labels(const std::map<std::string, std::string>& labels) const {
+  return std::all_of(labels.begin(), labels.end(), [&](const auto& label) {
+    auto at = spec.labels.find(label.first);
+    return at != spec.labels.end() && at->second == label.second;
+  });
+}
+
+bool Node::usable(const Request& request) const {
+  return spec.accepts && has_type(request.gpu_type, request.amount.gpus) &&
+         has_labels(request.labels);
 }
 
 uint64_t slots(const Amount& room, const Amount& each) {
@@ -81,112 +115,295 @@ uint64_t slots(const Amount& room, const Amount& each) {
   return count;
 }
 
+Nodes::Key Nodes::key_of(const Node& node, size_t index) {
+  auto open = node.open();
+  return {open.gpus, open.milli_cpus, open.mem, index};
+}
+
+void Nodes::reindex() {
+  groups_.clear();
+  for (size_t i = 0; i < nodes_.size(); ++i)
+    if (nodes_[i].spec.accepts) groups_[nodes_[i].spec.gpu_type].insert(key_of(nodes_[i], i));
+  if (fragments_) fragments_->forget();
+}
+
+Nodes::Group::node_type Nodes::take_key(size_t index) {
+  const auto& node = nodes_[index];
+  if (!node.spec.accepts) return {};
+  return groups_[node.spec.gpu_type].extract(key_of(node, index));
+}
+
+void Nodes::put_key(size_t index, Group::node_type handle) {
+  const auto& node = nodes_[index];
+  if (fragments_) fragments_->changed(index);
+  if (handle.empty()) return;
+  handle.value() = key_of(node, index);
+  groups_[node.spec.gpu_type].insert(std::move(handle));
+}
+
+template <class Change>
+void Nodes::change(std::string_view name, Change what) {
+  auto index = index_of(name);
+  if (index == nodes_.size()) return;
+  auto key = take_key(index);
+  what(nodes_[index]);
+  put_key(index, std::move(key));
+}
+
 void Nodes::put(NodeSpec spec) {
   auto at =
       std::lower_bound(nodes_.begin(), nodes_.end(), spec.name,
                        [](const Node& node, const std::string& n) { return node.spec.name < n; });
-  if (at == nodes_.end() || at->spec.name != spec.name) at = nodes_.insert(at, Node{});
-  at->gpu_held.resize(std::max<size_t>(at->gpu_held.size(), spec.gpus), false);
+  bool last = at == nodes_.end();  // then no other is renumbered
+  if (last || at->spec.name != spec.name) at = nodes_.insert(at, Node{});
+  at->gpu_used.resize(std::max<size_t>(at->gpu_used.size(), spec.gpus), 0);
+  at->gpus_free =
+      static_cast<uint32_t>(std::count(at->gpu_used.begin(), at->gpu_used.begin() + spec.gpus, 0u));
   at->spec = std::move(spec);
+  if (!last) return reindex();
+  auto index = nodes_.size() - 1;
+  if (at->spec.accepts) groups_[at->spec.gpu_type].insert(key_of(*at, index));
 }
 
 bool Nodes::remove(std::string_view name) {
-  auto* node = find_mutable(name);
-  if (node == nullptr) return false;
-  nodes_.erase(nodes_.begin() + (node - nodes_.data()));
+  auto index = index_of(name);
+  if (index == nodes_.size()) return false;
+  nodes_.erase(nodes_.begin() + static_cast<std::ptrdiff_t>(index));
+  reindex();
   return true;
 }
 
-const Node* Nodes::find(std::string_view name) const {
+size_t Nodes::index_of(std::string_view name) const {
   auto at =
       std::lower_bound(nodes_.begin(), nodes_.end(), name,
                        [](const Node& node, std::string_view n) { return node.spec.name < n; });
-  return at != nodes_.end() && at->spec.name == name ? &*at : nullptr;
+  return at != nodes_.end() && at->spec.name == name ? static_cast<size_t>(at - nodes_.begin())
+                                                     : nodes_.size();
 }
 
-Node* Nodes::find_mutable(std::string_view name) {
-  return const_cast<Node*>(find(name));  // NOLINT: the node is ours and this is not const
+const Node* Nodes::find(std::string_view name) const {
+  auto index = index_of(name);
+  return index == nodes_.size() ? nullptr : &nodes_[index];
+}
+
+uint64_t Nodes::room_for(const Node& node, const Request& request) const {
+  auto open = node.open();
+  if (!request.amount.shares()) return slots(open, request.amount);
+  uint64_t parts = 0;
+  for (uint32_t i = 0; i < node.spec.gpus; ++i)
+    if (node.gpu_used[i] < whole_gpu)
+      parts += (whole_gpu - node.gpu_used[i]) / request.amount.gpu_share;
+  auto rest = request.amount;
+  rest.gpus = 0;
+  return std::min(parts, slots(open, rest));
+}
+
+/// Calls what(index) for the nodes where one worker fits, those with the least left over first in
+/// each group, until it answers false.
+template <class Visit>
+void Nodes::visit(const Request& request, Visit what) const {
+  const auto& each = request.amount;
+  for (const auto& [type, group] : groups_) {
+    if (each.gpus != 0 && !request.gpu_type.empty() && type != request.gpu_type) continue;
+    auto at = group.lower_bound({each.gpus, each.milli_cpus, each.mem, 0});
+    while (at != group.end()) {
+      const auto& [gpus, cpus, mem, index] = *at;
+      if (cpus < each.milli_cpus) {  // on to those of as many GPUs that have the CPUs
+        at = group.lower_bound({gpus, each.milli_cpus, each.mem, 0});
+        continue;
+      }
+      if (mem >= each.mem && (request.labels.empty() || nodes_[index].has_labels(request.labels)) &&
+          !what(index))
+        break;
+      ++at;
+    }
+  }
 }
 
 uint64_t Nodes::slots_free(const Request& request, uint64_t enough) const {
   uint64_t count = 0;
-  for (const auto& node : nodes_) {
-    if (!node.spec.accepts || !node.has_type(request.gpu_type, request.amount.gpus)) continue;
-    count += slots(node.free(), request.amount);
-    if (count >= enough) return enough;
+  if (request.amount.shares()) {
+    for (const auto& node : nodes_)
+      if (node.usable(request) && count < enough) count += room_for(node, request);
+    return std::min(count, enough);
   }
-  return count;
+  visit(request, [&](size_t index) {
+    count += slots(nodes_[index].open(), request.amount);
+    return count < enough;
+  });
+  return std::min(count, enough);
 }
 
 uint64_t Nodes::slots_empty(const Request& request, bool accepting, uint64_t enough) const {
   uint64_t count = 0;
   for (const auto& node : nodes_) {
     if (accepting && !node.spec.accepts) continue;
-    if (!node.has_type(request.gpu_type, request.amount.gpus)) continue;
-    count += slots({node.spec.milli_cpus, node.spec.mem, node.spec.gpus}, request.amount);
+    if (!node.has_type(request.gpu_type, request.amount.gpus) || !node.has_labels(request.labels))
+      continue;
+    auto room = slots(whole(node.spec), request.amount);
+    count += request.amount.shares() ? room * (whole_gpu / request.amount.gpu_share) : room;
     if (count >= enough) return enough;
   }
   return count;
 }
 
+/// Nodes with room, best fit first, as many as workers_max can need.
+std::vector<size_t> Nodes::candidates(const Request& request) const {
+  std::vector<size_t> found;
+  uint64_t room = 0;
+  const std::string* group = nullptr;
+  bool mixed = false;
+  visit(request, [&](size_t index) {
+    const auto& type = nodes_[index].spec.gpu_type;
+    if (group != nullptr && *group != type) room = 0, mixed = true;
+    group = &type;
+    found.push_back(index);
+    room += slots(nodes_[index].open(), request.amount);
+    return room < request.workers_max;
+  });
+  if (mixed)
+    std::sort(found.begin(), found.end(),
+              [&](size_t a, size_t b) { return key_of(nodes_[a], a) < key_of(nodes_[b], b); });
+  return found;
+}
+
+JobPlace Nodes::take(size_t index, const Request& request, uint32_t number) {
+  const auto& node = nodes_[index];
+  JobPlace place{number, node.spec.name, {}};
+  if (request.amount.shares()) {
+    if (auto device = device_for_part(node, request.amount.gpu_share)) place.gpus = {*device};
+  } else {
+    place.gpus = lowest_free_gpus(node, request.amount.gpus);
+  }
+  hold(place, request.amount);
+  return place;
+}
+
 std::vector<JobPlace> Nodes::place(const Request& request) {
+  if (fragments_) return place_scored(request);
+  if (request.amount.shares()) return place_part(request);
   // Filling the best node first equals placing one worker after the other by best fit: a worker
   // leaves its node with even less over, so that node stays the best while it has room.
-  std::vector<Candidate> candidates;
-  uint64_t room = 0;
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    const auto& node = nodes_[i];
-    if (!node.spec.accepts || !node.has_type(request.gpu_type, request.amount.gpus)) continue;
-    auto free = node.free();
-    if (!fits(free, request.amount)) continue;
-    Candidate candidate{minus(free, request.amount), i};
-    room += slots(free, request.amount);
-    if (request.workers_max > 1 || candidates.empty())
-      candidates.push_back(candidate);
-    else if (candidate < candidates.front())
-      candidates.front() = candidate;
-  }
   std::vector<JobPlace> places;
+  auto found = candidates(request);
+  uint64_t room = 0;
+  for (auto index : found) room += slots(nodes_[index].open(), request.amount);
   if (room < request.workers_min) return places;
-  std::sort(candidates.begin(), candidates.end());
-  for (const auto& candidate : candidates) {
-    auto& node = nodes_[candidate.node];
-    auto count = slots(node.free(), request.amount);
-    for (; count > 0 && places.size() < request.workers_max; --count) {
-      JobPlace place{static_cast<uint32_t>(places.size()), node.spec.name,
-                     lowest_free_gpus(node, request.amount.gpus)};
-      hold(place, request.amount);
-      places.push_back(std::move(place));
-    }
+  for (auto index : found) {
+    auto count = slots(nodes_[index].open(), request.amount);
+    for (; count > 0 && places.size() < request.workers_max; --count)
+      places.push_back(take(index, request, static_cast<uint32_t>(places.size())));
     if (places.size() == request.workers_max) break;
   }
   return places;
 }
 
-void Nodes::hold(const JobPlace& place, const Amount& amount) {
-  auto* node = find_mutable(place.node);
-  if (node == nullptr) return;
-  node->used.milli_cpus += amount.milli_cpus;
-  node->used.mem += amount.mem;
-  ++node->jobs;
-  for (auto gpu : place.gpus) {
-    if (gpu >= node->gpu_held.size()) node->gpu_held.resize(gpu + 1, false);
-    if (!node->gpu_held[gpu]) ++node->used.gpus;
-    node->gpu_held[gpu] = true;
+/// Parts of GPUs: the device with the least left over, on the node with the least left over.
+std::vector<JobPlace> Nodes::place_part(const Request& request) {
+  std::vector<JobPlace> places;
+  while (places.size() < request.workers_max) {
+    auto best = nodes_.size();
+    std::tuple<uint32_t, Key> least;
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      const auto& node = nodes_[i];
+      if (!node.usable(request) || room_for(node, request) == 0) continue;
+      auto device = device_for_part(node, request.amount.gpu_share);
+      if (!device || (node.gpu_used[*device] == 0 && node.open().gpus == 0)) continue;
+      std::tuple<uint32_t, Key> left{whole_gpu - node.gpu_used[*device], key_of(node, i)};
+      if (best == nodes_.size() || left < least) best = i, least = left;
+    }
+    if (best == nodes_.size()) break;
+    places.push_back(take(best, request, static_cast<uint32_t>(places.size())));
   }
+  if (places.size() >= request.workers_min) return places;
+  for (const auto& place : places) give_back(place, request.amount);
+  return {};
+}
+
+/// One worker after the other where the fewest fragments come of it.
+std::vector<JobPlace> Nodes::place_scored(const Request& request) {
+  std::vector<JobPlace> places;
+  while (places.size() < request.workers_max) {
+    auto best = nodes_.size();
+    Fragmentation::Choice choice;
+    auto& remembered = fragments_->remembered(request, nodes_.size());
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      const auto& here = fragments_->choose(nodes_[i], i, request, remembered);
+      if (!here) continue;
+      if (best != nodes_.size() &&
+          std::tuple{-here->score, here->idle} >= std::tuple{-choice.score, choice.idle})
+        continue;
+      best = i, choice = *here;
+    }
+    if (best == nodes_.size()) break;
+    JobPlace place{static_cast<uint32_t>(places.size()), nodes_[best].spec.name, {}};
+    place.gpus = request.amount.shares() ? std::vector<uint32_t>{choice.device}
+                                         : lowest_free_gpus(nodes_[best], request.amount.gpus);
+    hold(place, request.amount);
+    places.push_back(std::move(place));
+  }
+  if (places.size() >= request.workers_min) return places;
+  for (const auto& place : places) give_back(place, request.amount);
+  return {};
+}
+
+std::vector<JobPlace> Nodes::place_on(const std::vector<std::string>& names, const Amount& amount) {
+  std::vector<JobPlace> places;
+  Request one;
+  one.amount = amount;
+  for (const auto& name : names) {
+    auto index = index_of(name);
+    bool room = index < nodes_.size();
+    if (room && amount.shares())
+      room = device_for_part(nodes_[index], amount.gpu_share).has_value();
+    else if (room)
+      room = nodes_[index].spec.accepts && fits(nodes_[index].free(), amount);
+    if (!room) {
+      for (const auto& place : places) give_back(place, amount);
+      return {};
+    }
+    places.push_back(take(index, one, static_cast<uint32_t>(places.size())));
+  }
+  return places;
+}
+
+void Nodes::hold(const JobPlace& place, const Amount& amount) {
+  change(place.node, [&](Node& node) {
+    node.used.milli_cpus += amount.milli_cpus;
+    node.used.mem += amount.mem;
+    ++node.jobs;
+    for (auto gpu : place.gpus) {
+      if (gpu >= node.gpu_used.size()) node.gpu_used.resize(gpu + 1, 0);
+      if (node.gpu_used[gpu] == 0) {
+        ++node.used.gpus;
+        if (gpu < node.spec.gpus) --node.gpus_free;
+      }
+      node.gpu_used[gpu] += amount.gpu_share;
+    }
+  });
 }
 
 void Nodes::give_back(const JobPlace& place, const Amount& amount) {
-  auto* node = find_mutable(place.node);
-  if (node == nullptr) return;
-  TROUPE_ASSERT(node->jobs > 0, "a job given back that no node holds");
-  node->used.milli_cpus -= amount.milli_cpus;
-  node->used.mem -= amount.mem;
-  --node->jobs;
-  for (auto gpu : place.gpus) {
-    if (node->gpu_held[gpu]) --node->used.gpus;
-    node->gpu_held[gpu] = false;
-  }
+  change(place.node, [&](Node& node) {
+    TROUPE_ASSERT(node.jobs > 0, "a job given back that no node holds");
+    node.used.milli_cpus -= amount.milli_cpus;
+    node.used.mem -= amount.mem;
+    --node.jobs;
+    for (auto gpu : place.gpus) {
+      node.gpu_used[gpu] -= amount.gpu_share;
+      if (node.gpu_used[gpu] != 0) continue;
+      --node.used.gpus;
+      if (gpu < node.spec.gpus) ++node.gpus_free;
+    }
+  });
+}
+
+void Nodes::promise(std::string_view name, const Amount& amount, bool take_back) {
+  change(name, [&](Node& node) { add(node.promised, amount, take_back); });
+}
+
+void Nodes::leave(std::string_view name, const Amount& amount, bool take_back) {
+  change(name, [&](Node& node) { add(node.leaving, amount, take_back); });
 }
 
 }  // namespace troupe::schedule

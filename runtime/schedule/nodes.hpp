@@ -2,12 +2,16 @@
 // thread of its own.
 #pragma once
 
+#include "runtime/schedule/fragmentation.hpp"
 #include "runtime/schedule/request.hpp"
 
 #include <cstdint>
-#include <optional>
+#include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace troupe::schedule {
@@ -16,24 +20,40 @@ struct Node {
   NodeSpec spec;
   Amount used;
   uint32_t jobs = 0;
-  std::vector<bool> gpu_held;  // by device index; may be longer than spec.gpus after a node shrank
+  // In thousandths by device index; may be longer than spec.gpus after a node shrank.
+  std::vector<uint32_t> gpu_used;
+  uint32_t gpus_free = 0;  // devices nobody holds a part of
+  Amount promised;         // set aside for what will start here once others have left
+  Amount leaving;          // held by those others
 
   /// Never negative: jobs adopted from a worker may hold more than the node now declares.
   Amount free() const;
+  /// What may be given to anybody: free, less what is promised beyond what comes from those that
+  /// leave.
+  Amount open() const;
   bool has_type(std::string_view gpu_type, uint32_t gpus) const;
+  bool has_labels(const std::map<std::string, std::string>& labels) const;
+  /// Its kind of GPUs and labels suit, and it takes new work.
+  bool usable(const Request& request) const;
 };
 
-/// How many workers of this amount go into that room.
+/// How many workers of this amount go into that room. Parts of a GPU count as wholes here.
 uint64_t slots(const Amount& room, const Amount& each);
+bool fits(const Amount& room, const Amount& each);
 
 class Nodes {
  public:
+  explicit Nodes(bool against_fragments = false) {
+    if (against_fragments) fragments_ = std::make_unique<Fragmentation>();
+  }
+
   /// Adds the node or changes its spec; what is held on it stays.
   void put(NodeSpec spec);
   bool remove(std::string_view name);
   const Node* find(std::string_view name) const;
   /// Sorted by name.
   const std::vector<Node>& all() const { return nodes_; }
+  size_t index_of(std::string_view name) const;  // all().size() where there is none
 
   /// How many workers fit now on nodes that accept, counted up to `enough`.
   uint64_t slots_free(const Request& request, uint64_t enough) const;
@@ -44,14 +64,45 @@ class Nodes {
   /// there is no room for workers_min. Best fit: nodes with the least left over first (GPUs, then
   /// CPUs, then memory, then name), each filled before the next, so a gang spans few nodes.
   std::vector<JobPlace> place(const Request& request);
+  /// The same on the nodes given (in this order), by what is free and not by what is open; all of
+  /// them or nothing.
+  std::vector<JobPlace> place_on(const std::vector<std::string>& names, const Amount& amount);
 
   void hold(const JobPlace& place, const Amount& amount);
   void give_back(const JobPlace& place, const Amount& amount);
 
- private:
-  Node* find_mutable(std::string_view name);
+  /// Sets one worker's amount aside on a node, or takes that back; likewise for one that leaves.
+  void promise(std::string_view name, const Amount& amount, bool take_back);
+  void leave(std::string_view name, const Amount& amount, bool take_back);
 
-  std::vector<Node> nodes_;  // sorted by name; a vector because every placement walks it
+  /// Tells the packing which requests are typical here.
+  void expect(const Request& request) {
+    if (fragments_) fragments_->expect(request);
+  }
+
+ private:
+  // What is open, then the index: the order of best fit, whatever is asked for.
+  using Key = std::tuple<uint32_t, int64_t, uint64_t, size_t>;
+  using Group = std::set<Key>;
+
+  static Key key_of(const Node& node, size_t index);
+  void reindex();
+  /// Call before and after a change of a node's room.
+  Group::node_type take_key(size_t index);
+  void put_key(size_t index, Group::node_type handle);
+  template <class Change>
+  void change(std::string_view name, Change what);
+  template <class Visit>
+  void visit(const Request& request, Visit what) const;
+  std::vector<size_t> candidates(const Request& request) const;
+  std::vector<JobPlace> place_part(const Request& request);
+  std::vector<JobPlace> place_scored(const Request& request);
+  JobPlace take(size_t index, const Request& request, uint32_t number);
+  uint64_t room_for(const Node& node, const Request& request) const;
+
+  std::vector<Node> nodes_;              // sorted by name
+  std::map<std::string, Group> groups_;  // by GPU type: the nodes that accept
+  std::unique_ptr<Fragmentation> fragments_;
 };
 
 }  // namespace troupe::schedule

@@ -6,31 +6,53 @@
 #include <limits>
 
 namespace troupe::schedule {
+namespace {
 
-bool Queue::ShapeLess::operator()(const Request& a, const Request& b) const {
-  return std::tie(a.priority, a.amount, a.workers_min, a.workers_max, a.gpu_type, a.user,
-                  a.project) < std::tie(b.priority, b.amount, b.workers_min, b.workers_max,
-                                        b.gpu_type, b.user, b.project);
+constexpr auto before = [](const auto& entry, uint64_t sequence) {
+  return entry.sequence < sequence;
+};
+
+}  // namespace
+
+bool Queue::ShapeLess::operator()(const std::pair<Request, int32_t>& a,
+                                  const std::pair<Request, int32_t>& b) const {
+  auto key = [](const std::pair<Request, int32_t>& one) {
+    const auto& r = one.first;
+    return std::tie(r.priority, r.amount, r.workers_min, r.workers_max, r.gpu_type, r.user,
+                    r.project, r.labels, r.limit, r.preemptible, one.second);
+  };
+  return key(a) < key(b);
 }
 
-Queue::Order Queue::order_of(Line& line) {
-  return {-line.shape->priority, line.entries.front().sequence, &line};
-}
-
-bool Queue::push(const Request& request) {
+bool Queue::push(const Request& request, Class rank, uint64_t sequence) {
   auto [place, is_new] = index_.try_emplace(request.id);
   if (!is_new) return false;
-  auto at = lines_.find(request);
+  if (sequence == 0) sequence = next_sequence_++;
+  std::pair key{request, rank.level};
+  auto at = lines_.find(key);
   if (at == lines_.end()) {
-    auto shape = request;
-    shape.id = {};
-    at = lines_.emplace(std::move(shape), Line{}).first;
-    at->second.shape = &at->first;
+    key.first.id = {};
+    key.first.service = 0;
+    at = lines_.emplace(std::move(key), Entries{}).first;
+    at->second.shape = &at->first.first;
+    at->second.rank = rank;
+    at->second.level = rank.level;
   }
   auto& line = at->second;
-  line.entries.push_back({request.id, next_sequence_});
-  place->second = {&line, next_sequence_++};
-  if (line.entries.size() == 1 && !line.parked) heads_.insert(order_of(line));
+  place->second = {&line, sequence};
+  bool is_first = line.entries.empty() || sequence < line.first;
+  if (is_first && !line.entries.empty() && !line.parked) heads_.erase(order_of(line));
+  if (line.entries.empty() || line.entries.back().sequence < sequence)
+    line.entries.push_back({request.id, sequence});
+  else
+    line.entries.insert(
+        std::lower_bound(line.entries.begin(), line.entries.end(), sequence, before),
+        {request.id, sequence});
+  if (is_first) {
+    line.first = sequence;
+    line.blocked = 0;
+    if (!line.parked) heads_.emplace(order_of(line), &line);
+  }
   return true;
 }
 
@@ -43,9 +65,8 @@ bool Queue::remove(ExperimentId id) {
   return true;
 }
 
-void Queue::erase(Line& line, uint64_t sequence) {
-  auto at = std::lower_bound(line.entries.begin(), line.entries.end(), sequence,
-                             [](const Entry& entry, uint64_t s) { return entry.sequence < s; });
+void Queue::erase(Entries& line, uint64_t sequence) {
+  auto at = std::lower_bound(line.entries.begin(), line.entries.end(), sequence, before);
   TROUPE_ASSERT(at != line.entries.end() && at->sequence == sequence, "index and line differ");
   if (at != line.entries.begin()) {
     at->id = {};
@@ -64,10 +85,12 @@ void Queue::erase(Line& line, uint64_t sequence) {
     line.entries.pop_front();
     --line.gone;
   }
-  if (line.entries.empty())
-    lines_.erase(*line.shape);
-  else if (!line.parked)
-    heads_.insert(order_of(line));
+  if (line.entries.empty()) {
+    lines_.erase(lines_.find({*line.shape, line.level}));
+    return;
+  }
+  line.first = line.entries.front().sequence;
+  if (!line.parked) heads_.emplace(order_of(line), &line);
 }
 
 std::optional<Request> Queue::find(ExperimentId id) const {
@@ -78,25 +101,35 @@ std::optional<Request> Queue::find(ExperimentId id) const {
   return request;
 }
 
-std::optional<Queue::Head> Queue::head() const {
-  if (heads_.empty()) return std::nullopt;
-  const auto& line = *std::get<2>(*heads_.begin());
-  Head head{*line.shape, line.entries.front().sequence};
-  head.request.id = line.entries.front().id;
-  return head;
+const Class* Queue::rank_of(ExperimentId id) const {
+  auto at = index_.find(id);
+  return at == index_.end() ? nullptr : &at->second.line->rank;
 }
 
-std::optional<uint64_t> Queue::head_sequence() const {
-  if (heads_.empty()) return std::nullopt;
-  return std::get<1>(*heads_.begin());
+uint64_t Queue::sequence_of(ExperimentId id) const {
+  auto at = index_.find(id);
+  return at == index_.end() ? 0 : at->second.sequence;
 }
 
-void Queue::set_parked(Line& line, bool parked) {
+Queue::Line* Queue::first() {
+  return heads_.empty() ? nullptr : heads_.begin()->second;
+}
+
+Queue::Line* Queue::next(const Class& rank, uint64_t sequence) {
+  auto at = heads_.upper_bound({rank, sequence});
+  return at == heads_.end() ? nullptr : at->second;
+}
+
+ExperimentId Queue::first_id(const Line& line) const {
+  return static_cast<const Entries&>(line).entries.front().id;
+}
+
+void Queue::set_parked(Entries& line, bool parked) {
   if (line.parked == parked) return;
   if (parked)
     heads_.erase(order_of(line));
   else
-    heads_.insert(order_of(line));
+    heads_.emplace(order_of(line), &line);
   line.parked = parked;
 }
 
@@ -105,22 +138,21 @@ void Queue::set_possible(ExperimentId id, bool possible) {
   if (at != index_.end()) set_parked(*at->second.line, !possible);
 }
 
-size_t Queue::live_before(const Line& line, uint64_t sequence) {
-  auto end = std::lower_bound(line.entries.begin(), line.entries.end(), sequence,
-                              [](const Entry& entry, uint64_t s) { return entry.sequence < s; });
+size_t Queue::live_before(const Entries& line, uint64_t sequence) {
+  auto end = std::lower_bound(line.entries.begin(), line.entries.end(), sequence, before);
   auto count = static_cast<size_t>(end - line.entries.begin());
   if (line.gone == 0) return count;
   return count - static_cast<size_t>(std::count_if(line.entries.begin(), end,
                                                    [](const Entry& e) { return e.id.top == 0; }));
 }
 
-bool Queue::all_before(const Line& line, const Where& where) {
-  return line.shape->priority > where.line->shape->priority;
+bool Queue::all_before(const Entries& line, const Where& where) {
+  return line.rank < where.line->rank;
 }
 
-bool Queue::none_before(const Line& line, const Where& where) {
+bool Queue::none_before(const Entries& line, const Where& where) {
   // A parked shape holds up nobody, except those of its own that came later.
-  return line.shape->priority < where.line->shape->priority || (line.parked && &line != where.line);
+  return line.rank > where.line->rank || (line.parked && &line != where.line);
 }
 
 size_t Queue::ahead(ExperimentId id) const {
@@ -138,7 +170,7 @@ size_t Queue::ahead(ExperimentId id) const {
 std::vector<ExperimentId> Queue::first_ahead(ExperimentId id, size_t count) const {
   auto at = index_.find(id);
   if (at == index_.end()) return {};
-  std::vector<std::tuple<int32_t, uint64_t, ExperimentId>> found;
+  std::vector<std::tuple<Class, uint64_t, ExperimentId>> found;
   for (const auto& [shape, line] : lines_) {
     if (none_before(line, at->second)) continue;
     auto end =
@@ -147,13 +179,13 @@ std::vector<ExperimentId> Queue::first_ahead(ExperimentId id, size_t count) cons
     for (const auto& entry : line.entries) {
       if (taken == count || entry.sequence >= end) break;
       if (entry.id.top == 0) continue;
-      found.emplace_back(-shape.priority, entry.sequence, entry.id);
+      found.emplace_back(line.rank, entry.sequence, entry.id);
       ++taken;
     }
   }
   std::sort(found.begin(), found.end());
   std::vector<ExperimentId> ids;
-  for (const auto& [priority, sequence, one] : found)
+  for (const auto& [rank, sequence, one] : found)
     if (ids.size() < count) ids.push_back(one);
   return ids;
 }

@@ -1,7 +1,8 @@
-// The waiting requests in order: higher priority first, then first come first served. Requests of
-// the same shape (all but the id) share one line, so a million waiting members of a sweep cost a
-// line entry and an index entry each, and the next to start is found among the shapes alone.
-// Owned by the Scheduler; no thread of its own.
+// The waiting requests in order: higher priority first, then who used less than their share, then
+// the lower level, then first come first served. Requests of the same shape (all but the id) and
+// level share one line, so a million waiting members of a sweep cost a line entry and an index
+// entry each, and the next to start is found among the shapes alone. Owned by the Scheduler; no
+// thread of its own.
 #pragma once
 
 #include "runtime/schedule/request.hpp"
@@ -18,32 +19,58 @@
 
 namespace troupe::schedule {
 
+/// What goes before the order of arrival: lower is better.
+struct Class {
+  int32_t priority = 0;  // negated
+  int32_t share = 0;     // how far its user and project are over their share
+  int32_t level = 0;     // by service; -1: it starved
+  auto operator<=>(const Class&) const = default;
+};
+
 class Queue {
  public:
-  /// False where the id waits already.
-  bool push(const Request& request);
+  struct Line {
+    const Request* shape = nullptr;  // its id is zero, and so is its service
+    Class rank;
+    uint64_t first = 0;    // sequence of the first entry
+    uint64_t blocked = 0;  // the Scheduler's: the state of things in which the first did not fit
+  };
+
+  /// False where the id waits already. A sequence of 0: behind all others.
+  bool push(const Request& request, Class rank, uint64_t sequence = 0);
   bool remove(ExperimentId id);
   bool contains(ExperimentId id) const { return index_.contains(id); }
   size_t size() const { return index_.size(); }
+  /// Without its service.
   std::optional<Request> find(ExperimentId id) const;
+  const Class* rank_of(ExperimentId id) const;
+  uint64_t sequence_of(ExperimentId id) const;
+  uint64_t take_sequence() { return next_sequence_++; }
 
-  /// Who is next among the shapes that may block, and its place in the order of arrival.
-  struct Head {
-    Request request;
-    uint64_t sequence = 0;
-  };
-  std::optional<Head> head() const;
-  /// The head's place in the order of arrival alone: costs nothing.
-  std::optional<uint64_t> head_sequence() const;
+  /// The lines that may block, in the order of their first entries. Whatever changes the queue may
+  /// end a Line; `next` then goes on by place.
+  Line* first();
+  const Line* first_line() const { return heads_.empty() ? nullptr : heads_.begin()->second; }
+  Line* next(const Class& rank, uint64_t sequence);
+  ExperimentId first_id(const Line& line) const;
 
   /// Shapes for which `possible` says no step out of the line: no node could ever run them, so they
   /// wait without holding up the others. To be called again when nodes change.
   template <class Possible>
   void sort_out(Possible possible) {
-    for (auto& [key, line] : lines_) set_parked(line, !possible(key));
+    for (auto& [key, line] : lines_) set_parked(line, !possible(key.first));
   }
   /// Like sort_out, for the shape of one request.
   void set_possible(ExperimentId id, bool possible);
+  /// Puts every line in its new place; share_of(shape).
+  template <class ShareOf>
+  void reorder(ShareOf share_of) {
+    heads_.clear();
+    for (auto& [key, line] : lines_) {
+      line.rank.share = share_of(key.first);
+      if (!line.parked) heads_.emplace(order_of(line), &line);
+    }
+  }
 
   /// How many that may block stand before it.
   size_t ahead(ExperimentId id) const;
@@ -52,34 +79,35 @@ class Queue {
 
  private:
   struct ShapeLess {
-    bool operator()(const Request& a, const Request& b) const;
+    bool operator()(const std::pair<Request, int32_t>& a,
+                    const std::pair<Request, int32_t>& b) const;
   };
   struct Entry {
     ExperimentId id;  // top 0: was taken out
     uint64_t sequence = 0;
   };
-  struct Line {
-    const Request* shape = nullptr;  // the key in lines_; its id is zero
-    std::deque<Entry> entries;       // by sequence; the first is never one that was taken out
-    size_t gone = 0;                 // entries that were taken out
+  struct Entries : Line {
+    int32_t level = 0;          // of the key
+    std::deque<Entry> entries;  // by sequence; the first is never one that was taken out
+    size_t gone = 0;            // entries that were taken out
     bool parked = false;
   };
   struct Where {
-    Line* line = nullptr;
+    Entries* line = nullptr;
     uint64_t sequence = 0;
   };
-  using Order = std::tuple<int32_t, uint64_t, Line*>;  // priority negated, sequence of the first
+  using Order = std::pair<Class, uint64_t>;
 
-  static Order order_of(Line& line);
-  void set_parked(Line& line, bool parked);
-  void erase(Line& line, uint64_t sequence);
-  static size_t live_before(const Line& line, uint64_t sequence);
-  static bool all_before(const Line& line, const Where& where);
-  static bool none_before(const Line& line, const Where& where);
+  static Order order_of(const Entries& line) { return {line.rank, line.first}; }
+  void set_parked(Entries& line, bool parked);
+  void erase(Entries& line, uint64_t sequence);
+  static size_t live_before(const Entries& line, uint64_t sequence);
+  static bool all_before(const Entries& line, const Where& where);
+  static bool none_before(const Entries& line, const Where& where);
 
-  std::map<Request, Line, ShapeLess> lines_;
+  std::map<std::pair<Request, int32_t>, Entries, ShapeLess> lines_;  // by shape and level
   std::unordered_map<ExperimentId, Where> index_;
-  std::set<Order> heads_;  // of the lines that are not parked
+  std::map<Order, Entries*> heads_;  // of the lines that are not parked
   uint64_t next_sequence_ = 1;
 };
 

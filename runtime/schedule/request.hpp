@@ -3,19 +3,30 @@
 
 #include "runtime/core/ids.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace troupe::schedule {
+
+inline constexpr uint32_t whole_gpu = 1000;
+
+/// Points and spans of time, since whatever the caller counts from. The scheduler has no clock.
+using Time = std::chrono::milliseconds;
 
 /// What one worker (job) takes from its node.
 struct Amount {
   int64_t milli_cpus = 0;
   uint64_t mem = 0;  // bytes; 0: nothing is reserved
   uint32_t gpus = 0;
+  uint32_t gpu_share =
+      whole_gpu;  // of each of its GPUs, in thousandths; below 1000 others share it
   auto operator<=>(const Amount&) const = default;
+
+  bool shares() const { return gpus != 0 && gpu_share < whole_gpu; }
 };
 
 /// "4 cpus, 2.0 GiB mem, 1 gpu": what is not zero.
@@ -43,6 +54,10 @@ struct Request {
   int32_t priority = 50;  // higher first
   std::string user;
   std::string project;
+  std::map<std::string, std::string> labels;  // a node must have all of them
+  Time limit{0};                              // it ends after so long; 0: nobody knows
+  bool preemptible = true;
+  uint64_t service = 0;  // what it has received in earlier attempts; Policy says in what unit
 };
 
 struct JobPlace {
@@ -58,11 +73,27 @@ struct Placement {
   bool operator==(const Placement&) const = default;
 };
 
+/// A running experiment that is to stop, so that another can start. Its resources come back with
+/// release(); it waits again once it is enqueued again, in its old place and with its service.
+struct Preemption {
+  ExperimentId id;
+  ExperimentId in_favour_of;
+  std::string cause;  // in words, for its record
+  bool operator==(const Preemption&) const = default;
+};
+
+struct Decision {
+  std::vector<Placement> starts;
+  std::vector<Preemption> preemptions;
+  std::optional<Time> wake;  // decide again then at the latest: time alone changes the answer
+};
+
 /// Why a request waits, the main reason first. `reasons` is empty where it starts in the next pass.
 struct Explanation {
   bool waiting = false;
   std::vector<std::string> reasons;
-  std::string starts_now_with;  // "with 2 cpus: now", or empty
+  std::string starts_now_with;         // "with 2 cpus: now", or empty
+  std::optional<Time> expected_start;  // by then at the latest; none where nobody can know
 };
 
 struct NodeUse {

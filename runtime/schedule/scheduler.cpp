@@ -6,22 +6,41 @@
 
 namespace troupe::schedule {
 
+Scheduler::Scheduler(Policy policy)
+    : policy_{std::move(policy)},
+      nodes_{policy_.packing == Policy::Packing::fragmentation},
+      shares_{policy_.half_life} {}
+
+void Scheduler::set_time(Time now) {
+  now_ = std::max(now_, now);
+}
+
 void Scheduler::put_node(NodeSpec spec) {
   auto name = spec.name;
   bool is_new = nodes_.find(name) == nullptr;
   nodes_.put(std::move(spec));
   if (is_new)
     for (const auto& [id, held] : held_)
-      for (const auto& job : held.jobs)
-        if (job.node == name) nodes_.hold(job, held.amount);
+      for (const auto& job : held.jobs) {
+        if (job.node != name) continue;
+        nodes_.hold(job, held.request.amount);
+        if (held.stopping) nodes_.leave(name, held.request.amount, false);
+      }
   nodes_changed();
 }
 
 void Scheduler::remove_node(std::string_view name) {
   if (!nodes_.remove(name)) return;
+  std::vector<ExperimentId> broken;
+  for (const auto& [id, promise] : promises_)
+    if (std::count(promise.nodes.begin(), promise.nodes.end(), name) != 0) broken.push_back(id);
+  for (auto id : broken) break_promise(id, true);
   for (auto at = held_.begin(); at != held_.end();) {
-    std::erase_if(at->second.jobs, [&](const JobPlace& job) { return job.node == name; });
-    at = at->second.jobs.empty() ? held_.erase(at) : std::next(at);
+    auto one = at++;
+    if (std::erase_if(one->second.jobs, [&](const JobPlace& job) { return job.node == name; }) == 0)
+      continue;
+    settle(one->second);
+    if (one->second.jobs.empty()) end_run(one);
   }
   nodes_changed();
 }
@@ -31,8 +50,23 @@ bool Scheduler::possible(const Request& request) const {
 }
 
 void Scheduler::nodes_changed() {
-  ++room_version_;
+  ++state_;
+  stale_ = true;
   queue_.sort_out([&](const Request& shape) { return possible(shape); });
+}
+
+int32_t Scheduler::level_of(uint64_t service) const {
+  const auto& limits = policy_.level_limits;
+  return static_cast<int32_t>(std::upper_bound(limits.begin(), limits.end(), service) -
+                              limits.begin());
+}
+
+Class Scheduler::rank_of(const Request& request, int32_t level) const {
+  return {-request.priority, policy_.fair_share ? shares_.standing(request) : 0, level};
+}
+
+void Scheduler::count_wants(const Request& request, int change) {
+  if (policy_.fair_share) shares_.wants(request, change, now_);
 }
 
 Result<void> Scheduler::enqueue(const Request& request) {
@@ -45,70 +79,96 @@ Result<void> Scheduler::enqueue(const Request& request) {
                  "ask for at least 0 cpus and 1 worker, the least first"};
   if (held_.contains(request.id))
     return Error{Errc::conflict, what, "it holds resources already", "wait for its jobs to end"};
-  if (!queue_.push(request))
+  if (is_waiting(request.id))
     return Error{Errc::conflict, what, "it is in the queue already", "kill it first"};
+  auto service = request.service;
+  uint64_t sequence = 0;
+  if (auto stopped = stopped_.find(request.id); stopped != stopped_.end()) {
+    service = std::max(service, stopped->second.service);
+    sequence = stopped->second.sequence;
+    stopped_.erase(stopped);
+  }
+  if (service != 0) kept_[request.id] = {service, now_};
+  if (policy_.starving_after > Time{0}) arrivals_.emplace_back(now_, request.id);
+  count_wants(request, 1);
+  nodes_.expect(request);
+  queue_.push(request, rank_of(request, level_of(service)), sequence);
   queue_.set_possible(request.id, possible(request));
+  stale_ = true;
   return ok();
 }
 
 bool Scheduler::dequeue(ExperimentId id) {
-  return queue_.remove(id);
+  if (promises_.contains(id)) {
+    break_promise(id, false);
+    return true;
+  }
+  auto request = queue_.find(id);
+  if (!request) return false;
+  count_wants(*request, -1);
+  queue_.remove(id);
+  kept_.erase(id);
+  stale_ = true;
+  return true;
 }
 
 void Scheduler::adopt(const Request& request, const std::vector<JobPlace>& jobs) {
-  queue_.remove(request.id);
-  auto [at, is_new] = held_.try_emplace(request.id);
+  auto sequence = queue_.sequence_of(request.id);
+  dequeue(request.id);
+  auto at = held_.find(request.id);
+  if (at == held_.end()) {
+    if (jobs.empty()) return;
+    hold(request, sequence);
+    at = held_.find(request.id);
+  }
   auto& held = at->second;
-  if (is_new) held.amount = request.amount;
   for (const auto& job : jobs) {
     bool known = std::any_of(held.jobs.begin(), held.jobs.end(),
                              [&](const JobPlace& other) { return other.index == job.index; });
     if (known) continue;
-    nodes_.hold(job, held.amount);
+    nodes_.hold(job, held.request.amount);
     held.jobs.push_back(job);
   }
-  if (held.jobs.empty()) held_.erase(at);
+  settle(held);
 }
 
 void Scheduler::release(ExperimentId id, uint32_t job_index) {
   auto at = held_.find(id);
   if (at == held_.end()) return;
-  auto& jobs = at->second.jobs;
-  auto job = std::find_if(jobs.begin(), jobs.end(),
+  auto& held = at->second;
+  auto job = std::find_if(held.jobs.begin(), held.jobs.end(),
                           [&](const JobPlace& one) { return one.index == job_index; });
-  if (job == jobs.end()) return;
-  nodes_.give_back(*job, at->second.amount);
-  jobs.erase(job);
-  if (jobs.empty()) held_.erase(at);
-  ++room_version_;
+  if (job == held.jobs.end()) return;
+  nodes_.give_back(*job, held.request.amount);
+  if (held.stopping) nodes_.leave(job->node, held.request.amount, true);
+  held.jobs.erase(job);
+  settle(held);
+  if (held.jobs.empty()) end_run(at);
+  ++state_;
+  stale_ = true;
 }
 
 void Scheduler::release_all(ExperimentId id) {
   auto at = held_.find(id);
   if (at == held_.end()) return;
-  for (const auto& job : at->second.jobs) nodes_.give_back(job, at->second.amount);
-  held_.erase(at);
-  ++room_version_;
+  std::vector<uint32_t> indices;
+  for (const auto& job : at->second.jobs) indices.push_back(job.index);
+  for (auto index : indices) release(id, index);
 }
 
-std::vector<Placement> Scheduler::schedule(size_t max) {
-  std::vector<Placement> started;
-  while (started.size() < max) {
-    auto sequence = queue_.head_sequence();
-    if (!sequence) break;
-    if (*sequence == stuck_sequence_ && room_version_ == stuck_version_) break;
-    auto head = queue_.head();
-    auto places = nodes_.place(head->request);
-    if (places.empty()) {
-      stuck_sequence_ = *sequence;
-      stuck_version_ = room_version_;
-      break;
-    }
-    queue_.remove(head->request.id);
-    held_[head->request.id] = {head->request.amount, places};
-    started.push_back({head->request.id, std::move(places)});
-  }
-  return started;
+Decision Scheduler::decide(size_t max) {
+  Decision out;
+  pass_time();
+  keep_promises(out);
+  if (stale_) pass(out, max);
+  out.wake = next_wake();
+  return out;
+}
+
+uint64_t Scheduler::service(ExperimentId id) const {
+  if (auto held = held_.find(id); held != held_.end()) return service_now(held->second);
+  auto kept = kept_.find(id);
+  return kept == kept_.end() ? 0 : kept->second.service;
 }
 
 std::vector<NodeUse> Scheduler::nodes() const {
@@ -124,6 +184,7 @@ std::optional<NodeUse> Scheduler::node(std::string_view name) const {
 }
 
 std::optional<size_t> Scheduler::position(ExperimentId id) const {
+  if (promises_.contains(id)) return 0;
   if (!queue_.contains(id)) return std::nullopt;
   return queue_.ahead(id);
 }

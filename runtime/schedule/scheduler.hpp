@@ -1,22 +1,31 @@
 // The scheduler: who starts next, and where. Pure and deterministic: no threads, no clock, no I/O;
 // the same calls give the same answers. The scheduler actor owns one and carries out what it says.
 //
-// Order: higher priority first, then first come first served. The head of the line is never passed
-// by a later request (so a large one cannot starve), with one exception: what no accepting node
-// could run even if it were empty waits aside and holds up nobody.
+// Order: higher priority first, then what the Policy says, then first come first served. With a
+// default Policy the head of the line is never passed by a later request (so a large one cannot
+// starve), with one exception: what no accepting node could run even if it were empty waits aside
+// and holds up nobody.
 //
-//   enqueue -> [queue] -> schedule() -> holds resources -> release() per job, or release_all()
-//                 '-> dequeue()             ^-- adopt() after a restart
+//   enqueue -> [queue] -> decide() -> holds resources -> release() per job, or release_all()
+//      ^          '-> dequeue()  |         ^-- adopt() after a restart
+//      |                         '-> preemptions: release() comes once they have stopped; until
+//      '------------------------------ then the room is promised to whom it is for
 #pragma once
 
 #include "runtime/core/result.hpp"
+#include "runtime/schedule/clearing.hpp"
 #include "runtime/schedule/nodes.hpp"
+#include "runtime/schedule/policy.hpp"
 #include "runtime/schedule/queue.hpp"
 #include "runtime/schedule/request.hpp"
+#include "runtime/schedule/shares.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -26,6 +35,12 @@ namespace troupe::schedule {
 
 class Scheduler {
  public:
+  explicit Scheduler(Policy policy = {});
+
+  const Policy& policy() const { return policy_; }
+  /// What all that follows happens at; never goes back.
+  void set_time(Time now);
+
   /// Adds a node or changes it. What is held on it stays held, also where it now has less.
   void put_node(NodeSpec spec);
   /// Jobs on it are forgotten as holders; what becomes of their experiments is the caller's to say.
@@ -49,17 +64,25 @@ class Scheduler {
   void release(ExperimentId id, uint32_t job_index);
   void release_all(ExperimentId id);
 
-  /// All that can start now, in order, at most `max`; their resources are held from here on. Costs
-  /// nothing when neither the head of the line nor the room changed since the last call.
-  std::vector<Placement> schedule(size_t max = SIZE_MAX);
+  /// What starts now, in order, at most `max`, and what must stop so that others can; the
+  /// resources of the first are held from here on. Costs next to nothing where neither time nor
+  /// room nor the first in line changed since the last call.
+  Decision decide(size_t max = SIZE_MAX);
+  /// The starts alone, for policies that stop nothing.
+  std::vector<Placement> schedule(size_t max = SIZE_MAX) { return decide(max).starts; }
+
+  /// Tells the packing that requests like this one will come; those enqueued it knows.
+  void expect(const Request& request) { nodes_.expect(request); }
+  /// What it has received so far, waiting or running; 0 where neither.
+  uint64_t service(ExperimentId id) const;
 
   /// Every reason in words, with numbers.
   Explanation why(ExperimentId id) const;
 
   std::vector<NodeUse> nodes() const;
   std::optional<NodeUse> node(std::string_view name) const;
-  size_t waiting() const { return queue_.size(); }
-  bool is_waiting(ExperimentId id) const { return queue_.contains(id); }
+  size_t waiting() const { return queue_.size() + promises_.size(); }
+  bool is_waiting(ExperimentId id) const { return queue_.contains(id) || promises_.contains(id); }
   /// How many experiments hold resources.
   size_t holding() const { return held_.size(); }
   /// How many stand before it in the line; none where it does not wait.
@@ -67,22 +90,104 @@ class Scheduler {
 
  private:
   struct Held {
-    Amount amount;
+    Request request;
     std::vector<JobPlace> jobs;
+    uint64_t sequence = 0;  // its place in the order of arrival
+    Class rank;
+    uint64_t service = 0;  // at `since`
+    uint64_t rate = 0;
+    Time since{0}, started{0};
+    Time safe_until{0};  // not stopped for others before
+    Time timer{0};       // when its rank or safety changes; 0: never
+    bool rescued = false;
+    bool stopping = false;
   };
+  /// Room set aside for one that starts when those who hold it have stopped.
+  struct Promise {
+    Request request;
+    uint64_t sequence = 0;
+    Class rank;
+    std::vector<std::string> nodes;     // one for each worker
+    std::vector<ExperimentId> awaited;  // those that are to stop
+  };
+  /// What is kept of one that waits and ran before.
+  struct Kept {
+    uint64_t service = 0;
+    Time since{0};
+  };
+  /// What is kept of one that was stopped, until it is enqueued again.
+  struct Stopped {
+    uint64_t sequence = 0;
+    uint64_t service = 0;
+    Time at{0};
+  };
+  /// When and where the first that is blocked will start at the latest.
+  struct Reservation {
+    ExperimentId id;
+    Time at{0};
+    std::vector<std::string> nodes;
+    Amount amount;
+    std::vector<std::pair<std::string, Amount>> leaving;
+  };
+  /// Asks for too much in this state of things, and so does whoever asks for no less.
+  struct TooMuch {
+    Request shape;
+    Class rank;
+  };
+  struct Pass;
 
   bool possible(const Request& request) const;
   void nodes_changed();
+  int32_t level_of(uint64_t service) const;
+  uint64_t service_now(const Held& held) const;
+  Class rank_of(const Request& request, int32_t level) const;
+  void count_wants(const Request& request, int change);
+
+  // Running ones: scheduler_runs.cpp.
+  void start(const Request& request, uint64_t sequence, const Class& rank,
+             std::vector<JobPlace> places);
+  Held& hold(const Request& request, uint64_t sequence);
+  void settle(Held& held);
+  void set_rank(Held& held);
+  void set_timer(Held& held);
+  void end_run(std::unordered_map<ExperimentId, Held>::iterator at);
+  void stop(Held& held);
+  void pass_time();
+  void rescue_starving();
+  std::optional<Time> next_wake() const;
+
+  // One pass: scheduler_pass.cpp.
+  void pass(Decision& out, size_t max);
+  bool go_past(Pass& now, const Request& request, const Class& rank);
+  std::vector<JobPlace> try_place(Pass& now, const Request& request);
+  bool preempt(Pass& now, const Request& request, const Class& rank, uint64_t sequence);
+  std::vector<Held*> find_victims(Clearing& room, const Class& rank) const;
+  std::optional<Reservation> reserve(const Request& request, const Class& rank) const;
+  void apply(const Reservation& reservation, bool take_back);
+  void keep_promises(Decision& out);
+  void break_promise(ExperimentId id, bool requeue);
+
+  // Words: explain.cpp.
   void explain_room(const Request& request, Explanation& out) const;
   void explain_line(const Request& request, Explanation& out) const;
+  void explain_time(const Request& request, Explanation& out) const;
   std::string smaller_that_fits(const Request& request) const;
 
+  Policy policy_;
+  Time now_{0};
   Nodes nodes_;
   Queue queue_;
+  Shares shares_;
   std::unordered_map<ExperimentId, Held> held_;
-  uint64_t room_version_ = 1;    // counts every change that may make room
-  uint64_t stuck_version_ = 0;   // the room in which the head last did not fit
-  uint64_t stuck_sequence_ = 0;  // and which head that was
+  std::map<std::pair<Class, uint64_t>, Held*> runs_;  // the last is the first to be stopped
+  std::set<std::pair<Time, ExperimentId>> timers_;
+  std::map<ExperimentId, Promise> promises_;
+  std::unordered_map<ExperimentId, Kept> kept_;
+  std::unordered_map<ExperimentId, Stopped> stopped_;
+  std::deque<std::pair<Time, ExperimentId>> arrivals_;  // of what waits; only to find who starves
+  Time next_stock_{0};                                  // when shares are looked at again
+  uint64_t state_ = 1;  // counts every change that may let something start
+  bool stale_ = true;   // something changed since the last whole pass
 };
 
 }  // namespace troupe::schedule

@@ -25,7 +25,8 @@ int main(int argc, char** argv) {
   const std::vector<std::pair<std::string_view, void (*)(bool)>> figures{
       {"throughput", bench_throughput},   {"latency", bench_start_latency},
       {"submissions", bench_submissions}, {"history", bench_history},
-      {"memory", bench_memory},           {"grid", bench_grid}};
+      {"memory", bench_memory},           {"grid", bench_grid},
+      {"philly", bench_philly},           {"packing", bench_packing}};
   bool quick = false;
   std::vector<std::string_view> wanted;
   for (int i = 1; i < argc; ++i) {

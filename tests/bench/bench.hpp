@@ -11,6 +11,8 @@ void bench_submissions(bool quick);
 void bench_history(bool quick);
 void bench_memory(bool quick);
 void bench_grid(bool quick);
+void bench_philly(bool quick);
+void bench_packing(bool quick);
 
 /// One row: the figure, what was measured, and the bar it is held against.
 void row(const std::string& figure, const std::string& measured, const std::string& bar);
