@@ -60,6 +60,7 @@ using RunStatusRef = Shared<process::RunStatus>;
 using BlobRef = Shared<std::pair<std::string, std::string>>;  // digest and bytes
 using TextRef = Shared<std::string>;
 using RunStatusesRef = Shared<std::vector<process::RunStatus>>;
+using JobKeysRef = Shared<std::vector<JobKey>>;
 
 /// Submissions that become durable in one step.
 struct SubmitBatch {
@@ -85,6 +86,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::RunStatusRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::RunStatusesRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::BlobRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TextRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::JobKeysRef)
 
 namespace troupe::actors {
 
@@ -141,8 +143,8 @@ using job_actor = caf::typed_actor<
 using stager_actor = caf::typed_actor<
     caf::replies_to<stage_atom, JobOrder>::with<uint32_t>,  // makes its folders and code; answers
                                                             // the number of its slot
-    caf::reacts_to<clean_atom, JobKey>,   // it has ended: empties its folders, keeps its order
-    caf::reacts_to<forget_atom, JobKey>,  // empties its folders; its slot is free for another
+    caf::reacts_to<clean_atom, JobKey>,       // it has ended: empties its folders, keeps its order
+    caf::reacts_to<forget_atom, JobKeysRef>,  // empties their folders; their slots are free
     caf::replies_to<log_atom, JobId, uint64_t, uint32_t>::with<LogReply>,
     caf::replies_to<tail_atom, JobId, uint32_t>::with<uint64_t>,
     caf::replies_to<outputs_atom, ExperimentId>::with<std::vector<OutputItem>>,
@@ -154,8 +156,8 @@ using ledger_actor = caf::typed_actor<
     caf::replies_to<commit_atom, MutationsRef>::with<uint64_t>,  // durable; answers the newest
                                                                  // event number
     caf::replies_to<later_atom, MutationsRef>::with<uint64_t>,   // the same, with the next commit
-    caf::reacts_to<note_atom, MutationsRef>,                     // durable soon, with the next
-                                                                 // commit; kept until it is
+    caf::reacts_to<note_atom>,                                   // a first note is in the box:
+                                                                 // durable soon, kept until it is
     caf::reacts_to<flush_atom>                                   // INTERNAL: commit what is waiting
     >::extend_with<status_actor>;
 

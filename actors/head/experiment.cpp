@@ -205,7 +205,8 @@ void ExperimentState::commit() {
   for (const auto& event : unsaved_) mutations.push_back(storage::AppendEvent{event});
   if (next_ == Effects::Next::none && kill_promises_.empty()) {
     // Nobody waits for a step on the way: it goes with the next commit.
-    self_->send(peers_.ledger, note_atom_v, mutations_ref(std::move(mutations)));
+    if (context_->notes->add(mutations_ref(std::move(mutations))))
+      self_->send(peers_.ledger, note_atom_v);
     unsaved_.clear();
     saving_ = false;
     return;

@@ -2,6 +2,7 @@
 // start. Nothing in it changes while the head runs; it outlives the actors.
 #pragma once
 
+#include "actors/head/note_box.hpp"
 #include "actors/messages.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/core/digest.hpp"
@@ -24,6 +25,7 @@ struct HeadContext {
   std::shared_ptr<storage::SeriesStore> series;  // reads only, except by the series actor
   std::shared_ptr<storage::CodeStore> code;
   std::shared_ptr<MetricRegistry> metrics;
+  std::shared_ptr<NoteBox> notes = std::make_shared<NoteBox>();
   std::string secret;                       // key of job tokens
   std::vector<std::string> expected_nodes;  // recovery waits for these
   // What the ledger actor writes with; empty: ledger->commit. Tests put failures here.

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 
 namespace troupe::actors {
@@ -47,10 +49,7 @@ ledger_actor::behavior_type LedgerState::make_behavior(HeadContextRef context) {
         flush_soon();
         return promise;
       },
-      [this](note_atom, MutationsRef mutations) {
-        waiting_.push_back({std::move(mutations), true, {}});
-        flush_soon();
-      },
+      [this](note_atom) { flush_soon(); },
       [this](flush_atom) { flush(); },
       [this](status_atom) {
         return fmt::format("generation {}, event {}", context_->ledger->generation(),
@@ -122,11 +121,21 @@ void LedgerState::flush_soon() {
   }
 }
 
+/// Notes first, in their order: whoever waits for a change has noted the steps before it.
+std::vector<LedgerState::Waiting> LedgerState::gather() {
+  auto group = std::exchange(waiting_, {});
+  auto rest = std::stable_partition(group.begin(), group.end(),
+                                    [](const Waiting& waiting) { return waiting.note; });
+  std::vector<Waiting> fresh;
+  for (auto& note : context_->notes->take()) fresh.push_back({std::move(note), true, {}});
+  group.insert(rest, std::make_move_iterator(fresh.begin()), std::make_move_iterator(fresh.end()));
+  return group;
+}
+
 void LedgerState::flush() {
   flush_sent_ = flush_timed_ = false;
-  if (waiting_.empty()) return;
-  std::vector<Waiting> group;
-  group.swap(waiting_);
+  auto group = gather();
+  if (group.empty()) return;
   std::vector<Waiting*> pointers;
   for (auto& waiting : group) pointers.push_back(&waiting);
   auto committed = commit(pointers);

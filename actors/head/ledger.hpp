@@ -18,6 +18,7 @@ class LedgerState {
     caf::typed_response_promise<uint64_t> promise;
   };
 
+  std::vector<Waiting> gather();
   void flush();
   void flush_soon();
   void settle_apart(std::vector<Waiting>& group);

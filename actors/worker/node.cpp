@@ -18,6 +18,8 @@ constexpr auto log_wait_max = std::chrono::seconds{2};
 constexpr auto read_timeout = std::chrono::seconds{20};
 // People watch curves; a fifth of a second is live enough and costs a job a stat or two.
 constexpr auto tick_every = std::chrono::milliseconds{200};
+// Waking the stager for each ended job costs a short one more than a few slots more are worth.
+constexpr size_t released_together = 16;
 constexpr auto join_again_after = std::chrono::milliseconds{500};
 
 }  // namespace
@@ -126,7 +128,20 @@ void NodeState::forget(const JobKey& key) {
 void NodeState::drop(const JobKey& key, const Job& entry) {
   for (const auto& run : entry.runs) launcher_->forget(run);
   self_->send_exit(entry.actor, caf::exit_reason::user_shutdown);
-  self_->send(stager_, forget_atom_v, key);
+  release(key);
+}
+
+void NodeState::release(const JobKey& key) {
+  released_.push_back(key);
+  if (released_.size() >= released_together)
+    flush_released();
+  else
+    arm_tick();
+}
+
+void NodeState::flush_released() {
+  if (released_.empty()) return;
+  self_->send(stager_, forget_atom_v, share(std::exchange(released_, {})));
 }
 
 void NodeState::gone(const JobKey& key) {
@@ -162,7 +177,7 @@ void NodeState::known(const std::vector<process::RunStatus>& runs) {
   for (auto& [key, order] : orders) {
     auto found = found_.find(key);
     if (found == found_.end()) {
-      self_->send(stager_, forget_atom_v, key);
+      release(key);
       continue;
     }
     found->second.attempt = order.second.attempt;
@@ -248,6 +263,7 @@ void NodeState::launched(const RunStatusRef& status) {
 /// One timer for all jobs: most are over before it fires.
 void NodeState::tick() {
   tick_armed_ = false;
+  flush_released();
   for (auto& [id, entry] : jobs_) {
     if (entry.running)
       self_->send(entry.actor, tick_atom_v);
@@ -259,7 +275,7 @@ void NodeState::tick() {
 }
 
 void NodeState::arm_tick() {
-  bool any = std::any_of(jobs_.begin(), jobs_.end(), [](const auto& entry) {
+  bool any = !released_.empty() || std::any_of(jobs_.begin(), jobs_.end(), [](const auto& entry) {
     return entry.second.running || !entry.second.cleaned;
   });
   if (!any || std::exchange(tick_armed_, true)) return;

@@ -46,6 +46,8 @@ class NodeState {
   void stop(const JobKey& key, uint32_t grace_ms);
   void forget(const JobKey& key);
   void drop(const JobKey& key, const Job& entry);
+  void release(const JobKey& key);
+  void flush_released();
   void gone(const JobKey& key);
   Job* job(const JobKey& key);
 
@@ -75,6 +77,7 @@ class NodeState {
   std::map<JobKey, Found> found_;
   std::map<JobId, Job> jobs_;
   std::map<JobKey, Job> abandoned_;  // given up by the head while they ran; being stopped
+  std::vector<JobKey> released_;     // the stager has yet to hear that their slots are free
   std::vector<LogWait> log_waits_;
 };
 

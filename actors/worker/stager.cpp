@@ -25,7 +25,9 @@ stager_actor::behavior_type StagerState::make_behavior(WorkerContextRef context)
         return *slot;
       },
       [this](clean_atom, const JobKey& key) { slots_->clean(key); },
-      [this](forget_atom, const JobKey& key) { slots_->release(key); },
+      [this](forget_atom, const JobKeysRef& keys) {
+        for (const auto& key : *keys) slots_->release(key);
+      },
       [this](log_atom, const JobId& job, uint64_t offset, uint32_t limit) -> caf::result<LogReply> {
         auto reply = read_log(job, offset, limit);
         if (!reply) return to_caf(reply.error());

@@ -44,8 +44,8 @@ ledger_actor::behavior_type gated_ledger(ledger_actor::pointer self,
   return {
       [pass](commit_atom atom, const MutationsRef& mutations) { return pass(atom, mutations); },
       [pass](later_atom atom, const MutationsRef& mutations) { return pass(atom, mutations); },
-      [self, gate, ledger](note_atom, const MutationsRef& mutations) {
-        auto go_on = [=] { self->send(ledger, note_atom_v, mutations); };
+      [self, gate, ledger](note_atom) {
+        auto go_on = [=] { self->send(ledger, note_atom_v); };
         if (gate->held)
           gate->waiting.emplace_back(go_on);
         else

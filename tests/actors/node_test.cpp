@@ -194,6 +194,7 @@ TEST_F(Node, KeepsTheFoldersOfAJobThatWasGivenUpUntilItIsDead) {
   launcher->end("42.worker.0/7/0", 0, 9);
   run();
   EXPECT_THAT(launcher->forgotten, ElementsAre("42.worker.0/7/0"));
+  advance(milliseconds{200});  // when slots are freed
   auto other = order(9);
   other.key.job.experiment = {43, 0};
   tell(other);
@@ -206,6 +207,7 @@ TEST_F(Node, EndsAJobThatIsGivenUpWhileItsFoldersAreMade) {
   caf::anon_send(node, forget_atom_v, order(7).key);
   run();
   EXPECT_THAT(launcher->started, IsEmpty());
+  advance(milliseconds{200});  // when slots are freed
   auto other = order(9);
   other.key.job.experiment = {43, 0};
   tell(other);
@@ -233,6 +235,7 @@ TEST_F(Node, FreesTheSlotsOfOrdersThatNothingRunsFor) {
   run();
   leave();
   start();
+  advance(milliseconds{200});  // when slots are freed
   auto other = order(9);
   other.key.job.experiment = {43, 0};
   tell(other);
