@@ -14,6 +14,9 @@ void bench_grid(bool quick);
 void bench_philly(bool quick);
 void bench_packing(bool quick);
 
+/// Single submissions over RPC, with so many calls in flight on each connection.
+double rpc_submissions_a_second(bool quick, int connections, int in_flight);
+
 /// One row: the figure, what was measured, and the bar it is held against.
 void row(const std::string& figure, const std::string& measured, const std::string& bar);
 
