@@ -39,7 +39,8 @@ GatewayService::GatewayService(HeadContextRef context, GatewayPeers peers, caf::
     : context_{std::move(context)},
       peers_{std::move(peers)},
       bridge_{std::move(bridge)},
-      timer_{timer} {}
+      timer_{timer},
+      gather_{[this](SubmitBatch batch) { return submit_batch(std::move(batch)); }} {}
 
 void GatewayService::events_came(uint64_t last) {
   for (auto it = waiters_.begin(); it != waiters_.end();) {
@@ -132,10 +133,7 @@ kj::Promise<Result<std::vector<Result<api::Submitted>>>> GatewayService::submit_
 kj::Promise<Result<api::Submitted>> GatewayService::submit(const api::Caller& caller,
                                                            Submission submission) {
   if (caller.job) return Result<api::Submitted>{job_may_not("submit")};
-  SubmitBatch batch;
-  batch.user = caller.user;
-  batch.submissions.push_back(std::move(submission));
-  return submit_batch(std::move(batch)).then(OnlyAnswer{});
+  return gather_.submit(caller.user, std::move(submission));
 }
 
 kj::Promise<std::vector<Result<api::Submitted>>> GatewayService::submit_many(

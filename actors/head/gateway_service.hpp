@@ -4,6 +4,7 @@
 #pragma once
 
 #include "actors/head/gateway_bridge.hpp"
+#include "actors/head/gateway_gather.hpp"
 #include "actors/head/head_context.hpp"
 #include "client/api/service.hpp"
 
@@ -88,6 +89,7 @@ class GatewayService final : public api::Service {
   Bridge bridge_;
   kj::Timer& timer_;
   std::list<Waiter> waiters_;
+  SubmitGather gather_;
 };
 
 }  // namespace troupe::actors
