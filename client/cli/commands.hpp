@@ -23,6 +23,7 @@ int out_ls_verb(Session& session);
 int out_get_verb(Session& session);
 int code_get_verb(Session& session);
 int node_ls_verb(Session& session);
+int simulate_verb(Session& session);
 int context_ls_verb(Session& session);
 int context_use_verb(Session& session);
 int login_verb(Session& session);

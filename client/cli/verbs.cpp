@@ -99,6 +99,20 @@ constexpr std::array wait_options{
     Option{"timeout", 0, "TIME", "gives up after so long: 10m (exit 7)"},
 };
 
+constexpr std::array simulate_options{
+    Option{"policy", 0, "NAME", "attained (default), greedy, backfill or fifo; several: compared",
+           Kind::none, true},
+    Option{"cluster", 0, "NODES", "64x8, 64x8:V100, 16xcpus=4,mem=8GiB,gpus=1; joined by +"},
+    Option{"form", 0, "NAME", "of FILE: lines (default), philly or openb"},
+    Option{"nodes", 0, "FILE", "the node table of an openb trace", Kind::file},
+    Option{"jobs", 0, "A..B", "these jobs only, by time of submission"},
+    Option{"owners", 0, "", "philly: each virtual cluster is a project with a share of its own"},
+    Option{"against-fragments", 0, "", "places where the least becomes of no use to others"},
+    Option{"restart-cost", 0, "TIME", "of work lost with each stop (default 30s)"},
+    Option{"grace", 0, "TIME", "from the order to stop to the end (default 0s)"},
+    Option{"chart", 0, "FILE", "writes an SVG of use and waiting over time", Kind::file},
+};
+
 constexpr std::array login_options{
     Option{"name", 0, "NAME", "what to call it (default: the host)"},
 };
@@ -305,6 +319,21 @@ std::vector<Verb> cluster_verbs() {
        .summary = "machines, what they have and what is taken",
        .examples = {"troupe node ls"},
        .run = node_ls_verb},
+      {.name = "simulate",
+       .group = "CLUSTER",
+       .arguments = "FILE",
+       .summary = "replays a workload under a policy, in virtual time",
+       .text =
+           "FILE has one JSON object a line: nodes, then jobs with the time they run. \"-\" is\n"
+           "standard input. No head is needed; the scheduler is the one that runs clusters.",
+       .examples = {"troupe simulate jobs.jsonl --cluster 64x8 --chart use.svg",
+                    "xzcat philly.csv.xz | troupe simulate - --form philly --cluster 1x512",
+                    "troupe simulate jobs.jsonl --policy fifo --policy attained"},
+       .options = {simulate_options},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .kind = Kind::file,
+       .run = simulate_verb},
       {.name = "doctor",
        .group = "CLUSTER",
        .summary = "what this machine can do, what is missing and the cure",
@@ -384,10 +413,10 @@ std::vector<Verb> hidden_verbs() {
 }
 
 constexpr std::array later_verbs{
-    "data",     "simulate",  "head",       "worker",      "token",     "user",  "project", "shell",
-    "notebook", "serve",     "model",      "exec",        "stop",      "pause", "resume",  "retry",
-    "admin",    "queue",     "usage",      "diff",        "events",    "api",   "open",    "top",
-    "pipeline", "node show", "node drain", "node resume", "node label"};
+    "data",     "head",  "worker",   "token",     "user",       "project",     "shell",
+    "notebook", "serve", "model",    "exec",      "stop",       "pause",       "resume",
+    "retry",    "admin", "queue",    "usage",     "diff",       "events",      "api",
+    "open",     "top",   "pipeline", "node show", "node drain", "node resume", "node label"};
 
 }  // namespace
 

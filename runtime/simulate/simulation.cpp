@@ -274,7 +274,9 @@ Report Run::report() {
   out.stall = spread_of(std::move(stalls));
   out.stops = stops_;
   out.decisions = decisions_;
-  out.makespan_hours = hours(now_);
+  Time last{0};
+  for (const auto& outcome : outcomes_) last = std::max(last, outcome.end);
+  out.makespan_hours = hours(last);
   auto span = static_cast<double>(last_arrival_.count());
   if (span > 0 && out.gpus > 0) out.gpu_use = gpu_time_ / (out.gpus * span);
   if (span > 0 && out.cpus > 0) out.cpu_use = cpu_time_ / (out.cpus * span);

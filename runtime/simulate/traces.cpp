@@ -103,6 +103,20 @@ Result<Workload> read_openb(std::string_view nodes, std::string_view tasks) {
   return workload;
 }
 
+void split_over_nodes(Workload& workload) {
+  uint32_t most = 0;
+  for (const auto& node : workload.nodes) most = std::max(most, node.gpus);
+  for (auto& task : workload.tasks) {
+    auto& request = task.request;
+    auto gpus = request.amount.gpus;
+    if (most == 0 || gpus <= most || request.workers_min != 1) continue;
+    auto workers = (gpus + most - 1) / most;
+    while (gpus % workers != 0) ++workers;  // ends at one GPU each at the latest
+    request.workers_min = request.workers_max = workers;
+    request.amount.gpus = gpus / workers;
+  }
+}
+
 void inflate(Workload& workload, double demand, uint64_t seed) {
   auto gpus_of = [](const Task& task) {
     const auto& amount = task.request.amount;

@@ -41,6 +41,9 @@ Result<Workload> read_philly(std::string_view text, bool owners = false);
 /// The node and task tables of Alibaba's 2023 GPU trace (openb). Tasks without an end are left out.
 Result<Workload> read_openb(std::string_view nodes, std::string_view tasks);
 
+/// Jobs of one worker with more GPUs than any node has become several workers, as even as can be.
+void split_over_nodes(Workload& workload);
+
 /// The same tasks as one arrival after the other until they ask for `demand` times all GPUs: the
 /// list, then tasks drawn from it, shuffled; nothing ever ends. By seed.
 void inflate(Workload& workload, double demand, uint64_t seed);

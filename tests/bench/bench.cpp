@@ -1,6 +1,7 @@
 // Measures what README and docs claim. Each figure stands beside its peer or physical limit, taken
 // in the same run: the machines are shared, so only ratios mean anything.
 //   troupe_bench [--quick] [FIGURE...]      throughput latency submissions history memory grid
+//                                   philly packing kueue decisions
 #include "tests/bench/bench.hpp"
 
 #include <fmt/format.h>
@@ -23,10 +24,16 @@ void row(const std::string& figure, const std::string& measured, const std::stri
 int main(int argc, char** argv) {
   using namespace troupe::bench;
   const std::vector<std::pair<std::string_view, void (*)(bool)>> figures{
-      {"throughput", bench_throughput},   {"latency", bench_start_latency},
-      {"submissions", bench_submissions}, {"history", bench_history},
-      {"memory", bench_memory},           {"grid", bench_grid},
-      {"philly", bench_philly},           {"packing", bench_packing}};
+      {"throughput", bench_throughput},
+      {"latency", bench_start_latency},
+      {"submissions", bench_submissions},
+      {"history", bench_history},
+      {"memory", bench_memory},
+      {"grid", bench_grid},
+      {"philly", bench_philly},
+      {"packing", bench_packing},
+      {"kueue", bench_kueue},
+      {"decisions", bench_decisions}};
   bool quick = false;
   std::vector<std::string_view> wanted;
   for (int i = 1; i < argc; ++i) {

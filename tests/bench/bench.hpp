@@ -13,6 +13,8 @@ void bench_memory(bool quick);
 void bench_grid(bool quick);
 void bench_philly(bool quick);
 void bench_packing(bool quick);
+void bench_kueue(bool quick);
+void bench_decisions(bool quick);
 
 /// Single submissions over RPC, with so many calls in flight on each connection.
 double rpc_submissions_a_second(bool quick, int connections, int in_flight);

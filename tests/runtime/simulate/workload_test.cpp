@@ -95,5 +95,16 @@ TEST(Workload, KeepsASlice) {
   EXPECT_EQ(read->tasks[1].at, Time{seconds{10}});
 }
 
+TEST(Workload, SplitsWhatNoNodeHolds) {
+  auto read = read_lines(
+      "{\"nodes\": 4, \"gpus\": 8}\n{\"run\": 1, \"gpus\": 12}\n{\"run\": 1, \"gpus\": 8}\n"
+      "{\"run\": 1, \"gpus\": 13}\n");
+  split_over_nodes(*read);
+  EXPECT_EQ(read->tasks[0].request.workers_min, 2u);
+  EXPECT_EQ(read->tasks[0].request.amount.gpus, 6u);
+  EXPECT_EQ(read->tasks[1].request.workers_min, 1u);
+  EXPECT_EQ(read->tasks[2].request.workers_min, 13u);
+}
+
 }  // namespace
 }  // namespace troupe::simulate
