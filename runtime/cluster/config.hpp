@@ -6,6 +6,9 @@
 
 #include <caf/all.hpp>
 
+#include <algorithm>
+#include <thread>
+
 namespace troupe::cluster {
 
 struct Config : caf::actor_system_config {
@@ -13,7 +16,10 @@ struct Config : caf::actor_system_config {
     add_message_types<caf::id_block::troupe_wire>();
     // Work stealing burns a fifth of a core on an idle node with many threads.
     set("scheduler.policy", caf::atom("sharing"));
-    set("scheduler.max-threads", size_t{limits::scheduler_threads});
+    // Actors wait more than they compute: each thread more is one more to be woken for a message,
+    // and takes the time from jobs.
+    auto half = static_cast<size_t>(std::thread::hardware_concurrency() / 2);
+    set("scheduler.max-threads", std::clamp<size_t>(half, 2, limits::actor_threads_max));
   }
 };
 

@@ -13,7 +13,7 @@ inline constexpr auto request_timeout =
 inline constexpr size_t message_bytes_max =
     1u << 20;  // CAF has one queue a peer: bulk would block heartbeats
 inline constexpr size_t chunk_bytes = 256u << 10;  // of files, logs and snapshots on their way
-inline constexpr size_t scheduler_threads = 4;
+inline constexpr size_t actor_threads_max = 4;
 
 // From clients.
 inline constexpr size_t http_body_max = 1u << 20;
