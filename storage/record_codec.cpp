@@ -208,8 +208,14 @@ void fill(rows::Experiment::Builder row, const ExperimentRecord& record, std::st
   auto metrics = row.initMetrics(static_cast<unsigned>(record.metrics.size()));
   unsigned i = 0;
   for (const auto& [name, value] : record.metrics) {
-    metrics[i].setName(text(name));
-    metrics[i++].setValue(value);
+    auto metric = metrics[i++];
+    metric.setName(text(name));
+    metric.setValue(value);
+    auto extremes = record.extremes.find(name);
+    if (extremes == record.extremes.end()) continue;
+    metric.setHasExtremes(true);
+    metric.setMin(extremes->second.min);
+    metric.setMax(extremes->second.max);
   }
   row.setRerunOf(text(record.rerun_of));
   row.setFailures(record.failures);
@@ -274,8 +280,12 @@ Result<ExperimentRecord> decode_experiment(std::string_view bytes, ExperimentId 
     record.started = {row.getStarted()};
     record.ended = {row.getEnded()};
     for (auto attempt : row.getAttempts()) record.attempts.push_back(attempt_record(attempt));
-    for (auto metric : row.getMetrics())
-      record.metrics.emplace(str(metric.getName()), metric.getValue());
+    for (auto metric : row.getMetrics()) {
+      auto name = str(metric.getName());
+      if (metric.getHasExtremes())
+        record.extremes.emplace(name, Extremes{metric.getMin(), metric.getMax()});
+      record.metrics.emplace(std::move(name), metric.getValue());
+    }
     record.rerun_of = str(row.getRerunOf());
     record.failures = row.getFailures();
     record.restarts = row.getRestarts();

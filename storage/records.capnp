@@ -30,7 +30,10 @@ struct Parameter {
 
 struct Metric {
   name @0 :Text;
-  value @1 :Float64;
+  value @1 :Float64;  # the last
+  hasExtremes @2 :Bool;
+  min @3 :Float64;
+  max @4 :Float64;
 }
 
 struct Job {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <cstring>
 
@@ -404,8 +405,12 @@ Effects ExperimentLife::preempt(const std::string& cause, Timestamp now) {
 }
 
 void ExperimentLife::metric(const std::string& name, double value) {
-  if (record_.metrics.size() < limits::metric_names_max || record_.metrics.contains(name))
-    record_.metrics.insert_or_assign(name, value);
+  if (record_.metrics.size() >= limits::metric_names_max && !record_.metrics.contains(name)) return;
+  record_.metrics.insert_or_assign(name, value);
+  if (std::isnan(value)) return;
+  auto& [min, max] = record_.extremes.try_emplace(name, Extremes{value, value}).first->second;
+  min = std::min(min, value);
+  max = std::max(max, value);
 }
 
 }  // namespace troupe::actors

@@ -56,7 +56,7 @@ class ExperimentLife {
   Effects lost_node(const std::string& node, const std::string& cause, Timestamp now);
   /// Stops the attempt and queues the experiment again (the head is being stopped in order).
   Effects preempt(const std::string& cause, Timestamp now);
-  /// Keeps the last value of each metric for the record.
+  /// Keeps the last value of each metric for the record, and its extremes.
   void metric(const std::string& name, double value);
 
   /// Whether the attempt's failures so far leave room for another try.

@@ -153,10 +153,24 @@ void set_members(wire::ExperimentSet::Builder out, const SetRecord& record,
     member.setState(to_text(to_string(experiment->state)));
     set_params(member.initParams(), experiment->params);
     if (!record.sweep.metric) continue;
-    auto value = experiment->metrics.find(record.sweep.metric->name);
-    if (value != experiment->metrics.end()) member.initValue().setValue(value->second);
+    const auto& [maximize, name] = *record.sweep.metric;
+    auto last = experiment->metrics.find(name);
+    if (last == experiment->metrics.end()) continue;
+    member.initLast().setValue(last->second);
+    auto extremes = experiment->extremes.find(name);
+    auto value = last->second;  // of records that are older than their extremes
+    if (extremes != experiment->extremes.end())
+      value = maximize ? extremes->second.max : extremes->second.min;
+    member.initValue().setValue(value);
   }
   out.setMembersNextPageToken(as_text(listing.next_page_token));
+}
+
+ValueMap best_values(const ExperimentRecord& record) {
+  ValueMap best;
+  for (const auto& [name, extremes] : record.extremes)
+    best.emplace(name, ValueMap{{"min", extremes.min}, {"max", extremes.max}});
+  return best;
 }
 
 void set_metrics(wire::MetricSummary::Builder out, const std::map<std::string, double>& metrics) {
@@ -199,6 +213,7 @@ void set_experiment(wire::Experiment::Builder out, const ExperimentRecord& recor
     for (uint32_t i = 0; i < newest.size(); ++i) set_job(jobs[i], record.id, newest[i]);
   }
   set_metrics(out.initMetrics(), record.metrics);
+  set_values(out.initBest(), best_values(record));
   if (!record.rerun_of.empty()) out.setRerunOf(as_text(record.rerun_of));
 }
 

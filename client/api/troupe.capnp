@@ -261,7 +261,8 @@ struct Member {
   id @0 :Text;
   state @1 :Text;
   params @2 :Values;
-  value @3 :OptNumber;
+  value @3 :OptNumber;  # its best of the set's metric: what the set compares
+  last @4 :OptNumber;
 }
 
 struct Experiment {
@@ -292,7 +293,7 @@ struct Experiment {
   attempts @24 :List(Attempt);
   jobs @25 :List(Job);  # of the newest attempt
   metrics @26 :MetricSummary;
-  best @27 :Values;  # {}: an experiment by itself is nobody's best
+  best @27 :Values;  # of each metric {min, max}: only a set says which of them is good
   datasets @28 :List(DataMount);
   code @29 :Code;
   env @30 :Texts;

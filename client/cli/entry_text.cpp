@@ -18,6 +18,16 @@ std::string map_text(const ValueMap& map) {
   return text;
 }
 
+/// What changed on the way: a metric with one value alone says nothing new.
+std::string extremes_text(const ValueMap& best) {
+  std::string text;
+  for (const auto& [name, value] : best) {
+    auto min = number_text(value.find("min")), max = number_text(value.find("max"));
+    if (min != max) text += fmt::format("{}{}={}..{}", text.empty() ? "" : " ", name, min, max);
+  }
+  return text;
+}
+
 std::string command_text(const Value& command) {
   if (!command.is_list()) return command.to_text();
   std::string text;
@@ -96,6 +106,7 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
   for (const auto& command : list_of(entry, "command")) add("command", command_text(command));
   map("params");
   add("metrics", map_text(map_of(map_of(entry, "metrics"), "last")));
+  if (text_of(entry, "kind") != "set") add("best", extremes_text(map_of(entry, "best")));
   field("metric");
   if (const auto* best = entry.find("best"); best != nullptr && !text_of(*best, "id").empty())
     add("best",

@@ -43,6 +43,12 @@ struct AttemptRecord {
   bool operator==(const AttemptRecord&) const = default;
 };
 
+/// The lowest and the highest value of a metric, of all attempts; NaN is neither.
+struct Extremes {
+  double min = 0, max = 0;
+  bool operator==(const Extremes&) const = default;
+};
+
 /// An experiment: one by itself, or a member of a set (then `id.member` is not 0).
 struct ExperimentRecord {
   ExperimentId id;
@@ -58,7 +64,8 @@ struct ExperimentRecord {
   uint32_t failures = 0;                  // attempts that failed by its own doing, dropped ones too
   uint32_t restarts = 0;                  // attempts that were lost for another reason
   std::map<std::string, double> metrics;  // last value of each
-  std::string rerun_of;                   // id text, or empty
+  std::map<std::string, Extremes> extremes;
+  std::string rerun_of;  // id text, or empty
 };
 
 /// Where a set stands. Members that were not yet started exist by number only.

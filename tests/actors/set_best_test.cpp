@@ -51,6 +51,7 @@ TEST_F(SetBest, APeakInsideABatchCounts) {
   EXPECT_EQ(set(top).best_member, 1u);
   EXPECT_EQ(set(top).best_value, 0.9);
   EXPECT_EQ(experiment({top, 1}).metrics.at("score"), 0.2);  // the last stays the last
+  EXPECT_EQ(experiment({top, 1}).extremes.at("score"), (Extremes{0.2, 0.9}));
 }
 
 TEST_F(SetBest, AConditionMetInsideABatchStops) {

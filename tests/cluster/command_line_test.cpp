@@ -61,6 +61,27 @@ TEST_F(CommandLine, LogsOfASetShowEveryWorkerOfItsMembers) {
   }
 }
 
+TEST_F(CommandLine, ShowsTheBestOfAMetricBesideItsLast) {
+  auto swept =
+      up.cli({"sweep", "--no-code", "--metric", "max.v", "--param", "x=1,2", "--", "sh", "-c",
+              "for i in 3 7 5; do echo {\\\"v\\\": ${i}{{x}}} >> $TROUPE_METRICS; done"});
+  EXPECT_EQ(swept.code, 0) << swept.err;
+  auto set = up.show("1");
+  const auto& members = set.find("members")->as_list();
+  ASSERT_EQ(members.size(), 2u);
+  for (int64_t x = 1; x <= 2; ++x) {
+    const auto& member = members[static_cast<size_t>(x) - 1];
+    EXPECT_EQ(member.find("value")->as_number(), static_cast<double>(70 + x));
+    EXPECT_EQ(member.find("last")->as_number(), static_cast<double>(50 + x));
+  }
+  EXPECT_EQ(set.find("best")->find("value")->as_number(), 72);
+  auto member = up.show("1.2");
+  EXPECT_EQ(member.find("metrics")->find("last")->find("v")->as_number(), 52);
+  EXPECT_EQ(member.find("best")->find("v")->find("min")->as_number(), 32);
+  EXPECT_EQ(member.find("best")->find("v")->find("max")->as_number(), 72);
+  EXPECT_THAT(up.cli({"show", "1.2"}).out, HasSubstr("v=32..72"));
+}
+
 TEST_F(CommandLine, ASweepSaysHowManyMembersItWillHaveBeforeItIsMade) {
   auto swept = up.cli({"sweep", "-d", "--no-code", "--param", "a=1,2", "--param", "b=1,2,3", "--",
                        "echo", "{{a}}{{b}}"});

@@ -32,6 +32,7 @@ TEST(Ledger, KeepsEveryFieldOfAnExperimentAcrossAReopening) {
   record.started = {5};
   record.ended = {6};
   record.metrics = {{"accuracy", 0.5}, {"loss", 2}};
+  record.extremes = {{"accuracy", {0.25, 0.75}}};
   record.rerun_of = "12.3";
   record.failures = 3;
   record.restarts = 2;
@@ -62,6 +63,7 @@ TEST(Ledger, KeepsEveryFieldOfAnExperimentAcrossAReopening) {
   EXPECT_EQ(got.ended, record.ended);
   EXPECT_EQ(got.attempts, record.attempts);
   EXPECT_EQ(got.metrics, record.metrics);
+  EXPECT_EQ(got.extremes, record.extremes);
   EXPECT_EQ(got.rerun_of, record.rerun_of);
   EXPECT_EQ(got.failures, record.failures);
   EXPECT_EQ(got.restarts, record.restarts);
