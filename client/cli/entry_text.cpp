@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace troupe::cli {
 
 namespace {
@@ -102,8 +104,18 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
   field("task");
   field("user");
   add("members", members_text(entry));
-  for (const auto& command : list_of(entry, "setup")) add("setup", command_text(command));
-  for (const auto& command : list_of(entry, "command")) add("command", command_text(command));
+  // One row a line: a cell has no line breaks.
+  auto lines = [&](const char* name) {
+    for (const auto& command : list_of(entry, name)) {
+      auto text = command_text(command);
+      for (size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
+        end = std::min(text.find('\n', begin), text.size());
+        table.row({{begin == 0 ? name : "", name}, {text.substr(begin, end - begin)}});
+      }
+    }
+  };
+  lines("setup");
+  lines("command");
   map("params");
   add("metrics", map_text(map_of(map_of(entry, "metrics"), "last")));
   if (text_of(entry, "kind") != "set") add("best", extremes_text(map_of(entry, "best")));

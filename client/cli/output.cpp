@@ -44,7 +44,7 @@ std::string_view code_of(Colour colour) {
 }
 
 std::string painted(bool on, Colour colour, std::string_view text) {
-  if (!on || colour == Colour::none) return std::string{text};
+  if (!on || colour == Colour::none || text.empty()) return std::string{text};
   return fmt::format("{}{}\x1b[0m", code_of(colour), text);
 }
 

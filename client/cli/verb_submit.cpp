@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace troupe::cli {
@@ -55,6 +56,12 @@ Result<void> announce(Session& session, const Submission& submission) {
   if (out.quiet() || out.wants_json()) return ok();
   out.talk(fmt::format("{} {}, {}", *size, *size == 1 ? "member" : "members",
                        submission.sweep->strategy));
+  const auto& parameters = submission.experiment.parameters;
+  bool one_value = std::all_of(parameters.begin(), parameters.end(),
+                               [](const Parameter& parameter) { return parameter.is_constant(); });
+  if (*size == 1 && one_value && submission.sweep->points.empty())
+    out.talk(fmt::format("each parameter has one value; to search: --param {}=1,2,3 or 0.0..1.0",
+                         parameters.empty() ? "NAME" : parameters.front().name));
   return ok();
 }
 

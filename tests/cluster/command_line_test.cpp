@@ -118,6 +118,14 @@ sweep: {strategy: random, trials: 12, metric: max.height}
   EXPECT_EQ(number_of(set, "trials"), -1);
 }
 
+TEST_F(CommandLine, ShowsACommandOfSeveralLinesLineByLine) {
+  auto folder = project("run: |\n  echo {{x}}\n  true\nparameters: {x: 1}\n");
+  auto swept = up.cli({"sweep", "-d", "--strategy", "grid"}, 60s, folder);
+  EXPECT_THAT(swept.err, HasSubstr("1 member, grid"));
+  EXPECT_THAT(swept.err, HasSubstr("--param x=1,2,3"));
+  EXPECT_THAT(up.cli({"show", "1"}).out, HasSubstr("\ncommand\techo {{x}}\ncommand\ttrue\n"));
+}
+
 TEST_F(CommandLine, AWrongConditionNamesItsLine) {
   auto folder = project(R"(run: echo {{x}}
 parameters: {x: [1, 2]}
