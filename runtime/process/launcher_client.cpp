@@ -25,6 +25,7 @@ using namespace std::chrono_literals;
 /// A launcher that has just died leaves processes to be ended before it serves again.
 constexpr auto connect_patience = 10s;
 constexpr size_t out_bytes_least = 256u << 10;  // frames are gathered up to this for one write
+constexpr size_t forgotten_bytes_most = 4u << 10;
 
 std::string stop_frame(const std::string& key, Duration grace) {
   Encoder body;
@@ -41,6 +42,10 @@ LauncherClient::LauncherClient(LauncherClientOptions options)
 }
 
 LauncherClient::~LauncherClient() {
+  {
+    std::lock_guard lock{mutex_};
+    (void)send_pending();
+  }
   leaving_ = true;
   wake();
   thread_.join();
@@ -51,14 +56,33 @@ void LauncherClient::wake() {
   (void)!::write(wake_.get(), &one, sizeof one);
 }
 
+/// By the caller's own thread where the socket takes it: waking another one would cost a short run
+/// as much as all the rest of its start.
 void LauncherClient::queue(std::string frame) {
-  bool first = false;
   {
     std::lock_guard lock{mutex_};
-    first = queue_.empty();
     queue_.push_back(std::move(frame));
+    if (send_pending() && queue_.empty() && out_.empty()) return;
   }
-  if (first) wake();
+  wake();
+}
+
+/// With the lock. False: the connection does not work; the thread finds out why.
+bool LauncherClient::send_pending() {
+  // Nothing new before the snapshot: it says which starts need no repeating.
+  while (ready_) {
+    out_ += std::exchange(forgotten_, {});
+    while (!queue_.empty() && out_.size() < out_bytes_least) {
+      out_ += queue_.front();
+      queue_.pop_front();
+    }
+    if (out_.empty()) return true;
+    auto n = ::send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno == EAGAIN;
+    out_.erase(0, static_cast<size_t>(n));
+  }
+  return true;
 }
 
 void LauncherClient::start(RunRequest request) {
@@ -95,7 +119,10 @@ void LauncherClient::stop(const std::string& key, Duration grace) {
 void LauncherClient::forget(const std::string& key) {
   Encoder body;
   body.text(key);
-  queue(frame(FrameType::forget, body.bytes()));
+  auto bytes = frame(FrameType::forget, body.bytes());
+  std::lock_guard lock{mutex_};
+  forgotten_ += bytes;
+  if (forgotten_.size() >= forgotten_bytes_most) (void)send_pending();
 }
 
 void LauncherClient::answered(const std::string& key) {
@@ -107,6 +134,7 @@ void LauncherClient::ask_again() {
   std::lock_guard lock{mutex_};
   // Before what waits in the queue. A start that stands there too is then known already.
   for (auto& [key, asked] : asked_) out_ += asked.start + asked.stop;
+  ready_ = true;
 }
 
 void LauncherClient::pause(Duration time) {
@@ -124,9 +152,10 @@ void LauncherClient::loop() {
     connect();
     while (fd_ && !leaving_ && serve_connection()) {
     }
-    bool had_one = static_cast<bool>(fd_);
-    fd_.reset();
     std::unique_lock lock{mutex_};
+    bool had_one = static_cast<bool>(fd_);
+    ready_ = false;
+    fd_.reset();
     if (closed_) {
       ended_ = true;
       changed_.notify_all();
@@ -149,11 +178,11 @@ void LauncherClient::connect() {
     auto fd = dir_ ? connect_in(dir_.get())
                    : Result<UniqueFd>{errno_error(errno, "the launcher's folder is not there")};
     if (fd) {
-      fd_ = std::move(*fd);
       frames_ = {};
-      out_.clear();
       snapshot_.clear();
-      snapshot_done_ = false;
+      std::lock_guard lock{mutex_};
+      fd_ = std::move(*fd);
+      out_.clear();
       return;
     }
     if (std::chrono::steady_clock::now() < give_up) continue;
@@ -202,7 +231,10 @@ Result<Duration> LauncherClient::launch() {
 
 bool LauncherClient::serve_connection() {
   pollfd polled[2] = {{fd_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
-  if (!out_.empty()) polled[0].events |= POLLOUT;
+  {
+    std::lock_guard lock{mutex_};
+    if (!out_.empty()) polled[0].events |= POLLOUT;
+  }
   if (::poll(polled, 2, -1) < 0) return errno == EINTR;
   if (polled[1].revents != 0) {
     uint64_t count;
@@ -225,22 +257,8 @@ void LauncherClient::tell_refused() {
 
 bool LauncherClient::flush() {
   tell_refused();
-  // Nothing new before the snapshot: it says which starts need no repeating.
-  while (snapshot_done_) {
-    {
-      std::lock_guard lock{mutex_};
-      while (!queue_.empty() && out_.size() < out_bytes_least) {
-        out_ += queue_.front();
-        queue_.pop_front();
-      }
-    }
-    if (out_.empty()) return true;
-    auto n = ::send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno == EAGAIN;
-    out_.erase(0, static_cast<size_t>(n));
-  }
-  return true;
+  std::lock_guard lock{mutex_};
+  return send_pending();
 }
 
 bool LauncherClient::read_frames() {
@@ -278,7 +296,6 @@ bool LauncherClient::handle(const Frame& frame) {
       for (auto& status : snapshot_) answered(status.key);
       if (events.connected) events.connected(std::exchange(snapshot_, {}));
       ask_again();
-      snapshot_done_ = true;
       told_lost_ = false;
       return true;
     }

@@ -56,6 +56,7 @@ class LauncherClient final : public Launcher {
   bool handle(const Frame& frame);
   bool flush();
   void queue(std::string frame);
+  bool send_pending();
   void wake();
   void pause(Duration time);
   void answered(const std::string& key);
@@ -68,7 +69,11 @@ class LauncherClient final : public Launcher {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::string> queue_;                 // frames not taken by the thread yet
+  UniqueFd fd_;
+  bool ready_ = false;             // the snapshot has come: what is asked may be sent
+  std::string out_;                // on its way
+  std::string forgotten_;          // frames that wait for the next one; nobody is in a hurry
+  std::deque<std::string> queue_;  // frames that do not fit the socket, or wait for a connection
   std::unordered_map<std::string, Asked> asked_;  // by key
   std::vector<RunStatus> refused_;                // too large to be sent: answered by ourselves
   std::optional<Result<void>> closing_;           // the answer to shutdown
@@ -77,11 +82,8 @@ class LauncherClient final : public Launcher {
   std::atomic<bool> leaving_ = false;
 
   // Of the thread alone.
-  UniqueFd fd_;
   FrameSplitter frames_;
-  std::string out_;
   std::vector<RunStatus> snapshot_;
-  bool snapshot_done_ = false;
   bool told_lost_ = false;
 
   std::thread thread_;
