@@ -115,7 +115,11 @@ using node_actor = caf::typed_actor<
     >::extend_with<status_actor>;
 
 /// Where the scheduler sends its decisions.
-using placement_sink = caf::typed_actor<caf::reacts_to<placed_atom, PlacementRef>>;
+using placement_sink =
+    caf::typed_actor<caf::reacts_to<placed_atom, PlacementRef>,
+                     caf::reacts_to<preempt_atom, ExperimentId, std::string>  // stop it, for this
+                                                                              // cause
+                     >;
 
 }  // namespace troupe::actors
 
@@ -236,6 +240,7 @@ using director_actor = caf::typed_actor<
                                                                         // answered
     caf::reacts_to<member_atom, RecordRef>,  // a set's member is durable: queue it
     caf::reacts_to<placed_atom, PlacementRef>,
+    caf::reacts_to<preempt_atom, ExperimentId, std::string>,                // from the scheduler
     caf::reacts_to<update_atom, JobUpdate>,                                 // from nodes
     caf::reacts_to<metrics_atom, MetricBatch>,                              // from nodes
     caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>,  // a node came (back)

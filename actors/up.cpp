@@ -63,6 +63,7 @@ HeadOptions Up::head_options() const {
   options.port = options_.port;
   options.port_given = options_.port_given;
   options.allowed_hosts = {machine_.hostname};
+  options.policy = schedule::policy_named(options_.policy).value_or({});
   options.expected_nodes.emplace();
   for (uint32_t i = 0; i < options_.workers; ++i) options.expected_nodes->push_back(worker_name(i));
   return options;

@@ -19,6 +19,7 @@ struct UpOptions {
   uint32_t workers = 1;
   std::optional<double> cpus;              // of each worker; otherwise the machine's, divided
   std::optional<uint32_t> gpus;            // of each worker; otherwise those found, divided
+  std::string policy = "fifo";             // of the scheduler, by name
   std::vector<std::string> launcher_argv;  // starts `troupe launcher`; "--dir D" is added
   /// Called once when requests are served: makes the user's next command find this head.
   std::function<Result<void>(const std::string& url, const std::string& token,

@@ -41,6 +41,11 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
       [this](lost_atom, const std::string& node) { lost_node(node); },
       [this](ended_atom, const RecordRef& record) { ended(record); },
       [this](requeue_atom, const RecordRef& record) { requeue(record); },
+      [this](preempt_atom, ExperimentId id, const std::string& cause) {
+        // One that ended meanwhile gives its resources back without being told.
+        if (auto it = running_.find(id); it != running_.end())
+          self_->send(it->second, preempt_atom_v, cause);
+      },
       [this](set_ended_atom, uint64_t top) {
         sets_.erase(top);
         predecessor_ended({top, 0});

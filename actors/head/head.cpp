@@ -69,7 +69,7 @@ Result<void> Head::start_actors() {
   ledger_ = system_.spawn<caf::detached>(ledger_behavior, context_);
   series_ = system_.spawn<caf::detached>(series_behavior, context_);
   code_ = system_.spawn<caf::detached>(code_behavior, context_);
-  scheduler_ = system_.spawn(scheduler_behavior);
+  scheduler_ = system_.spawn(scheduler_behavior, context_->clock, options_.policy);
   director_ =
       system_.spawn(director_behavior, context_, DirectorPeers{ledger_, scheduler_, series_});
   caf::anon_send(scheduler_, attach_atom_v, caf::actor_cast<placement_sink>(director_));

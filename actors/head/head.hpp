@@ -18,6 +18,7 @@ struct HeadOptions {
   uint16_t port = 7070;     // 0: a free one
   bool port_given = false;  // otherwise a taken 7070 gives way to a free port
   std::vector<std::string> allowed_hosts;
+  schedule::Policy policy;
   /// After a restart these are waited for; absent: those on which the ledger knows jobs to run.
   std::optional<std::vector<std::string>> expected_nodes;
 };

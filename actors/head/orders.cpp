@@ -91,6 +91,11 @@ schedule::Request request_of(const ExperimentRecord& record) {
   request.priority = spec.priority;
   request.user = record.user;
   request.project = spec.project;
+  request.limit = spec.limits.running;
+  for (const auto& attempt : record.attempts)
+    if (attempt.started && attempt.ended > attempt.started)
+      request.service += schedule::service_rate(request.amount, attempt.jobs.size()) *
+                         static_cast<uint64_t>((attempt.ended.us - attempt.started.us) / 1000);
   return request;
 }
 

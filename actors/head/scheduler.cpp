@@ -4,9 +4,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace troupe::actors {
 
-scheduler_actor::behavior_type SchedulerState::make_behavior() {
+scheduler_actor::behavior_type SchedulerState::make_behavior(std::shared_ptr<Clock> clock,
+                                                             schedule::Policy policy) {
+  clock_ = std::move(clock);
+  scheduler_ = schedule::Scheduler{std::move(policy)};
   return {
       [this](attach_atom, const placement_sink& sink) { sink_ = sink; },
       [this](check_atom, const RequestRef& request) -> caf::result<bool> {
@@ -14,6 +19,7 @@ scheduler_actor::behavior_type SchedulerState::make_behavior() {
         return true;
       },
       [this](queue_atom, const RequestRef& request) {
+        scheduler_.set_time(time());
         if (auto queued = scheduler_.enqueue(*request); !queued)
           log::warning("scheduler", "{}", to_string(queued.error()));
         dirty();
@@ -24,9 +30,11 @@ scheduler_actor::behavior_type SchedulerState::make_behavior() {
         return waited;
       },
       [this](adopt_atom, const RequestRef& request, const JobPlacesRef& places) {
+        scheduler_.set_time(time());
         scheduler_.adopt(*request, *places);
       },
       [this](release_atom, ExperimentId id, uint32_t index) {
+        scheduler_.set_time(time());
         scheduler_.release(id, index);
         dirty();
       },
@@ -61,9 +69,27 @@ void SchedulerState::pass() {
   pass_pending_ = false;
   // Bounded, so that a thousand starts at once do not keep queries waiting.
   constexpr size_t starts_a_pass = 256;
-  auto placements = scheduler_.schedule(starts_a_pass);
-  if (placements.size() == starts_a_pass) dirty();
-  for (auto& placement : placements) self_->send(sink_, placed_atom_v, share(std::move(placement)));
+  scheduler_.set_time(time());
+  if (wake_ && *wake_ <= time()) wake_.reset();
+  auto decision = scheduler_.decide(starts_a_pass);
+  if (decision.starts.size() >= starts_a_pass) dirty();
+  for (auto& placement : decision.starts)
+    self_->send(sink_, placed_atom_v, share(std::move(placement)));
+  for (auto& stop : decision.preemptions)
+    self_->send(sink_, preempt_atom_v, stop.id, std::move(stop.cause));
+  if (decision.wake) wake_at(*decision.wake);
+}
+
+void SchedulerState::wake_at(schedule::Time at) {
+  auto soonest = time() + schedule::Time{1};
+  at = std::max(at, soonest);
+  if (wake_ && *wake_ <= at) return;
+  wake_ = at;
+  self_->delayed_send(self_, at - time(), pass_atom_v);
+}
+
+schedule::Time SchedulerState::time() const {
+  return std::chrono::duration_cast<schedule::Time>(clock_->monotonic());
 }
 
 WaitingRef SchedulerState::why(ExperimentId id) const {
@@ -74,6 +100,11 @@ WaitingRef SchedulerState::why(ExperimentId id) const {
   auto explanation = scheduler_.why(id);
   for (auto& reason : explanation.reasons) waiting.reasons.push_back(std::move(reason));
   waiting.starts_now_with = explanation.starts_now_with;
+  if (explanation.expected_start) {
+    auto ahead = std::max(schedule::Time{0}, *explanation.expected_start - time());
+    waiting.expected_start = rfc3339(
+        {clock_->now().us + std::chrono::duration_cast<std::chrono::microseconds>(ahead).count()});
+  }
   return share(std::move(waiting));
 }
 
@@ -97,8 +128,9 @@ NodeViewsRef SchedulerState::nodes() const {
 }
 
 scheduler_actor::behavior_type scheduler_behavior(
-    scheduler_actor::stateful_pointer<SchedulerState> self) {
-  return self->state.make_behavior();
+    scheduler_actor::stateful_pointer<SchedulerState> self, std::shared_ptr<Clock> clock,
+    schedule::Policy policy) {
+  return self->state.make_behavior(std::move(clock), std::move(policy));
 }
 
 }  // namespace troupe::actors

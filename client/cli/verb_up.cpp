@@ -5,6 +5,7 @@
 #include "client/cli/commands.hpp"
 #include "client/cli/session.hpp"
 #include "runtime/process/launcher_main.hpp"
+#include "runtime/schedule/policy.hpp"
 
 #include <fmt/format.h>
 
@@ -55,6 +56,10 @@ Result<UpOptions> up_options_of(const Arguments& arguments) {
   auto gpus = arguments.number("gpus", 0, 1024);
   if (!gpus) return std::move(gpus).error();
   if (*gpus) options.gpus = static_cast<uint32_t>(**gpus);
+  if (arguments.has("policy")) {
+    options.policy = arguments.get("policy");
+    if (auto known = schedule::policy_named(options.policy); !known) return known.error();
+  }
   std::error_code none;
   auto self = std::filesystem::read_symlink("/proc/self/exe", none).string();
   options.launcher_argv = {self, "launcher"};

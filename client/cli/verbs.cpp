@@ -64,6 +64,7 @@ constexpr std::array sweep_options{
     Option{"workers", 0, "N", "workers on this machine (default 1)"},
     Option{"cpus", 0, "N", "CPUs to offer, for each worker"},
     Option{"gpus", 0, "N", "GPUs to offer, for each worker"},
+    Option{"policy", 0, "NAME", "who starts next: fifo (default), backfill, greedy or attained"},
 };
 
 constexpr std::array ls_options{

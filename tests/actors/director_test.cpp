@@ -82,6 +82,33 @@ TEST_F(Director, StartsTheNextWhenOneEnds) {
   EXPECT_EQ(state(first), State::finished);
 }
 
+class DirectorThatStops : public Director {
+ protected:
+  DirectorThatStops() { policy.preempt = true; }
+};
+
+TEST_F(DirectorThatStops, StopsALowerPriorityAndStartsItAgainAfterwards) {
+  auto low = run_one(large());
+  ASSERT_EQ(node->started.size(), 1u);
+  auto order = node->started[0];
+  report_running(order);
+  auto urgent = large();
+  urgent.priority = 90;
+  auto high = run_one(urgent);
+  ASSERT_EQ(node->stopped.size(), 1u);
+  EXPECT_EQ(node->stopped[0].first, order.key);
+  EXPECT_EQ(node->started.size(), 1u) << "not before the other has stopped";
+  report_exit(order, 143);
+  ASSERT_EQ(node->started.size(), 2u);
+  EXPECT_EQ(node->started[1].key.job.experiment, high);
+  EXPECT_EQ(state(low), State::queued);
+  EXPECT_THAT(experiment(low).reason, HasSubstr("makes room for 2"));
+  EXPECT_EQ(experiment(low).failures, 0u);
+  report_exit(node->started[1], 0);
+  ASSERT_EQ(node->started.size(), 3u);
+  EXPECT_EQ(node->started[2].key.job.experiment, low);
+}
+
 TEST_F(Director, RefusesWhatCanNeverFit) {
   auto spec = spec_of();
   spec.resources.cpus = 64;

@@ -91,7 +91,7 @@ void HeadTest::start_head(std::vector<std::string> expected) {
   context = made;
   ledger_writer = sys.spawn(ledger_behavior, context);
   ledger_gate = sys.spawn(gated_ledger, gate, ledger_writer);
-  scheduler = sys.spawn(scheduler_behavior);
+  scheduler = sys.spawn(scheduler_behavior, context->clock, policy);
   series = sys.spawn(fake_series);
   director = sys.spawn(director_behavior, context, DirectorPeers{ledger_gate, scheduler, series});
   caf::anon_send(scheduler, attach_atom_v, caf::actor_cast<placement_sink>(director));

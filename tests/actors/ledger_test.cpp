@@ -52,14 +52,18 @@ TEST_F(LedgerActor, AnswersWithTheNewestEvent) {
 class PlacementProbe {
  public:
   std::vector<schedule::Placement> placed;
+  std::vector<std::pair<ExperimentId, std::string>> stopped;
 };
 
 class SchedulerActor : public ActorTest {
  protected:
   void SetUp() override {
-    scheduler = sys.spawn(scheduler_behavior);
+    scheduler = sys.spawn(scheduler_behavior, clock, policy);
     sink = sys.spawn([this]() -> placement_sink::behavior_type {
-      return {[this](placed_atom, const PlacementRef& p) { probe.placed.push_back(*p); }};
+      return {[this](placed_atom, const PlacementRef& p) { probe.placed.push_back(*p); },
+              [this](preempt_atom, ExperimentId id, const std::string& cause) {
+                probe.stopped.emplace_back(id, cause);
+              }};
     });
     caf::anon_send(scheduler, attach_atom_v, sink);
     schedule::NodeSpec node;
@@ -83,10 +87,41 @@ class SchedulerActor : public ActorTest {
     return request;
   }
 
+  schedule::Policy policy;
   PlacementProbe probe;
   scheduler_actor scheduler;
   placement_sink sink;
 };
+
+class SchedulerActorByService : public SchedulerActor {
+ protected:
+  SchedulerActorByService() { policy = schedule::Policy::attained(); }
+};
+
+TEST_F(SchedulerActorByService, StopsWhatReceivedMoreWhenItsTimeHasCome) {
+  caf::anon_send(scheduler, open_atom_v);
+  queue({1, 0}, 2000);
+  run();
+  ASSERT_EQ(probe.placed.size(), 1u);
+  queue({2, 0}, 2000);
+  run();
+  EXPECT_TRUE(probe.stopped.empty());
+  auto why = ask<WaitingRef>(scheduler, why_atom_v, ExperimentId{2, 0});
+  ASSERT_TRUE(why);
+  EXPECT_EQ((*why)->expected_start, "") << "nobody can know when 1 ends";
+  // 0.2 GPU-hours are 48 minutes of two CPUs; nobody tells the scheduler that they have passed.
+  for (int minute = 0; minute < 47; ++minute) advance(minutes{1});
+  EXPECT_TRUE(probe.stopped.empty());
+  for (int minute = 0; minute < 2; ++minute) advance(minutes{1});
+  ASSERT_EQ(probe.stopped.size(), 1u);
+  EXPECT_EQ(probe.stopped[0].first, (ExperimentId{1, 0}));
+  EXPECT_THAT(probe.stopped[0].second, HasSubstr("makes room for 2"));
+  caf::anon_send(scheduler, release_atom_v, ExperimentId{1, 0}, uint32_t{0});
+  queue({1, 0}, 2000);
+  run();
+  ASSERT_EQ(probe.placed.size(), 2u);
+  EXPECT_EQ(probe.placed[1].id, (ExperimentId{2, 0}));
+}
 
 TEST_F(SchedulerActor, PlacesNothingBeforeItIsOpened) {
   queue({1, 0});
