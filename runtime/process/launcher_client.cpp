@@ -56,15 +56,19 @@ void LauncherClient::wake() {
   (void)!::write(wake_.get(), &one, sizeof one);
 }
 
-/// By the caller's own thread where the socket takes it: waking another one would cost a short run
-/// as much as all the rest of its start.
 void LauncherClient::queue(std::string frame) {
   {
     std::lock_guard lock{mutex_};
-    queue_.push_back(std::move(frame));
-    if (send_pending() && queue_.empty() && out_.empty()) return;
+    if (took(std::move(frame))) return;
   }
   wake();
+}
+
+/// With the lock. By the caller's own thread where the socket takes it: waking another one would
+/// cost a short run as much as all the rest of its start. False: the thread has to see to it.
+bool LauncherClient::took(std::string frame) {
+  queue_.push_back(std::move(frame));
+  return send_pending() && queue_.empty() && out_.empty();
 }
 
 /// With the lock. False: the connection does not work; the thread finds out why.
@@ -103,17 +107,22 @@ void LauncherClient::start(RunRequest request) {
   {
     std::lock_guard lock{mutex_};
     asked_[request.key] = {bytes, {}};
+    if (!ready_ || took(std::move(bytes))) return;  // asked for when the snapshot has come
   }
-  queue(std::move(bytes));
+  wake();
 }
 
 void LauncherClient::stop(const std::string& key, Duration grace) {
   auto bytes = stop_frame(key, grace);
   {
     std::lock_guard lock{mutex_};
-    if (auto asked = asked_.find(key); asked != asked_.end()) asked->second.stop = bytes;
+    if (auto asked = asked_.find(key); asked != asked_.end()) {
+      asked->second.stop = bytes;
+      if (!ready_) return;
+    }
+    if (took(std::move(bytes))) return;
   }
-  queue(std::move(bytes));
+  wake();
 }
 
 void LauncherClient::forget(const std::string& key) {
@@ -132,7 +141,6 @@ void LauncherClient::answered(const std::string& key) {
 
 void LauncherClient::ask_again() {
   std::lock_guard lock{mutex_};
-  // Before what waits in the queue. A start that stands there too is then known already.
   for (auto& [key, asked] : asked_) out_ += asked.start + asked.stop;
   ready_ = true;
 }

@@ -56,6 +56,7 @@ class LauncherClient final : public Launcher {
   bool handle(const Frame& frame);
   bool flush();
   void queue(std::string frame);
+  bool took(std::string frame);
   bool send_pending();
   void wake();
   void pause(Duration time);

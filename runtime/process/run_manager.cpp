@@ -96,7 +96,8 @@ void RunManager::start(RunRequest request) {
   if (known != journal_.runs().end()) {
     auto& status = known->second.status;
     auto run = live_.find(request.key);
-    if (run != live_.end() && run->second->starting > 0) return;  // will be told
+    if (run != live_.end() && (run->second->starting > 0 || run->second->status.error))
+      return;  // will be told
     (status.state == RunState::running ? events_.started : events_.ended)(status);
     return;
   }
