@@ -20,7 +20,17 @@ int complain(const Error& error) {
   std::fprintf(stderr, "error: %s\n", error.what.c_str());
   if (!error.detail.empty()) std::fprintf(stderr, "  %s\n", error.detail.c_str());
   if (!error.hint.empty()) std::fprintf(stderr, "hint: %s\n", error.hint.c_str());
-  return error.code == Errc::conflict || error.code == Errc::refused ? 5 : 1;
+  switch (error.code) {
+    case Errc::unauthenticated:
+      return 4;
+    case Errc::conflict:
+    case Errc::refused:
+      return 5;
+    case Errc::unavailable:
+      return 6;
+    default:
+      return 1;
+  }
 }
 
 Result<UniqueFd> lock_folder(const std::string& dir, const std::string& name, const Error& taken) {
@@ -42,6 +52,12 @@ StopSignals::StopSignals() {
 void StopSignals::wait() const {
   int number = 0;
   sigwait(&set_, &number);
+}
+
+bool StopSignals::came_within(std::chrono::seconds limit) const {
+  timespec left{};
+  left.tv_sec = limit.count();
+  return ::sigtimedwait(&set_, nullptr, &left) > 0;
 }
 
 void StopSignals::end_after(std::chrono::seconds limit) const {

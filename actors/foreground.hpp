@@ -26,6 +26,8 @@ class StopSignals {
   /// Blocks them in this thread and all it starts.
   StopSignals();
   void wait() const;
+  /// Whether one comes within so long.
+  bool came_within(std::chrono::seconds limit) const;
   /// From now on a second signal, or `limit`, ends the process: the ledger has the truth and the
   /// launcher the jobs.
   void end_after(std::chrono::seconds limit) const;

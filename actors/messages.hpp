@@ -4,6 +4,8 @@
 
 #include "actors/atoms.hpp"
 #include "client/api/service.hpp"
+#include "runtime/cluster/link_server.hpp"
+#include "runtime/core/fd.hpp"
 #include "runtime/core/record.hpp"
 #include "runtime/process/launcher.hpp"
 #include "runtime/schedule/scheduler.hpp"
@@ -35,6 +37,12 @@ auto share(T value) {
   return Shared<T>{std::make_shared<T>(std::move(value))};
 }
 
+/// A link to the head: CAF's end, and what the head said of itself.
+struct HeadLink {
+  UniqueFd fd;
+  cluster::LinkHello head;
+};
+
 /// Changes of the ledger that become durable together, and once, however often they are asked for:
 /// whoever is not answered in time can ask again.
 struct Mutations {
@@ -60,7 +68,10 @@ using RunStatusRef = Shared<process::RunStatus>;
 using BlobRef = Shared<std::pair<std::string, std::string>>;  // digest and bytes
 using TextRef = Shared<std::string>;
 using RunStatusesRef = Shared<std::vector<process::RunStatus>>;
+using LabelsRef = Shared<std::map<std::string, std::string>>;
 using JobKeysRef = Shared<std::vector<JobKey>>;
+using LinkRef = Shared<cluster::Link>;
+using HeadLinkRef = Shared<HeadLink>;
 
 /// Submissions that become durable in one step.
 struct SubmitBatch {
@@ -86,7 +97,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::RunStatusRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::RunStatusesRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::BlobRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TextRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LabelsRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::JobKeysRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LinkRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::HeadLinkRef)
 
 namespace troupe::actors {
 
@@ -111,8 +125,30 @@ using node_actor = caf::typed_actor<
                                                          // many bytes
     caf::reacts_to<gone_atom, JobKey>,                   // INTERNAL: a job actor is done
     caf::reacts_to<tick_atom>,  // INTERNAL: time for the jobs to look at their metrics
-    caf::reacts_to<leave_atom>  // end in order: stop the launcher client, quit
+    caf::reacts_to<linked_atom, std::string>,  // INTERNAL: the head can be reached (again), and
+                                               // this is its API: say hello
+    caf::reacts_to<leave_atom>                 // end in order: stop the launcher client, quit
     >::extend_with<status_actor>;
+
+/// Where a node introduces itself.
+using hello_port =
+    caf::typed_actor<caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>>;
+
+/// Where a node tells what becomes of its jobs.
+using report_port = caf::typed_actor<caf::reacts_to<update_atom, JobUpdate>,
+                                     caf::reacts_to<metrics_atom, MetricBatch>>;
+
+/// Where a node gets code from: digest, offset, limit.
+using code_port = caf::typed_actor<
+    caf::replies_to<manifest_atom, std::string, uint64_t, uint32_t>::with<FilePiece>,
+    caf::replies_to<blob_atom, std::string, uint64_t, uint32_t>::with<FilePiece>>;
+
+/// The head's end of one link, and all that a worker of another process can reach of the head. It
+/// knows the worker's name from its certificate, and lets it speak for itself alone.
+using desk_actor = hello_port::extend_with<report_port>::extend_with<code_port>::extend<
+    caf::reacts_to<beat_atom, uint64_t>,       // the worker lives; counted
+    caf::replies_to<goodbye_atom>::with<bool>  // it is being stopped; its jobs go on
+    >;
 
 /// Where the scheduler sends its decisions.
 using placement_sink =
@@ -127,10 +163,28 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_actors, caf::id_block::troupe_atoms::end)
 
   CAF_ADD_TYPE_ID(troupe_actors, (troupe::actors::node_actor))
   CAF_ADD_TYPE_ID(troupe_actors, (troupe::actors::placement_sink))
+  CAF_ADD_TYPE_ID(troupe_actors, (troupe::actors::desk_actor))
 
 CAF_END_TYPE_ID_BLOCK(troupe_actors)
 
 namespace troupe::actors {
+
+/// The worker's end of the link: stands in for the head while there is one, and says that it is
+/// away while there is none.
+using uplink_actor = hello_port::extend_with<report_port>::extend_with<code_port>::extend<
+    caf::reacts_to<attach_atom, node_actor>,   // first message: who joins when there is a link
+    caf::reacts_to<linked_atom, HeadLinkRef>,  // INTERNAL: a link is there
+    caf::reacts_to<unlinked_atom>,             // INTERNAL: it ended
+    caf::reacts_to<tick_atom, uint64_t>,       // INTERNAL: time for a beat of this link
+    caf::reacts_to<leave_atom>                 // say goodbye, quit
+    >;
+
+/// All links of the head: gives each its desk.
+using links_actor = caf::typed_actor<
+    caf::reacts_to<linked_atom, LinkRef>,  // a worker has proved its name
+    caf::reacts_to<unlinked_atom, uint64_t, std::string, std::string>,  // link, worker, cause
+    caf::reacts_to<leave_atom>                                          // end all desks, quit
+    >;
 
 /// One job: folders, phases, exit, metrics. Lives while the job does.
 using job_actor = caf::typed_actor<
@@ -140,7 +194,8 @@ using job_actor = caf::typed_actor<
     caf::reacts_to<phase_atom, uint32_t>,         // the gang may begin this line of `run`
     caf::reacts_to<launched_atom, RunStatusRef>,  // its run started, ended or was not started
     caf::reacts_to<report_atom>,  // send the newest update again, to a head that came back
-    caf::reacts_to<tick_atom>     // INTERNAL: look at the metrics
+    caf::replies_to<status_atom>::with<JobUpdate>,  // the newest update
+    caf::reacts_to<tick_atom>                       // INTERNAL: look at the metrics
     >;
 
 /// Does what blocks on files for one node. Detached.
@@ -206,12 +261,23 @@ using registry_actor =
                                                               // are here, or given up
                      caf::reacts_to<recovery_atom>,  // INTERNAL: stop waiting for nodes that are
                                                      // missing
+                     caf::reacts_to<beat_atom, std::string>,     // a node lives
+                     caf::reacts_to<goodbye_atom, std::string>,  // a node's worker is being stopped
+                     caf::reacts_to<unlinked_atom, std::string, std::string>,     // node, cause
+                     caf::replies_to<drain_atom, std::string, bool>::with<bool>,  // node, whether
+                                                                                  // it takes no
+                                                                                  // more
+                     caf::replies_to<label_atom, std::string,
+                                     LabelsRef>::with<bool>,  // node, labels; empty value: removed
+                     caf::reacts_to<suspect_atom>,            // INTERNAL: look for silent nodes
                      caf::reacts_to<leave_atom, std::string>  // a node leaves in order
                      >::extend_with<status_actor>;
 
 /// One experiment from its placement to its end.
 using experiment_actor = caf::typed_actor<
-    caf::reacts_to<node_atom, std::string, node_actor>,   // how to reach a node it is on
+    caf::reacts_to<node_atom, std::string, node_actor, std::string>,  // how to reach a node it is
+                                                                      // on, and its address
+    caf::reacts_to<known_atom, std::string, JobKeysRef>,  // a node came back, with these jobs
     caf::reacts_to<placed_atom, PlacementRef, uint64_t>,  // begin an attempt with this epoch
     caf::reacts_to<adopt_atom, JobUpdate, std::string>,  // an attempt that runs already, unknown to
                                                          // the ledger

@@ -279,7 +279,7 @@ void DirectorState::placed(const PlacementRef& placement) {
   auto actor = spawn_experiment(std::move(**record));
   for (const auto& job : placement->jobs)
     if (auto node = nodes_.find(job.node); node != nodes_.end())
-      self_->send(actor, node_atom_v, job.node, node->second);
+      self_->send(actor, node_atom_v, job.node, node->second, addresses_[job.node]);
   self_->send(actor, placed_atom_v, placement, next_epoch());
 }
 

@@ -78,6 +78,7 @@ class DirectorState {
   bool adopt_unknown(const NodeHello& hello, const node_actor& handle, const JobUpdate& job);
   experiment_actor revive(ExperimentId id);
   void settle_unheard(const NodeHello& hello);
+  void settle_running(const NodeHello& hello);
   void lost_node(const std::string& node);
   void end_recovery();
 
@@ -89,6 +90,7 @@ class DirectorState {
   std::unordered_map<ExperimentId, experiment_actor> running_;
   std::unordered_map<uint64_t, LiveSet> sets_;
   std::map<std::string, node_actor> nodes_;
+  std::map<std::string, std::string> addresses_;           // by node
   std::map<std::string, api::Submitted> keys_on_the_way_;  // idempotency keys not yet durable
   std::set<std::string> shapes_that_fit_;  // resource shapes checked since nodes last changed
   std::map<ExperimentId, std::vector<ExperimentId>>

@@ -34,6 +34,7 @@ void DirectorState::recover() {
 
 NodeWelcome DirectorState::hello(const NodeHello& hello, const node_actor& handle) {
   nodes_.insert_or_assign(hello.name, handle);
+  addresses_.insert_or_assign(hello.name, hello.address);
   shapes_that_fit_.clear();
   schedule::NodeSpec spec;
   spec.name = hello.name;
@@ -42,6 +43,7 @@ NodeWelcome DirectorState::hello(const NodeHello& hello, const node_actor& handl
   spec.gpus = hello.gpus;
   spec.gpu_type = hello.gpu_type;
   spec.labels = hello.labels;
+  spec.accepts = hello.accepts;
   self_->send(peers_.scheduler, node_atom_v, share(std::move(spec)));
 
   NodeWelcome welcome;
@@ -50,7 +52,18 @@ NodeWelcome DirectorState::hello(const NodeHello& hello, const node_actor& handl
     (job.step == JobStep::ended ? welcome.forget : welcome.stop).push_back(job.key);
   }
   settle_unheard(hello);
+  settle_running(hello);
   return welcome;
+}
+
+/// After a cut link orders may have been lost with it, and after a longer one attempts may have
+/// been replaced: each experiment hears what the node has.
+void DirectorState::settle_running(const NodeHello& hello) {
+  std::vector<JobKey> keys;
+  keys.reserve(hello.jobs.size());
+  for (const auto& job : hello.jobs) keys.push_back(job.key);
+  auto known = share(std::move(keys));
+  for (const auto& [id, actor] : running_) self_->send(actor, known_atom_v, hello.name, known);
 }
 
 /// What the ledger believes to run on a node, and the node does not know, is lost.
@@ -93,7 +106,7 @@ bool DirectorState::claim(const NodeHello& hello, const node_actor& handle, cons
   if (auto node = unheard_.find(hello.name); node != unheard_.end())
     if (auto jobs = node->second.find(id); jobs != node->second.end())
       jobs->second.erase(job.key.job.index);
-  self_->send(it->second, node_atom_v, hello.name, handle);
+  self_->send(it->second, node_atom_v, hello.name, handle, hello.address);
   self_->send(it->second, update_atom_v, job);
   return true;
 }
@@ -113,13 +126,14 @@ bool DirectorState::adopt_unknown(const NodeHello& hello, const node_actor& hand
               share(std::vector<schedule::JobPlace>{{job.key.job.index, hello.name, job.gpus}}));
   member_placed(id);
   auto actor = spawn_experiment(std::move(**record));
-  self_->send(actor, node_atom_v, hello.name, handle);
+  self_->send(actor, node_atom_v, hello.name, handle, hello.address);
   self_->send(actor, adopt_atom_v, job, hello.name);
   return true;
 }
 
 void DirectorState::lost_node(const std::string& node) {
   nodes_.erase(node);
+  addresses_.erase(node);
   unheard_.erase(node);
   shapes_that_fit_.clear();
   self_->send(peers_.scheduler, lost_atom_v, node);

@@ -38,9 +38,12 @@ experiment_actor::behavior_type ExperimentState::make_behavior(HeadContextRef co
   peers_ = std::move(peers);
   life_ = std::make_unique<ExperimentLife>(std::move(record));
   return {
-      [this](node_atom, const std::string& node, const node_actor& handle) {
+      [this](node_atom, const std::string& node, const node_actor& handle,
+             const std::string& address) {
         nodes_[node] = handle;
+        addresses_[node] = address;
       },
+      [this](known_atom, const std::string& node, const JobKeysRef& jobs) { settle(node, *jobs); },
       [this](placed_atom, const PlacementRef& placement, uint64_t epoch) {
         place(*placement, epoch);
       },
@@ -99,9 +102,39 @@ void ExperimentState::place(const schedule::Placement& placement, uint64_t epoch
     }
     return;
   }
+  // Ranks on several nodes meet where the first of them is.
+  auto meeting = addresses_[placement.jobs.front().node];
   for (auto& order : *orders) {
+    if (orders->size() > 1 && !meeting.empty()) order.master_addr = meeting;
     auto index = order.key.job.index;
     tell_node(index, start_atom_v, std::move(order));
+  }
+}
+
+/// A node says which jobs it has. One of ours that it does not have never reached it, or is gone
+/// with its worker; one of an older attempt has been replaced, and ends.
+void ExperimentState::settle(const std::string& node, const std::vector<JobKey>& known) {
+  auto handle = nodes_.find(node);
+  for (const auto& key : known)
+    if (key.job.experiment == life_->record().id && key.epoch != life_->epoch() &&
+        handle != nodes_.end())
+      self_->send(handle->second, forget_atom_v, key);
+  if (life_->record().attempts.empty()) return;
+  auto jobs = life_->record().attempts.back().jobs;
+  for (const auto& job : jobs) {
+    auto key = JobKey{JobId{life_->record().id, job.role, job.index}, life_->epoch()};
+    if (job.node != node || is_terminal(job.state) ||
+        std::find(known.begin(), known.end(), key) != known.end())
+      continue;
+    JobUpdate update;
+    update.key = key;
+    update.step = JobStep::ended;
+    update.time_us = context_->clock->now().us;
+    update.infrastructure = true;
+    update.error =
+        Error{Errc::unavailable, "job " + to_string(key.job) + " was lost",
+              "its node " + node + " came back without it", "it is started again by itself"};
+    apply(life_->update(update, context_->clock->now()));
   }
 }
 

@@ -31,6 +31,7 @@ class ExperimentState {
  private:
   void place(const schedule::Placement& placement, uint64_t epoch);
   void adopt(const JobUpdate& update, const std::string& node);
+  void settle(const std::string& node, const std::vector<JobKey>& known);
   void metrics(const MetricBatch& batch);
   void tell_set();
   caf::typed_response_promise<bool> kill(const std::string& cause);
@@ -49,6 +50,7 @@ class ExperimentState {
   ExperimentPeers peers_;
   std::unique_ptr<ExperimentLife> life_;
   std::map<std::string, node_actor> nodes_;
+  std::map<std::string, std::string> addresses_;  // by node
   std::vector<Event> unsaved_;
   bool saving_ = false;
   bool points_unsynced_ = false;  // sent to the series since it last said that all is stored

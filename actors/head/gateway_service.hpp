@@ -62,6 +62,11 @@ class GatewayService final : public api::Service {
   Result<std::string> get_manifest(const api::Caller& caller, const std::string& digest) override;
   Result<api::FileChunk> get_blob(const api::Caller& caller, const std::string& digest,
                                   uint64_t offset, uint32_t limit) override;
+  kj::Promise<Result<void>> drain_node(const api::Caller& caller, std::string node,
+                                       bool drained) override;
+  kj::Promise<Result<void>> label_node(const api::Caller& caller, std::string node,
+                                       std::map<std::string, std::string> labels) override;
+  Result<std::string> join_token(const api::Caller& caller, Duration life) override;
   kj::Promise<Result<std::vector<api::NodeView>>> nodes(const api::Caller& caller) override;
   Result<api::EventPage> events(const api::Caller& caller, uint64_t after, uint32_t limit) override;
   kj::Promise<void> events_after(uint64_t after) override;

@@ -62,6 +62,7 @@ Result<void> Head::start_actors() {
   context->code = stores->code;
   context->metrics = std::make_shared<MetricRegistry>();
   context->secret = stores->secret;
+  context->joins = options_.joins;
   context->expected_nodes =
       options_.expected_nodes ? *options_.expected_nodes : nodes_in_use(*stores->ledger);
   context->on_events = [relay = relay_](uint64_t last) { relay->came(last); };
@@ -73,7 +74,8 @@ Result<void> Head::start_actors() {
   director_ =
       system_.spawn(director_behavior, context_, DirectorPeers{ledger_, scheduler_, series_});
   caf::anon_send(scheduler_, attach_atom_v, caf::actor_cast<placement_sink>(director_));
-  registry_ = system_.spawn(registry_behavior, context_, director_, scheduler_);
+  registry_ =
+      system_.spawn(registry_behavior, context_, RegistryPeers{director_, scheduler_, ledger_});
   return ok();
 }
 

@@ -4,6 +4,7 @@
 
 #include "actors/head/note_box.hpp"
 #include "actors/messages.hpp"
+#include "runtime/cluster/join_desk.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/core/digest.hpp"
 #include "runtime/core/metric_registry.hpp"
@@ -25,6 +26,7 @@ struct HeadContext {
   std::shared_ptr<storage::SeriesStore> series;  // reads only, except by the series actor
   std::shared_ptr<storage::CodeStore> code;
   std::shared_ptr<MetricRegistry> metrics;
+  std::shared_ptr<cluster::JoinDesk> joins;  // null: no other machine can join
   std::shared_ptr<NoteBox> notes = std::make_shared<NoteBox>();
   std::string secret;                       // key of job tokens
   std::vector<std::string> expected_nodes;  // recovery waits for these

@@ -5,22 +5,24 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace troupe::actors {
 
 namespace {
 
 // As long as a silent node is given before it counts as lost: after a restart of the head, what it
 // ran starts anew.
-constexpr auto recovery_patience = std::chrono::seconds{10};
+constexpr auto recovery_patience = limits::node_lost_after;
+constexpr auto look_every = std::chrono::seconds{1};
+constexpr auto link_ended = "its link ended";
 
 }  // namespace
 
 registry_actor::behavior_type RegistryState::make_behavior(HeadContextRef context,
-                                                           director_actor director,
-                                                           scheduler_actor scheduler) {
+                                                           RegistryPeers peers) {
   context_ = std::move(context);
-  director_ = std::move(director);
-  scheduler_ = std::move(scheduler);
+  peers_ = std::move(peers);
   awaited_.insert(context_->expected_nodes.begin(), context_->expected_nodes.end());
   recovered_ = awaited_.empty();
   self_->delayed_send(self_, recovery_patience, recovery_atom_v);
@@ -31,9 +33,11 @@ registry_actor::behavior_type RegistryState::make_behavior(HeadContextRef contex
       },
       [this](find_atom, const std::string& node) -> caf::result<node_actor> {
         auto it = nodes_.find(node);
-        if (it == nodes_.end() || !it->second.up)
-          return to_caf(Error{Errc::unavailable, fmt::format("node {} is not here", node),
-                              "it has left or is lost", "troupe node ls"});
+        if (it == nodes_.end() || !it->second.linked)
+          return to_caf(
+              Error{Errc::unavailable, fmt::format("node {} is not here", node),
+                    it == nodes_.end() ? "none of that name has joined" : it->second.reason,
+                    "troupe node ls"});
         return it->second.handle;
       },
       [this](nodes_atom) { return nodes(); },
@@ -51,11 +55,27 @@ registry_actor::behavior_type RegistryState::make_behavior(HeadContextRef contex
           log::warning("registry", "node {} did not come back", node);
         end_recovery();
       },
+      [this](beat_atom, const std::string& node) { beat(node); },
+      [this](goodbye_atom, const std::string& node) {
+        auto it = nodes_.find(node);
+        if (it != nodes_.end()) suspect(node, it->second, "its worker was stopped");
+      },
+      [this](unlinked_atom, const std::string& node, const std::string& cause) {
+        // Who says more than that the connection ended knows better.
+        auto it = nodes_.find(node);
+        if (it != nodes_.end() && !it->second.linked && it->second.reason == link_ended)
+          it->second.reason = cause;
+      },
+      [this](drain_atom, const std::string& node, bool drained) { return drain(node, drained); },
+      [this](label_atom, const std::string& node, const LabelsRef& labels) {
+        return label(node, labels);
+      },
+      [this](suspect_atom) { look(); },
       [this](leave_atom, const std::string& node) {
         if (auto it = nodes_.find(node); it != nodes_.end()) {
           self_->demonitor(it->second.handle.address());
           nodes_.erase(it);
-          self_->send(director_, lost_atom_v, node);
+          self_->send(peers_.director, lost_atom_v, node);
         }
       },
       [this](status_atom) { return fmt::format("{} nodes", nodes_.size()); },
@@ -68,19 +88,33 @@ caf::result<NodeWelcome> RegistryState::hello(const NodeHello& hello, const node
         Error{Errc::refused, fmt::format("node {} may not join", hello.name),
               fmt::format("it speaks protocol {}, the head {}", hello.protocol, wire_protocol),
               "install the same version of troupe on both"});
-  if (auto it = nodes_.find(hello.name);
-      it != nodes_.end() && it->second.up && it->second.handle != handle)
+  auto known = nodes_.find(hello.name);
+  if (known != nodes_.end() && known->second.linked && known->second.handle != handle &&
+      known->second.hello.epoch != hello.epoch)
     return to_caf(Error{Errc::conflict, fmt::format("node {} may not join", hello.name),
                         "another worker is here under this name", "give each worker its own name"});
-  nodes_.insert_or_assign(hello.name, Node{handle, hello, context_->clock->now(), true});
+  if (known != nodes_.end()) self_->demonitor(known->second.handle.address());
+  Node node;
+  node.handle = handle;
+  node.hello = hello;
+  node.joined = context_->clock->now();
+  node.seen = context_->clock->monotonic();
+  node.wish = kept_wish(hello.name);
+  // What the director and the scheduler learn of it holds the people's wishes already: a drained
+  // node gets no job in between.
+  for (const auto& [key, value] : node.wish.labels) node.hello.labels[key] = value;
+  node.hello.accepts = !node.wish.drained;
+  auto introduced = node.hello;
+  nodes_.insert_or_assign(hello.name, std::move(node));
   self_->monitor(handle);
+  if (handle.node() != self_->node() && !std::exchange(looking_, true))
+    self_->delayed_send(self_, look_every, suspect_atom_v);
   auto promise = self_->make_response_promise<NodeWelcome>();
-  auto node = hello.name;
-  self_->request(director_, limits::request_timeout, hello_atom_v, hello, handle)
+  self_->request(peers_.director, limits::request_timeout, hello_atom_v, introduced, handle)
       .then(
-          [this, promise, node](NodeWelcome& welcome) mutable {
+          [this, promise, name = hello.name](NodeWelcome& welcome) mutable {
             promise.deliver(std::move(welcome));
-            arrived(node);
+            arrived(name);
           },
           [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
   return promise;
@@ -93,30 +127,106 @@ void RegistryState::arrived(const std::string& node) {
 
 void RegistryState::end_recovery() {
   recovered_ = true;
-  self_->send(director_, recovery_atom_v);
+  self_->send(peers_.director, recovery_atom_v);
   for (auto& promise : std::exchange(waiting_, {})) promise.deliver(true);
 }
 
 void RegistryState::down(const caf::actor_addr& address) {
   for (auto& [id, node] : nodes_) {
-    if (node.handle.address() != address || !node.up) continue;
-    node.up = false;
-    log::warning("registry", "node {} is gone", id);
-    self_->send(director_, lost_atom_v, id);
+    if (node.handle.address() != address || !node.linked) continue;
+    node.linked = false;
+    if (node.handle.node() == self_->node()) {
+      node.reason = "it has ended";
+      lose(id, node);
+    } else {
+      suspect(id, node, link_ended);
+    }
   }
+}
+
+/// It gets nothing new; what it runs goes on.
+void RegistryState::suspect(const std::string& id, Node& node, const std::string& reason) {
+  if (node.life != Life::up) return;
+  node.life = Life::suspect;
+  node.reason = reason;
+  log::warning("registry", "node {} is suspect: {}", id, reason);
+  tell_scheduler(node);
+}
+
+void RegistryState::lose(const std::string& id, Node& node) {
+  node.life = Life::lost;
+  log::warning("registry", "node {} is lost: {}", id, node.reason);
+  self_->send(peers_.director, lost_atom_v, id);
+}
+
+/// Each second: who has been silent for too long.
+void RegistryState::look() {
+  auto now = context_->clock->monotonic();
+  for (auto& [id, node] : nodes_) {
+    if (node.life == Life::lost || node.handle.node() == self_->node()) continue;
+    auto silent = now - node.seen;
+    if (silent > limits::node_suspect_after)
+      suspect(id, node, "it gave no sign of life for some seconds");
+    if (silent > limits::node_lost_after && node.life == Life::suspect) lose(id, node);
+  }
+  self_->delayed_send(self_, look_every, suspect_atom_v);
+}
+
+void RegistryState::beat(const std::string& id) {
+  auto it = nodes_.find(id);
+  if (it == nodes_.end() || !it->second.linked) return;
+  auto& node = it->second;
+  node.seen = context_->clock->monotonic();
+  if (node.life != Life::suspect || node.reason == "its worker was stopped") return;
+  node.life = Life::up;
+  node.reason.clear();
+  log::warning("registry", "node {} lives again", id);
+  tell_scheduler(node);
+}
+
+void RegistryState::tell_scheduler(const Node& node) {
+  schedule::NodeSpec spec;
+  spec.name = node.hello.name;
+  spec.milli_cpus = node.hello.milli_cpus;
+  spec.mem = node.hello.mem;
+  spec.gpus = node.hello.gpus;
+  spec.gpu_type = node.hello.gpu_type;
+  spec.labels = node.hello.labels;
+  spec.accepts = node.life == Life::up && !node.wish.drained;
+  self_->send(peers_.scheduler, node_atom_v, share(std::move(spec)));
 }
 
 caf::typed_response_promise<NodeViewsRef> RegistryState::nodes() {
   auto promise = self_->make_response_promise<NodeViewsRef>();
-  self_->request(scheduler_, limits::request_timeout, nodes_atom_v)
+  self_->request(peers_.scheduler, limits::request_timeout, nodes_atom_v)
       .then(
           [this, promise](const NodeViewsRef& views) mutable {
             for (auto& view : *views)
               if (auto it = nodes_.find(view.name); it != nodes_.end()) {
-                view.state = it->second.up ? "up" : "lost";
+                const auto& node = it->second;
+                view.state = node.life == Life::lost      ? "lost"
+                             : node.life == Life::suspect ? "suspect"
+                             : node.wish.drained          ? "drained"
+                                                          : "up";
+                if (node.life != Life::up) view.reason = node.reason;
                 view.version = it->second.hello.version;
                 view.joined = it->second.joined;
               }
+            // The scheduler has dropped those that are lost.
+            for (const auto& [id, node] : nodes_) {
+              if (node.life != Life::lost) continue;
+              api::NodeView view;
+              view.name = id;
+              view.state = "lost";
+              view.reason = node.reason;
+              view.version = node.hello.version;
+              view.joined = node.joined;
+              view.labels = node.hello.labels;
+              std::erase_if(*views, [&lost = id](const auto& other) { return other.name == lost; });
+              views->push_back(std::move(view));
+            }
+            std::sort(views->begin(), views->end(),
+                      [](const auto& a, const auto& b) { return a.name < b.name; });
             promise.deliver(views);
           },
           [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
@@ -125,8 +235,8 @@ caf::typed_response_promise<NodeViewsRef> RegistryState::nodes() {
 
 registry_actor::behavior_type registry_behavior(
     registry_actor::stateful_pointer<RegistryState> self, HeadContextRef context,
-    director_actor director, scheduler_actor scheduler) {
-  return self->state.make_behavior(std::move(context), std::move(director), std::move(scheduler));
+    RegistryPeers peers) {
+  return self->state.make_behavior(std::move(context), std::move(peers));
 }
 
 }  // namespace troupe::actors

@@ -1,5 +1,12 @@
 // The registry: which nodes exist, what they have, whether they live. It introduces nodes to the
-// director and tells it when one is gone.
+// director and tells it when one is lost.
+//
+//   up ──link ended, or silent for 3 s──> suspect ──10 s without a sign──> lost
+//    ^────── a sign of life, or hello ──────┘   <────────── hello ───────────┘
+//
+// A suspect node gets nothing new, and what it runs goes on: links break more often than machines.
+// Only when it is lost its jobs count as lost. Nodes in this process have no link; they are lost at
+// once.
 #pragma once
 
 #include "actors/head/head_context.hpp"
@@ -10,32 +17,56 @@
 
 namespace troupe::actors {
 
+struct RegistryPeers {
+  director_actor director;
+  scheduler_actor scheduler;
+  ledger_actor ledger;
+};
+
 class RegistryState {
  public:
   static inline const char* name = "troupe.registry";
   explicit RegistryState(registry_actor::pointer self) : self_{self} {}
-  registry_actor::behavior_type make_behavior(HeadContextRef context, director_actor director,
-                                              scheduler_actor scheduler);
+  registry_actor::behavior_type make_behavior(HeadContextRef context, RegistryPeers peers);
 
  private:
+  enum class Life { up, suspect, lost };
+  /// What people decided about a node; outlives the head.
+  struct Wish {
+    bool drained = false;
+    std::map<std::string, std::string> labels;
+  };
   struct Node {
     node_actor handle;
     NodeHello hello;
     Timestamp joined;
-    bool up = true;
+    Life life = Life::up;
+    bool linked = true;  // its handle lives
+    std::string reason;  // why it is not up
+    std::chrono::nanoseconds seen{0};
+    Wish wish;
   };
 
   caf::result<NodeWelcome> hello(const NodeHello& hello, const node_actor& handle);
   void down(const caf::actor_addr& address);
+  void suspect(const std::string& name, Node& node, const std::string& reason);
+  void lose(const std::string& name, Node& node);
+  void look();
+  void beat(const std::string& name);
+  void tell_scheduler(const Node& node);
+  caf::result<bool> drain(const std::string& name, bool drained);
+  caf::result<bool> label(const std::string& name, const LabelsRef& labels);
+  caf::result<bool> keep(const std::string& name, Wish wish);
+  Wish kept_wish(const std::string& name) const;
   caf::typed_response_promise<NodeViewsRef> nodes();
   void arrived(const std::string& node);
   void end_recovery();
 
   registry_actor::pointer self_;
   HeadContextRef context_;
-  director_actor director_;
-  scheduler_actor scheduler_;
+  RegistryPeers peers_;
   std::map<std::string, Node> nodes_;
+  bool looking_ = false;
   std::set<std::string> awaited_;  // recovery is over when these have joined
   bool recovered_ = false;
   std::vector<caf::typed_response_promise<bool>> waiting_;  // for the end of recovery
@@ -43,6 +74,6 @@ class RegistryState {
 
 registry_actor::behavior_type registry_behavior(
     registry_actor::stateful_pointer<RegistryState> self, HeadContextRef context,
-    director_actor director, scheduler_actor scheduler);
+    RegistryPeers peers);
 
 }  // namespace troupe::actors

@@ -61,7 +61,7 @@ std::vector<std::string> job_environment(const WorkerEnvironment& worker, const 
   env["TROUPE_STOP_FILE"] = paths.stop_file(slot);
   env["TROUPE_GRACE_S"] =
       fmt::to_string(std::chrono::duration_cast<std::chrono::seconds>(limits::kill_grace).count());
-  env["TROUPE_URL"] = worker.url;
+  if (!worker.url.empty()) env["TROUPE_URL"] = worker.url;
   env["TROUPE_TOKEN_FILE"] = paths.token(slot);
   // An empty list hides all devices: a job that asked for none must not find one.
   env["CUDA_VISIBLE_DEVICES"] = list_text(order.gpus);

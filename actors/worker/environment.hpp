@@ -13,7 +13,7 @@ namespace troupe::actors {
 /// What the worker adds to every job.
 struct WorkerEnvironment {
   std::map<std::string, std::string> base;  // PATH, HOME, LANG, ... of the worker
-  std::string url;                          // of the API
+  std::string url;                          // of the API; empty: the order says it
 };
 
 /// "NAME=value" of one process. `local_rank` counts within the job; setup lines run as rank 0

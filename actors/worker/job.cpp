@@ -81,13 +81,25 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
         if (stage_ == Stage::at_barrier && phase == phase_ + 1) start_phase(phase);
       },
       [this](launched_atom, const RunStatusRef& status) { launched(*status); },
-      [this](report_atom) { send(newest_); },
+      [this](report_atom) { tell_again(); },
+      [this](status_atom) { return newest_; },
       [this](tick_atom) {
         if (stage_ != Stage::running) return;
         scan_metrics(false);
         watch_disk();
       },
   };
+}
+
+/// To a head that came back. What was on its way when the link was cut is lost, so all metrics are
+/// read anew; the head keeps what it has of them.
+void JobState::tell_again() {
+  if (context_->head_is_remote && stage_ != Stage::staging) {
+    file_offset_ = file_lines_ = log_offset_ = bad_metric_lines_ = 0;
+    log_points_.clear();
+    scan_metrics(stage_ == Stage::ended);
+  }
+  send(newest_);
 }
 
 JobUpdate JobState::blank(JobStep step) const {

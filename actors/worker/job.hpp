@@ -37,6 +37,7 @@ class JobState {
   void end(JobUpdate update);
   void fail(Error error, bool infrastructure);
   void send(JobUpdate update);
+  void tell_again();
   JobUpdate blank(JobStep step) const;
   Error exit_error(const process::RunStatus& status) const;
 

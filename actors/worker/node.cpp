@@ -73,6 +73,7 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
       },
       [this](gone_atom, const JobKey& key) { gone(key); },
       [this](tick_atom) { tick(); },
+      [this](linked_atom, const std::string& url) { linked(url); },
       [this](leave_atom) {
         for (auto& [id, entry] : jobs_)
           self_->send_exit(entry.actor, caf::exit_reason::user_shutdown);
@@ -108,7 +109,9 @@ void NodeState::start(const JobOrder& order) {
       return;  // an order of a head that has been replaced
     forget(it->second.key);
   }
-  self_->send(spawn_job(order), begin_atom_v);
+  auto told = order;
+  if (!head_url_.empty()) told.env.emplace("TROUPE_URL", head_url_);
+  self_->send(spawn_job(std::move(told)), begin_atom_v);
 }
 
 void NodeState::stop(const JobKey& key, uint32_t grace_ms) {
@@ -191,14 +194,7 @@ void NodeState::known(const std::vector<process::RunStatus>& runs) {
 }
 
 void NodeState::join() {
-  NodeHello hello;
-  hello.name = context_->name;
-  hello.version = context_->version;
-  hello.epoch = epoch_;
-  hello.milli_cpus = context_->milli_cpus;
-  hello.mem = context_->mem;
-  hello.gpus = context_->gpus;
-  hello.gpu_type = context_->gpu_type;
+  auto hello = blank_hello();
   for (const auto& [key, found] : found_) {
     JobUpdate update;
     update.key = key;
@@ -267,8 +263,9 @@ void NodeState::tick() {
   for (auto& [id, entry] : jobs_) {
     if (entry.running)
       self_->send(entry.actor, tick_atom_v);
-    else if (!std::exchange(entry.cleaned, true))
-      // A head that is away for long must not keep a full scratch folder on the disk.
+    else if (!std::exchange(entry.cleaned, true) && !context_->head_is_remote)
+      // (One that is elsewhere may ask for the metrics again, until it forgets the job.) A head
+      // that is away for long must not keep a full scratch folder on the disk.
       self_->send(stager_, clean_atom_v, entry.key);
   }
   arm_tick();

@@ -53,6 +53,11 @@ class NodeState {
 
   void known(const std::vector<process::RunStatus>& runs);
   void join();
+  // node_link.cpp
+  NodeHello blank_hello() const;
+  void linked(const std::string& url);
+  void join_again();
+  void say_hello_again(NodeHello hello);
   void welcomed(const NodeWelcome& welcome);
   void reconnected(const std::vector<process::RunStatus>& runs);
   void launched(const RunStatusRef& status);
@@ -74,6 +79,8 @@ class NodeState {
   bool joining_ = false;
   bool joined_ = false;
   bool tick_armed_ = false;
+  std::string head_url_;  // of a head that is elsewhere
+  bool joining_again_ = false;
   std::map<JobKey, Found> found_;
   std::map<JobId, Job> jobs_;
   std::map<JobKey, Job> abandoned_;  // given up by the head while they ran; being stopped

@@ -23,15 +23,18 @@ struct WorkerContext {
   uint64_t mem = 0;
   uint32_t gpus = 0;
   std::string gpu_type;
+  std::map<std::string, std::string> labels;
   bool confine = false;         // jobs get cgroup limits for what they asked for
   bool detach_blocking = true;  // false in tests: what blocks runs on the test scheduler too
   WorkerPaths paths;
   WorkerEnvironment environment;
   std::shared_ptr<Clock> clock;
   LauncherFactory make_launcher;
-  registry_actor registry;
-  director_actor director;
-  code_actor code;
+  hello_port registry;
+  report_port director;
+  code_port code;
+  std::string address;          // for the ranks of gangs; empty: of this machine alone
+  bool head_is_remote = false;  // what was sent may be lost with a link: it is kept, and told again
 };
 using WorkerContextRef = std::shared_ptr<const WorkerContext>;
 

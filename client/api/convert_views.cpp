@@ -55,6 +55,7 @@ void set_output(wire::OutputEntry::Builder out, const OutputEntry& entry) {
 void set_node(wire::Node::Builder out, const NodeView& node) {
   out.setName(as_text(node.name));
   out.setState(as_text(node.state));
+  if (!node.reason.empty()) out.setReason(as_text(node.reason));
   out.setCpus(node.cpus);
   out.setCpusUsed(node.cpus_used);
   out.setMem(node.mem);

@@ -10,6 +10,7 @@ Router::Router() {
   add_code_routes(routes_);
   add_event_routes(routes_);
   add_system_routes(routes_);
+  add_cluster_routes(routes_);
   for (const auto& route : routes_) parts_.push_back(parts_of(route.pattern));
 }
 

@@ -63,5 +63,6 @@ void add_output_routes(std::vector<Route>& routes);
 void add_code_routes(std::vector<Route>& routes);
 void add_event_routes(std::vector<Route>& routes);
 void add_system_routes(std::vector<Route>& routes);
+void add_cluster_routes(std::vector<Route>& routes);
 
 }  // namespace troupe::api

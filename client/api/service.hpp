@@ -5,6 +5,7 @@
 
 #include "runtime/core/record.hpp"
 #include "runtime/core/result.hpp"
+#include "runtime/core/units.hpp"
 
 #include <kj/async.h>
 
@@ -85,7 +86,8 @@ struct FileChunk {
 
 struct NodeView {
   std::string name;
-  std::string state;  // "up", "suspect", "lost", "drained"
+  std::string state;   // "up", "drained", "suspect", "lost"
+  std::string reason;  // of the last two
   double cpus = 0, cpus_used = 0;
   uint64_t mem = 0, mem_used = 0;
   uint32_t gpus = 0, gpus_used = 0;
@@ -162,6 +164,14 @@ class Service {
                                      uint64_t offset, uint32_t limit) = 0;
 
   virtual kj::Promise<Result<std::vector<NodeView>>> nodes(const Caller& caller) = 0;
+  /// Whether a node takes no more jobs; what runs there goes on. Holds across restarts.
+  virtual kj::Promise<Result<void>> drain_node(const Caller& caller, std::string node,
+                                               bool drained);
+  /// Sets labels of a node; an empty value removes one.
+  virtual kj::Promise<Result<void>> label_node(const Caller& caller, std::string node,
+                                               std::map<std::string, std::string> labels);
+  /// A token with which one machine may join as a worker.
+  virtual Result<std::string> join_token(const Caller& caller, Duration life);
 
   /// Events with numbers above `after`, oldest first.
   virtual Result<EventPage> events(const Caller& caller, uint64_t after, uint32_t limit) = 0;

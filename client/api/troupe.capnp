@@ -433,6 +433,16 @@ struct Node {
   version @10 :Text;
   joined @11 :Text;
   labels @12 :Texts;
+  reason @13 :Text;  # why it is suspect or lost; else null
+}
+
+# The labels to set; an empty value removes one.
+struct NodeLabels {
+  labels @0 :Texts;
+}
+
+struct JoinToken {
+  token @0 :Text;
 }
 
 struct Nodes {

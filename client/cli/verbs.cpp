@@ -67,6 +67,34 @@ constexpr std::array sweep_options{
     Option{"policy", 0, "NAME", "who starts next: fifo (default), backfill, greedy or attained"},
 };
 
+constexpr std::array token_options{
+    Option{"life", 0, "TIME", "how long it is good for (default 1h, at most 7d)"},
+};
+
+[[maybe_unused]] constexpr std::array head_options{
+    Option{"config", 0, "FILE", "head.yaml; options here win over it", Kind::file},
+    Option{"dir", 0, "DIR", "where all state lies (default: $XDG_STATE_HOME/troupe)", Kind::folder},
+    Option{"port", 0, "PORT", "of the API: default 7070; 0 takes a free one"},
+    Option{"bind", 0, "ADDRESS", "of the API: default 127.0.0.1"},
+    Option{"cluster-port", 0, "PORT", "for workers: default 7071; 0 takes a free one"},
+    Option{"cluster-bind", 0, "ADDRESS", "for workers: default as --bind"},
+    Option{"cluster-address", 0, "HOST:PORT", "what workers dial (default: found out)"},
+};
+
+[[maybe_unused]] constexpr std::array worker_options{
+    Option{"config", 0, "FILE", "worker.yaml; options here win over it", Kind::file},
+    Option{"head", 0, "HOST:PORT", "the head's cluster port (default: the token's)"},
+    Option{"join-token-file", 0, "FILE", "needed once, to join", Kind::file},
+    Option{"dir", 0, "DIR", "where all state lies (default: $XDG_STATE_HOME/troupe)", Kind::folder},
+    Option{"name", 0, "NAME", "of this worker (default: the host's)"},
+    Option{"outputs", 0, "DIR", "where jobs' outputs lie (default: below --dir)", Kind::folder},
+    Option{"address", 0, "HOST", "of this machine for the ranks of gangs (default: found out)"},
+    Option{"cpus", 0, "N", "CPUs to offer (default: all)"},
+    Option{"mem", 0, "SIZE", "memory to offer (default: all)"},
+    Option{"gpus", 0, "N", "GPUs to offer (default: all)"},
+    Option{"label", 0, "K=V", "a label of this node", Kind::none, true},
+};
+
 constexpr std::array ls_options{
     Option{"all", 'a', "", "also those that have ended"},
     Option{"project", 0, "NAME", "of this project only"},
@@ -183,6 +211,26 @@ std::vector<Verb> up_verbs() {
        .examples = {"troupe up", "troupe up --dir /tmp/try --port 0"},
        .options = {up_options},
        .run = up_verb},
+      {.name = "head",
+       .group = "CLUSTER",
+       .summary = "the head of a cluster: the API, and a port for workers",
+       .text =
+           "Runs in the foreground, as a service does. Stopping it stops no job: workers go on, "
+           "and\nreport when a head is there again.",
+       .examples = {"troupe head --config /etc/troupe/head.yaml",
+                    "troupe head --dir /srv/troupe --bind 10.0.0.1"},
+       .options = {head_options},
+       .run = head_verb},
+      {.name = "worker",
+       .group = "CLUSTER",
+       .summary = "one machine's worker, linked to a head elsewhere",
+       .text =
+           "Needs a join token at its first start: `troupe token join` on the head. Stopping it "
+           "stops\nno job: the next start in the same folder finds them.",
+       .examples = {"troupe worker --join-token-file token --dir /srv/troupe",
+                    "troupe worker --config /etc/troupe/worker.yaml"},
+       .options = {worker_options},
+       .run = worker_verb},
       {.name = "launcher",
        .summary = "the process beside a worker that runs its jobs",
        .options = {up_options},
@@ -335,6 +383,38 @@ std::vector<Verb> cluster_verbs() {
        .arguments_max = 1,
        .kind = Kind::file,
        .run = simulate_verb},
+      {.name = "node drain",
+       .group = "CLUSTER",
+       .arguments = "NODE",
+       .summary = "starts nothing new on a node; what runs there goes on",
+       .examples = {"troupe node drain gpu-3"},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .run = node_drain_verb},
+      {.name = "node resume",
+       .group = "CLUSTER",
+       .arguments = "NODE",
+       .summary = "uses a drained node again",
+       .examples = {"troupe node resume gpu-3"},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .run = node_resume_verb},
+      {.name = "node label",
+       .group = "CLUSTER",
+       .arguments = "NODE NAME=VALUE...",
+       .summary = "sets labels of a node; NAME= removes one",
+       .examples = {"troupe node label gpu-3 rack=a7"},
+       .arguments_min = 2,
+       .arguments_max = many_arguments,
+       .run = node_label_verb},
+      {.name = "token join",
+       .group = "CLUSTER",
+       .summary = "a token with which one machine may join as a worker, once",
+       .text = "Carry it to the machine in a file and start `troupe worker --join-token-file FILE` "
+               "there.",
+       .examples = {"troupe token join", "troupe token join --life 10m"},
+       .options = {token_options},
+       .run = token_join_verb},
       {.name = "doctor",
        .group = "CLUSTER",
        .summary = "what this machine can do, what is missing and the cure",
@@ -414,10 +494,9 @@ std::vector<Verb> hidden_verbs() {
 }
 
 constexpr std::array later_verbs{
-    "data",     "head",  "worker",   "token",     "user",       "project",     "shell",
-    "notebook", "serve", "model",    "exec",      "stop",       "pause",       "resume",
-    "retry",    "admin", "queue",    "usage",     "diff",       "events",      "api",
-    "open",     "top",   "pipeline", "node show", "node drain", "node resume", "node label"};
+    "data",  "token ls", "token rm", "user",  "project", "shell", "notebook", "serve",
+    "model", "exec",     "stop",     "pause", "resume",  "retry", "admin",    "queue",
+    "usage", "diff",     "events",   "api",   "open",    "top",   "pipeline", "node show"};
 
 }  // namespace
 

@@ -70,6 +70,10 @@ class Client {
   Result<Value> metric(ExperimentId id, const std::string& name, uint32_t limit);
   Result<Value> outputs(ExperimentId id);
   Result<Value> nodes();
+  /// `what`: "drain" or "resume".
+  Result<void> change_node(const std::string& node, const std::string& what);
+  Result<void> label_node(const std::string& node, const ValueMap& labels);
+  Result<std::string> join_token(uint64_t life_s);
   Result<Value> whoami();
   Result<Value> version();
   /// The number of the newest event.
@@ -103,6 +107,7 @@ class Client {
   Client(Address address, const Endpoint& endpoint);
   Result<Value> get(const std::string& path);
   Result<Value> post(const std::string& path, const Value& body, const std::string& key = {});
+  Result<void> tell(const std::string& path, const Value& body);
 
   std::string url_;
   HttpClient http_;

@@ -25,7 +25,8 @@ ValueMap map_of(const LinkHello& hello) {
   return {{"protocol", hello.protocol},
           {"version", hello.version},
           {"instance", hello.instance},
-          {"time_us", hello.time_us}};
+          {"time_us", hello.time_us},
+          {"url", hello.url}};
 }
 
 LinkHello hello_of(const Value& map) {
@@ -36,6 +37,7 @@ LinkHello hello_of(const Value& map) {
   hello.version = text_of(map, "version").substr(0, 64);
   hello.instance = text_of(map, "instance").substr(0, 64);
   hello.time_us = number_of(map, "time_us");
+  hello.url = text_of(map, "url").substr(0, 256);
   return hello;
 }
 

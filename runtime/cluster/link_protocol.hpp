@@ -31,6 +31,7 @@ struct LinkHello {
   std::string version;
   std::string instance;  // random, new with every start of the process
   int64_t time_us = 0;   // by its clock
+  std::string url;       // of a head: its API
 };
 
 struct JoinRequest {

@@ -15,6 +15,10 @@ inline constexpr size_t message_bytes_max =
 inline constexpr size_t chunk_bytes = 256u << 10;  // of files, logs and snapshots on their way
 inline constexpr size_t actor_threads_max = 4;
 
+// Of nodes. CAF notices a dead connection after 5 s; silence above it is noticed sooner.
+inline constexpr auto node_suspect_after = std::chrono::seconds{3};  // of one beat a second
+inline constexpr auto node_lost_after = std::chrono::seconds{10};    // its jobs start elsewhere
+
 // From clients.
 inline constexpr size_t http_body_max = 1u << 20;
 inline constexpr size_t http_blob_body_max = 64u << 20;  // uploads of code files

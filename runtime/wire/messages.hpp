@@ -161,12 +161,14 @@ struct NodeHello {
   uint32_t gpus = 0;
   std::string gpu_type;
   std::map<std::string, std::string> labels;
+  std::string address;  // where the ranks of a gang reach each other; empty: this machine alone
   std::vector<JobUpdate> jobs;
+  bool accepts = true;  // the head's own word, set by its registry: does not travel
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, NodeHello& x) {
   return f(caf::meta::type_name("NodeHello"), x.name, x.version, x.protocol, x.epoch, x.milli_cpus,
-           x.mem, x.gpus, x.gpu_type, x.labels, x.jobs);
+           x.mem, x.gpus, x.gpu_type, x.labels, x.address, x.jobs);
 }
 
 /// The head's answer: of the jobs reported, those to stop and forget.
@@ -246,5 +248,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_ATOM(troupe_wire, troupe, manifest_atom, "manifest")
   CAF_ADD_ATOM(troupe_wire, troupe, blob_atom, "blob")
   CAF_ADD_ATOM(troupe_wire, troupe, status_atom, "status")
+  CAF_ADD_ATOM(troupe_wire, troupe, beat_atom, "beat")
+  CAF_ADD_ATOM(troupe_wire, troupe, goodbye_atom, "goodbye")
 
 CAF_END_TYPE_ID_BLOCK(troupe_wire)

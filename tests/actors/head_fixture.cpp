@@ -21,6 +21,7 @@ node_actor::behavior_type fake_node(node_actor::pointer, std::shared_ptr<NodePro
       [](logged_atom, const std::string&, uint64_t) {},
       [](gone_atom, const JobKey&) {},
       [](tick_atom) {},
+      [](linked_atom, const std::string&) {},
       [](leave_atom) {},
       [](status_atom) { return std::string{"fake"}; },
   };

@@ -25,19 +25,12 @@ struct HeadProbe {
   NodeWelcome welcome;
 };
 
-registry_actor::behavior_type probe_registry(registry_actor::pointer,
-                                             std::shared_ptr<HeadProbe> probe) {
+hello_port::behavior_type probe_registry(hello_port::pointer, std::shared_ptr<HeadProbe> probe) {
   return {
       [probe](hello_atom, const NodeHello& hello, const node_actor&) {
         probe->hellos.push_back(hello);
         return probe->welcome;
       },
-      [](find_atom, const std::string&) -> caf::result<node_actor> { return caf::sec::none; },
-      [](nodes_atom) { return NodeViewsRef{}; },
-      [](sync_atom) { return true; },
-      [](recovery_atom) {},
-      [](leave_atom, const std::string&) {},
-      [](status_atom) { return std::string{"probe"}; },
   };
 }
 
@@ -137,7 +130,7 @@ class Node : public ActorTest {
   }
 
   std::shared_ptr<HeadProbe> head = std::make_shared<HeadProbe>();
-  registry_actor registry;
+  hello_port registry;
   director_actor director;
   node_actor node;
   WorkerContextRef context;

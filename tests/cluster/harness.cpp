@@ -130,10 +130,12 @@ std::vector<std::string> UpProcess::environment() const {
   return env;
 }
 
-bool UpProcess::start() {
+bool UpProcess::start(const std::vector<std::string>& command) {
   http_.reset();
   auto told = out().size();
-  std::vector<std::string> argv{TROUPE_PROGRAM, "up", "--port", "0", "--dir", dir_};
+  std::vector<std::string> argv{TROUPE_PROGRAM};
+  argv.insert(argv.end(), command.begin(), command.end());
+  argv.insert(argv.end(), {"--dir", dir_});
   argv.insert(argv.end(), args_.begin(), args_.end());
   up_ = Child{argv, environment(), root_, path("up.out"), path("up.err")};
   url_.clear();

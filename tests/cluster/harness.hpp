@@ -70,7 +70,9 @@ class UpProcess {
 
   /// Starts `up`, or starts it again on the same folder, and waits until it serves. On failure the
   /// test fails with what it said.
-  bool start();
+  bool start() { return start({"up", "--port", "0"}); }
+  /// The same with another command than `up --port 0`; "--dir D" and the arguments are added.
+  bool start(const std::vector<std::string>& command);
   void kill9();
   /// Signals it and waits for its end; its exit code, -1 where it does not end within `limit`.
   int stop(int signal = SIGTERM, std::chrono::milliseconds limit = 60s);
@@ -129,9 +131,10 @@ class UpProcess {
   std::string read(const std::string& name) const;
   std::vector<std::string> lines(const std::string& name) const;
 
- private:
+ protected:
   std::vector<std::string> environment() const;
 
+ private:
   std::vector<std::string> args_;
   std::string root_, dir_, url_;
   Child up_;

@@ -107,7 +107,7 @@ class LinkTest : public ::testing::Test {
     server = std::move(*started);
   }
 
-  static LinkHello hello(std::string instance) { return {7, "1.2.3", std::move(instance), 0}; }
+  static LinkHello hello(std::string instance) { return {7, "1.2.3", std::move(instance), 0, ""}; }
   Address address() const { return {"127.0.0.1", server->port()}; }
   JoinToken token() {
     return tokens.make(fmt::format("127.0.0.1:{}", server->port()),

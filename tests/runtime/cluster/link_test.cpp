@@ -148,14 +148,14 @@ TEST_F(Links, AProcessThatDialsAgainReplacesItsDeadLink) {
 
 TEST_F(Links, OtherVersionsAreRefusedAndBothAreNamed) {
   auto old = join_cluster(address(), token(), "w1", *make_key_request(),
-                          LinkHello{6, "1.0.0", "i", 0}, *clock);
+                          LinkHello{6, "1.0.0", "i", 0, ""}, *clock);
   ASSERT_FALSE(old);
   EXPECT_EQ(old.error().code, Errc::refused);
   EXPECT_NE(old.error().detail.find("1.0.0"), std::string::npos);
   EXPECT_NE(old.error().detail.find("1.2.3"), std::string::npos);
   auto joined = join("w1");
   ASSERT_TRUE(joined);
-  auto worker = dial(*joined, LinkHello{8, "2.0.0", "i", 0});
+  auto worker = dial(*joined, LinkHello{8, "2.0.0", "i", 0, ""});
   auto refused = worker->ends.take();
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->code, Errc::refused);

@@ -1,0 +1,75 @@
+#include "actors/head/links.hpp"
+
+#include "runtime/cluster/caf_link.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe::actors {
+
+links_actor::behavior_type LinksState::make_behavior(LinksPeers peers) {
+  peers_ = std::move(peers);
+  return {
+      [this](linked_atom, const LinkRef& link) {
+        auto desk = self_->spawn(desk_behavior, peers_, link->name);
+        cluster::serve_link(self_->system(), peers_.broker, std::move(link->fd), desk);
+        desks_.emplace(link->number, std::move(desk));
+      },
+      [this](unlinked_atom, uint64_t number, const std::string& worker, const std::string& cause) {
+        auto desk = desks_.extract(number);
+        if (desk) self_->send_exit(desk.mapped(), caf::exit_reason::user_shutdown);
+        self_->send(peers_.registry, unlinked_atom_v, worker, cause);
+      },
+      [this](leave_atom) {
+        for (const auto& [number, desk] : desks_)
+          self_->send_exit(desk, caf::exit_reason::user_shutdown);
+        desks_.clear();
+        self_->quit();
+      },
+  };
+}
+
+links_actor::behavior_type links_behavior(links_actor::stateful_pointer<LinksState> self,
+                                          LinksPeers peers) {
+  return self->state.make_behavior(std::move(peers));
+}
+
+desk_actor::behavior_type desk_behavior(desk_actor::pointer self, LinksPeers peers,
+                                        std::string worker) {
+  return {
+      [self, peers, worker](hello_atom, const NodeHello& hello,
+                            const node_actor& node) -> caf::result<NodeWelcome> {
+        // A handle can name any actor of any node: only the worker's own is good.
+        bool its_own = node && self->current_sender() &&
+                       node.node() == self->current_sender()->node() && node.node() != self->node();
+        if (hello.name != worker || !its_own)
+          return to_caf(Error{Errc::refused, fmt::format("worker {} may not join", worker),
+                              hello.name != worker ? fmt::format("it calls itself {}", hello.name)
+                                                   : "it speaks for an actor that is not its own",
+                              "its certificate names it; start it with that name"});
+        auto checked = hello;
+        checked.accepts = true;
+        return self->delegate(peers.registry, hello_atom_v, std::move(checked), node);
+      },
+      [self, peers](update_atom, const JobUpdate& update) {
+        self->send(peers.director, update_atom_v, update);
+      },
+      [self, peers](metrics_atom, const MetricBatch& batch) {
+        self->send(peers.director, metrics_atom_v, batch);
+      },
+      [self, peers](manifest_atom, const std::string& digest, uint64_t offset, uint32_t limit) {
+        return self->delegate(peers.code, manifest_atom_v, digest, offset, limit);
+      },
+      [self, peers](blob_atom, const std::string& digest, uint64_t offset, uint32_t limit) {
+        return self->delegate(peers.code, blob_atom_v, digest, offset, limit);
+      },
+      [self, peers, worker](beat_atom, uint64_t) {
+        self->send(peers.registry, beat_atom_v, worker);
+      },
+      [self, peers, worker](goodbye_atom) {
+        self->send(peers.registry, goodbye_atom_v, worker);
+        return true;
+      },
+  };
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,109 @@
+#include "actors/worker/uplink.hpp"
+
+#include "runtime/cluster/caf_link.hpp"
+#include "runtime/core/limits.hpp"
+#include "runtime/core/log.hpp"
+
+namespace troupe::actors {
+
+namespace {
+
+constexpr auto beat_every = std::chrono::seconds{1};
+// The head's handshake is there before this is asked; what is left is a moment of CAF's thread.
+constexpr auto dial_timeout = std::chrono::seconds{5};
+// As the stager waits for a piece of code.
+constexpr auto fetch_timeout = std::chrono::seconds{30};
+constexpr auto goodbye_timeout = std::chrono::seconds{1};
+
+}  // namespace
+
+uplink_actor::behavior_type UplinkState::make_behavior(UplinkPeers peers) {
+  peers_ = std::move(peers);
+  self_->set_down_handler([this](caf::down_msg& message) {
+    if (!desk_ || message.source != desk_.address()) return;
+    unlinked();
+    peers_.hang_up();  // CAF has given it up; so does the carrier
+  });
+  return {
+      [this](hello_atom, const NodeHello& hello, const node_actor& node) {
+        return ask<NodeWelcome>(limits::request_timeout, hello_atom_v, hello, node);
+      },
+      [this](update_atom, const JobUpdate& update) {
+        if (desk_) self_->send(desk_, update_atom_v, update);
+      },
+      [this](metrics_atom, const MetricBatch& batch) {
+        if (desk_) self_->send(desk_, metrics_atom_v, batch);
+      },
+      [this](manifest_atom, const std::string& digest, uint64_t offset, uint32_t limit) {
+        return ask<FilePiece>(fetch_timeout, manifest_atom_v, digest, offset, limit);
+      },
+      [this](blob_atom, const std::string& digest, uint64_t offset, uint32_t limit) {
+        return ask<FilePiece>(fetch_timeout, blob_atom_v, digest, offset, limit);
+      },
+      [this](attach_atom, const node_actor& node) { node_ = node; },
+      [this](linked_atom, const HeadLinkRef& link) { linked(*link); },
+      [this](unlinked_atom) { unlinked(); },
+      [this](tick_atom, uint64_t link) { beat(link); },
+      [this](leave_atom) { leave(); },
+  };
+}
+
+void UplinkState::linked(HeadLink& link) {
+  unlinked();
+  auto skew = cluster::skew_text(peers_.now_us(), link.head.time_us);
+  if (!skew.empty() && !std::exchange(told_skew_, true))
+    log::warning("worker", "this machine's clock is {} of the head's", skew);
+  auto mine = ++link_;
+  cluster::dial_link<desk_actor>(
+      static_cast<uplink_actor::pointer>(self_), peers_.broker, std::move(link.fd), dial_timeout,
+      [this, mine, url = link.head.url](desk_actor desk) {
+        if (mine != link_) return;
+        desk_ = std::move(desk);
+        self_->monitor(desk_);
+        if (node_) self_->send(node_, linked_atom_v, url);
+        beat(mine);
+      },
+      [this, mine](caf::error& e) {
+        if (mine != link_) return;
+        log::warning("worker", "{}", to_string(from_caf(e, "the link to the head")));
+        peers_.hang_up();
+      });
+}
+
+void UplinkState::unlinked() {
+  ++link_;
+  if (!desk_) return;
+  self_->demonitor(desk_.address());
+  destroy(desk_);
+}
+
+void UplinkState::beat(uint64_t link) {
+  if (link != link_ || !desk_) return;
+  self_->send(desk_, beat_atom_v, ++beats_);
+  self_->delayed_send(self_, beat_every, tick_atom_v, link);
+}
+
+void UplinkState::leave() {
+  if (!desk_) return self_->quit();
+  self_->request(desk_, goodbye_timeout, goodbye_atom_v)
+      .then([this](bool) { self_->quit(); }, [this](caf::error&) { self_->quit(); });
+}
+
+template <class T, class... Ts>
+caf::result<T> UplinkState::ask(std::chrono::seconds timeout, Ts... question) {
+  if (!desk_)
+    return to_caf(Error{Errc::unavailable, "the head cannot be reached",
+                        "there is no link to it now", "it is tried again"});
+  auto promise = self_->make_response_promise<T>();
+  self_->request(desk_, timeout, std::move(question)...)
+      .then([promise](T& answer) mutable { promise.deliver(std::move(answer)); },
+            [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+  return promise;
+}
+
+uplink_actor::behavior_type uplink_behavior(uplink_actor::stateful_pointer<UplinkState> self,
+                                            UplinkPeers peers) {
+  return self->state.make_behavior(std::move(peers));
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,117 @@
+#include "runtime/config/node_file.hpp"
+
+#include "runtime/config/node_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace troupe::config {
+
+namespace {
+
+constexpr size_t file_bytes_max = 64u << 10;
+
+/// Nothing but comments and blank lines: everything as it is by default.
+bool says_nothing(std::string_view text) {
+  while (!text.empty()) {
+    auto line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    auto first = line.find_first_not_of(" \t\r");
+    if (first != std::string_view::npos && line[first] != '#') return false;
+  }
+  return true;
+}
+
+Result<YamlNode> read_map(std::string_view text, std::string_view file_name) {
+  YamlNode nothing;
+  nothing.kind = YamlNode::Kind::map;
+  if (says_nothing(text)) return nothing;
+  auto root = parse_yaml(text, file_name, {.bytes_max = file_bytes_max});
+  if (!root) return std::move(root).error();
+  if (!root->is_map())
+    return Error{Errc::invalid, fmt::format("{}: the file must be a map of keys", file_name), "",
+                 "begin with `dir: FOLDER`"};
+  return root;
+}
+
+/// Fields of one kind each, into optionals.
+class Fields {
+ public:
+  explicit Fields(NodeReader& in) : in_{in} {}
+
+  NodeReader::Read text(std::optional<std::string>& out) {
+    return [this, &out](const YamlNode& node, const std::string& path) {
+      in_.text(node, path, out.emplace());
+    };
+  }
+  NodeReader::Read port(std::optional<uint16_t>& out) {
+    return [this, &out](const YamlNode& node, const std::string& path) {
+      out = static_cast<uint16_t>(in_.integer(node, path, 0, 65535));
+    };
+  }
+
+ private:
+  NodeReader& in_;
+};
+
+}  // namespace
+
+Result<HeadFile> parse_head_file(std::string_view text, std::string_view file_name) {
+  auto root = read_map(text, file_name);
+  if (!root) return std::move(root).error();
+  HeadFile file;
+  NodeReader in{file_name};
+  Fields read{in};
+  auto cluster = [&](const YamlNode& node, const std::string& path) {
+    in.fields(node, path,
+              {{"bind", read.text(file.cluster_bind)},
+               {"port", read.port(file.cluster_port)},
+               {"address", read.text(file.cluster_address)}});
+  };
+  in.fields(*root, "",
+            {{"dir", read.text(file.dir)},
+             {"bind", read.text(file.bind)},
+             {"port", read.port(file.port)},
+             {"cluster", cluster}});
+  if (in.error()) return *in.error();
+  return file;
+}
+
+Result<WorkerFile> parse_worker_file(std::string_view text, std::string_view file_name) {
+  auto root = read_map(text, file_name);
+  if (!root) return std::move(root).error();
+  WorkerFile file;
+  NodeReader in{file_name};
+  Fields read{in};
+  auto cpus = [&](const YamlNode& node, const std::string& path) {
+    in.number(node, path, file.cpus.emplace());
+    if (!(*file.cpus > 0)) in.fail(node, "cpus must be above 0", "leave it out for all there are");
+  };
+  auto mem = [&](const YamlNode& node, const std::string& path) {
+    in.bytes(node, path, file.mem.emplace());
+  };
+  auto gpus = [&](const YamlNode& node, const std::string& path) {
+    file.gpus = static_cast<uint32_t>(in.integer(node, path, 0, 1024));
+  };
+  auto labels = [&](const YamlNode& node, const std::string& path) {
+    in.entries(node, path, [&](const YamlEntry& entry, const std::string& below_it) {
+      in.text(entry.value, below_it, file.labels[entry.key]);
+    });
+  };
+  in.fields(*root, "",
+            {{"head", read.text(file.head)},
+             {"join_token_file", read.text(file.join_token_file)},
+             {"dir", read.text(file.dir)},
+             {"name", read.text(file.name)},
+             {"outputs", read.text(file.outputs)},
+             {"address", read.text(file.address)},
+             {"cpus", cpus},
+             {"mem", mem},
+             {"gpus", gpus},
+             {"labels", labels}});
+  if (in.error()) return *in.error();
+  return file;
+}
+
+}  // namespace troupe::config

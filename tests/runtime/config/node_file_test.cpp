@@ -1,0 +1,49 @@
+#include "runtime/config/node_file.hpp"
+
+#include <gtest/gtest.h>
+
+namespace troupe::config {
+namespace {
+
+TEST(NodeFile, AHeadsFile) {
+  auto file = parse_head_file(
+      "dir: /var/lib/troupe\nbind: 10.0.0.1\nport: 7070\n"
+      "cluster: {bind: 10.0.0.1, port: 7071, address: \"head.example:7071\"}\n",
+      "head.yaml");
+  ASSERT_TRUE(file) << to_string(file.error());
+  EXPECT_EQ(file->dir, "/var/lib/troupe");
+  EXPECT_EQ(file->cluster_port, 7071);
+  EXPECT_EQ(file->cluster_address, "head.example:7071");
+  auto empty = parse_head_file("# nothing\n", "head.yaml");
+  ASSERT_TRUE(empty);
+  EXPECT_FALSE(empty->dir);
+}
+
+TEST(NodeFile, AWorkersFile) {
+  auto file = parse_worker_file(
+      "head: head:7071\njoin_token_file: /etc/troupe/token\nname: w1\ncpus: 7.5\nmem: 30GiB\n"
+      "gpus: 2\nlabels: {rack: a3, disk: nvme}\n",
+      "worker.yaml");
+  ASSERT_TRUE(file) << to_string(file.error());
+  EXPECT_EQ(file->head, "head:7071");
+  EXPECT_EQ(file->cpus, 7.5);
+  EXPECT_EQ(file->mem, uint64_t{30} << 30);
+  EXPECT_EQ(file->gpus, 2u);
+  EXPECT_EQ(file->labels.at("rack"), "a3");
+  EXPECT_FALSE(file->dir);
+}
+
+TEST(NodeFile, MistakesHaveTheirPlace) {
+  auto typo = parse_worker_file("head: h:1\njoin_token: x\n", "worker.yaml");
+  ASSERT_FALSE(typo);
+  EXPECT_NE(to_string(typo.error()).find("worker.yaml:2"), std::string::npos);
+  EXPECT_NE(to_string(typo.error()).find("join_token_file"), std::string::npos);
+  EXPECT_FALSE(parse_worker_file("mem: 30\n", "worker.yaml")) << "memory has a unit";
+  EXPECT_FALSE(parse_worker_file("cpus: 0\n", "worker.yaml"));
+  EXPECT_FALSE(parse_head_file("port: 70700\n", "head.yaml"));
+  EXPECT_FALSE(parse_head_file("cluster: [1]\n", "head.yaml"));
+  EXPECT_FALSE(parse_head_file("- a\n", "head.yaml"));
+}
+
+}  // namespace
+}  // namespace troupe::config
