@@ -59,6 +59,29 @@ ledger_actor::behavior_type gated_ledger(ledger_actor::pointer self,
   };
 }
 
+director_actor::behavior_type probe_director(director_actor::pointer,
+                                             std::shared_ptr<std::vector<JobUpdate>> updates) {
+  return {
+      [](submit_atom, const SubmitRef&) { return SubmittedRef{}; },
+      [](kill_atom, const std::string&, ExperimentId) { return false; },
+      [](member_atom, const RecordRef&) {},
+      [](placed_atom, const PlacementRef&) {},
+      [](preempt_atom, ExperimentId, const std::string&) {},
+      [updates](update_atom, const JobUpdate& update) { updates->push_back(update); },
+      [](metrics_atom, const MetricBatch&) {},
+      [](hello_atom, const NodeHello&, const node_actor&) { return NodeWelcome{}; },
+      [](recovery_atom) {},
+      [](lost_atom, const std::string&) {},
+      [](ended_atom, const RecordRef&) {},
+      [](requeue_atom, const RecordRef&) {},
+      [](set_ended_atom, uint64_t) {},
+      [](pending_atom, ExperimentId, int64_t) {},
+      [](why_atom, ExperimentId) { return WaitingRef{}; },
+      [](drain_atom, const std::string&) { return uint64_t{0}; },
+      [](status_atom) { return std::string{"probe"}; },
+  };
+}
+
 series_actor::behavior_type fake_series(series_actor::pointer) {
   return {
       [](metrics_atom, const ChunksRef&) {},

@@ -51,6 +51,10 @@ struct LedgerGate {
 ledger_actor::behavior_type gated_ledger(ledger_actor::pointer self,
                                          std::shared_ptr<LedgerGate> gate, ledger_actor ledger);
 
+/// A director that only remembers what jobs tell it.
+director_actor::behavior_type probe_director(director_actor::pointer self,
+                                             std::shared_ptr<std::vector<JobUpdate>> updates);
+
 /// Takes the metrics and drops them.
 series_actor::behavior_type fake_series(series_actor::pointer self);
 

@@ -21,7 +21,6 @@ using ::testing::SizeIs;
 /// What the head was told, and what it answers.
 struct HeadProbe {
   std::vector<NodeHello> hellos;
-  std::vector<JobUpdate> updates;
   NodeWelcome welcome;
 };
 
@@ -34,34 +33,11 @@ hello_port::behavior_type probe_registry(hello_port::pointer, std::shared_ptr<He
   };
 }
 
-director_actor::behavior_type probe_director(director_actor::pointer,
-                                             std::shared_ptr<HeadProbe> probe) {
-  return {
-      [](submit_atom, const SubmitRef&) { return SubmittedRef{}; },
-      [](kill_atom, const std::string&, ExperimentId) { return false; },
-      [](member_atom, const RecordRef&) {},
-      [](placed_atom, const PlacementRef&) {},
-      [](preempt_atom, ExperimentId, const std::string&) {},
-      [probe](update_atom, const JobUpdate& update) { probe->updates.push_back(update); },
-      [](metrics_atom, const MetricBatch&) {},
-      [](hello_atom, const NodeHello&, const node_actor&) { return NodeWelcome{}; },
-      [](recovery_atom) {},
-      [](lost_atom, const std::string&) {},
-      [](ended_atom, const RecordRef&) {},
-      [](requeue_atom, const RecordRef&) {},
-      [](set_ended_atom, uint64_t) {},
-      [](pending_atom, ExperimentId, int64_t) {},
-      [](why_atom, ExperimentId) { return WaitingRef{}; },
-      [](drain_atom, const std::string&) { return uint64_t{0}; },
-      [](status_atom) { return std::string{"probe"}; },
-  };
-}
-
 class Node : public ActorTest {
  protected:
   void SetUp() override {
     registry = sys.spawn(probe_registry, head);
-    director = sys.spawn(probe_director, head);
+    director = sys.spawn(probe_director, updates);
     auto made = std::make_shared<WorkerContext>();
     made->name = "a";
     made->detach_blocking = false;
@@ -130,6 +106,7 @@ class Node : public ActorTest {
   }
 
   std::shared_ptr<HeadProbe> head = std::make_shared<HeadProbe>();
+  std::shared_ptr<std::vector<JobUpdate>> updates = std::make_shared<std::vector<JobUpdate>>();
   hello_port registry;
   director_actor director;
   node_actor node;
@@ -159,8 +136,8 @@ TEST_F(Node, ReportsWhatItFoundRunningAndAdoptsIt) {
   EXPECT_THAT(head->hellos[1].jobs[0].gpus, ElementsAre(3u));
   launcher->end("42.worker.0/7/0", 5);
   run();
-  EXPECT_EQ(head->updates.back().step, JobStep::ended);
-  EXPECT_EQ(head->updates.back().exit_code, 5);
+  EXPECT_EQ(updates->back().step, JobStep::ended);
+  EXPECT_EQ(updates->back().exit_code, 5);
 }
 
 TEST_F(Node, GivesUpWhatTheHeadDoesNotWantBack) {
