@@ -106,6 +106,12 @@ std::vector<std::string> run_markers(pid_t pid) {
   return markers;
 }
 
+uint64_t process_tag(pid_t pid) {
+  rlimit limit{};
+  if (::prlimit(pid, tag_limit, nullptr, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 0;
+  return limit.rlim_cur;
+}
+
 uint64_t boot_ticks() {
   timespec now{};
   ::clock_gettime(CLOCK_BOOTTIME, &now);

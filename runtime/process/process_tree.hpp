@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/resource.h>
 #include <vector>
 
 namespace troupe::process {
@@ -48,6 +49,11 @@ std::optional<ProcessFacts> process_facts(pid_t pid);
 /// All values of TROUPE_RUN_KEY in the environment with which a process was started, if we may see
 /// it.
 std::vector<std::string> run_markers(pid_t pid);
+/// A limit that Linux keeps and has not looked at since 2.4: children have it from their parents
+/// through fork, exec, setsid and a cleared environment, so its value tells whose they are.
+inline constexpr auto tag_limit = RLIMIT_LOCKS;
+/// The tag it was spawned with, or inherited; 0 where it has none, or is not ours to ask.
+uint64_t process_tag(pid_t pid);
 
 /// Clock ticks since boot, the unit in which the kernel stamps a process's start.
 uint64_t boot_ticks();

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
@@ -26,6 +27,11 @@ constexpr auto failure_grace = Duration{5000};
 constexpr auto limit_after = 20ms;
 /// Far more than a worker ever leaves unforgotten; bounds our memory.
 constexpr size_t runs_max = 200'000;
+
+/// Never 0, and below what stands for no limit.
+uint64_t tag_of(const std::string& marker) {
+  return std::strtoull(sha256_hex(marker).substr(0, 15).c_str(), nullptr, 16) + 1;
+}
 
 }  // namespace
 
@@ -111,6 +117,7 @@ void RunManager::start(RunRequest request) {
   run->status.key = request.key;
   run->status.started = clock_.now();
   run->marker = request.key + "+" + name_;
+  run->tag = tag_of(run->marker);
   run->number = next_run_++;
   run->cpus = request.cpus;
   run->mem = request.mem;
@@ -144,6 +151,7 @@ Result<void> RunManager::spawn_ranks(Run& run, RunRequest& request, JournalRun& 
     SpawnPlan plan;
     plan.process = std::move(request.processes[rank]);
     plan.marker = run.marker;
+    plan.tag = run.tag;
     plan.input = null_.get();
     UniqueFd ends[2];
     for (int stream = 0; stream < 2; ++stream) {
@@ -329,13 +337,16 @@ std::vector<pid_t> RunManager::leftovers(const Run& run) {
       return std::any_of(markers.begin(), markers.end(),
                          [&](auto& marker) { return marker.ends_with(suffix); });
     };
-    if (marked(run.marker) || (run.limits && run.limits->holds(pid))) {
+    auto tag = process_tag(pid);
+    if (marked(run.marker) || tag == run.tag || (run.limits && run.limits->holds(pid))) {
       ours.push_back(pid);
       continue;
     }
-    if (marked("+" + name_)) continue;  // of another run
-    // Without a marker (it cleared its environment): by its session, else it goes when the last run
-    // goes that lived when it was first seen.
+    bool of_another = std::any_of(live_.begin(), live_.end(),
+                                  [&](auto& entry) { return entry.second->tag == tag; });
+    if (of_another || marked("+" + name_)) continue;
+    // Without a marker or tag (it set the limit itself): by its session, else it goes when the last
+    // run goes that lived when it was first seen.
     auto facts = process_facts(pid);
     auto of_session = [&](const Run& of) {
       return facts && std::find(of.status.pids.begin(), of.status.pids.end(), facts->session) !=

@@ -1,5 +1,6 @@
 #include "runtime/process/spawn.hpp"
 
+#include "runtime/process/process_tree.hpp"
 #include "runtime/process/raw_syscall.hpp"
 
 #include <fmt/format.h>
@@ -30,6 +31,7 @@ struct Child {
   int left;  // closes when it has left; -1: the parent waits by itself
   pid_t parent;
   rlimit open_files;
+  rlimit tag;
   Step failed = Step::none;
   int number = 0;
 };
@@ -61,6 +63,8 @@ __attribute__((no_sanitize("address", "undefined", "thread"))) int child_main(vo
     if (auto entered = raw_syscall(SYS_chdir, child.cwd); entered < 0) fail(Step::folder, entered);
   if (child.open_files.rlim_max != 0)
     raw_syscall(SYS_prlimit64, 0, static_cast<int>(RLIMIT_NOFILE), &child.open_files, nullptr);
+  if (child.tag.rlim_max != 0)
+    raw_syscall(SYS_prlimit64, 0, static_cast<int>(tag_limit), &child.tag, nullptr);
   uint64_t no_signals = 0;
   raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, nullptr, sizeof no_signals);
   long worst = -ENOENT;
@@ -211,8 +215,13 @@ Result<Spawn> Spawner::begin(SpawnPlan plan) {
     memory = std::move(spare_.back());
     spare_.pop_back();
   }
+  auto tag = plan.tag;
   TROUPE_TRY(memory->prepare(std::move(plan)));
   auto& child = memory->child;
+  if (tag == 0 || ::getrlimit(tag_limit, &child.tag) != 0 || child.tag.rlim_max < tag)
+    child.tag = {};
+  else
+    child.tag.rlim_cur = tag;
   child.parent = parent_;
   if (open_files_max_ != 0 && ::getrlimit(RLIMIT_NOFILE, &child.open_files) == 0)
     child.open_files.rlim_cur = open_files_max_;

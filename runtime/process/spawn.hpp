@@ -31,6 +31,7 @@ inline constexpr std::string_view run_marker_name = "TROUPE_RUN_KEY";
 struct SpawnPlan {
   ProcessSpec process;
   std::string marker;  // value of TROUPE_RUN_KEY
+  uint64_t tag = 0;    // found again by process_tag(), also where the environment was cleared
   int input = -1;      // become 0, 1 and 2; may be closed here as soon as begin returns
   int output = -1;
   int error = -1;

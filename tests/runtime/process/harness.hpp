@@ -62,6 +62,18 @@ inline std::vector<pid_t> marked(const std::string& value) {
   return found;
 }
 
+/// Processes with this among their arguments.
+inline std::vector<pid_t> with_argument(const std::string& word) {
+  std::vector<pid_t> found;
+  for (auto& entry : std::filesystem::directory_iterator{"/proc"}) {
+    auto pid = std::atoi(entry.path().filename().c_str());
+    if (pid <= 0 || !is_alive(pid)) continue;
+    auto text = read_file(entry.path() / "cmdline");
+    if (text && text->find('\0' + word + '\0') != std::string::npos) found.push_back(pid);
+  }
+  return found;
+}
+
 class Harness {
  public:
   explicit Harness(int idle_ms = 60'000) : root{fresh_dir()}, dir{root + "/launcher"} {

@@ -98,6 +98,19 @@ TEST(Launcher, LeavesNothingOfATreeBehind) {
   EXPECT_TRUE(h.marked_gone());
 }
 
+TEST(Launcher, FindsADaemonWithoutSessionAndEnvironmentBesideANeighbour) {
+  Harness h;
+  h.connect();
+  h.client->start(h.shell("neighbour", "echo up; sleep 1000"));
+  ASSERT_TRUE(h.wait([&] { return h.logged.contains("neighbour"); }));
+  auto seconds = fmt::format("1006.{}", std::stoul(h.mark.substr(0, 7), nullptr, 16));
+  // Gone before any limit is put on the run, so no cgroup can tell.
+  auto status = h.run(h.shell("away", "setsid sh -c 'env -i /bin/sleep " + seconds + " &'"));
+  EXPECT_EQ(status.exits.at(0).code, 0);
+  EXPECT_TRUE(await([&] { return with_argument(seconds).empty(); }));
+  EXPECT_EQ(h.runs["neighbour"].state, RunState::running);
+}
+
 TEST(Launcher, KeepsDaemonsOfOtherRunsAlive) {
   Harness h;
   h.connect();
