@@ -114,11 +114,21 @@ void NodeState::start(const JobOrder& order) {
   self_->send(spawn_job(std::move(told)), begin_atom_v);
 }
 
+/// The head speaks of it, so what it reports finds its experiment; and its actor must know its run
+/// before it is told to end it.
+void NodeState::adopt(const JobKey& key) {
+  auto found = found_.extract(key);
+  if (!found) return;
+  if (auto* entry = job(key)) self_->send(entry->actor, adopt_atom_v, share(found.mapped().run));
+}
+
 void NodeState::stop(const JobKey& key, uint32_t grace_ms) {
+  adopt(key);
   if (auto* found = job(key)) self_->send(found->actor, stop_atom_v, grace_ms);
 }
 
 void NodeState::forget(const JobKey& key) {
+  adopt(key);
   auto* found = job(key);
   if (found == nullptr) return;
   auto entry = std::move(jobs_.extract(key.job).mapped());
@@ -225,8 +235,7 @@ void NodeState::join() {
 
 void NodeState::welcomed(const NodeWelcome& welcome) {
   // Only now: what an adopted job reports must find its experiment.
-  for (const auto& [key, found] : std::exchange(found_, {}))
-    if (auto* entry = job(key)) self_->send(entry->actor, adopt_atom_v, share(found.run));
+  while (!found_.empty()) adopt(JobKey{found_.begin()->first});
   for (const auto& key : welcome.stop) forget(key);
   for (const auto& key : welcome.forget) forget(key);
 }

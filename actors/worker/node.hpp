@@ -43,6 +43,7 @@ class NodeState {
 
   void start(const JobOrder& order);
   job_actor spawn_job(JobOrder order, uint32_t slot = 0);
+  void adopt(const JobKey& key);
   void stop(const JobKey& key, uint32_t grace_ms);
   void forget(const JobKey& key);
   void drop(const JobKey& key, const Job& entry);

@@ -22,12 +22,14 @@ using ::testing::SizeIs;
 struct HeadProbe {
   std::vector<NodeHello> hellos;
   NodeWelcome welcome;
+  std::function<void(const node_actor&)> before_answer = [](const node_actor&) {};
 };
 
 hello_port::behavior_type probe_registry(hello_port::pointer, std::shared_ptr<HeadProbe> probe) {
   return {
-      [probe](hello_atom, const NodeHello& hello, const node_actor&) {
+      [probe](hello_atom, const NodeHello& hello, const node_actor& node) {
         probe->hellos.push_back(hello);
+        probe->before_answer(node);
         return probe->welcome;
       },
   };
@@ -149,6 +151,32 @@ TEST_F(Node, GivesUpWhatTheHeadDoesNotWantBack) {
   ASSERT_THAT(launcher->stopped, SizeIs(1));
   EXPECT_EQ(launcher->stopped[0].second, seconds{0});
   EXPECT_THAT(launcher->forgotten, ElementsAre("42.worker.0/7/0"));
+}
+
+TEST_F(Node, EndsAFoundJobThatIsGivenUpBeforeTheHeadHasAnswered) {
+  start();
+  tell(order(7));
+  leave();
+  // An experiment that has a newer attempt says so as soon as it hears of the node: before the
+  // answer to its hello is there.
+  head->before_answer = [](const node_actor& from) {
+    caf::anon_send(from, forget_atom_v, JobKey{JobId{{42, 0}, "worker", 0}, 7});
+  };
+  start({status(RunState::running)});
+  ASSERT_THAT(launcher->stopped, SizeIs(1));
+  EXPECT_THAT(launcher->forgotten, ElementsAre("42.worker.0/7/0"));
+}
+
+TEST_F(Node, StopsAFoundJobThatIsKilledBeforeTheHeadHasAnswered) {
+  start();
+  tell(order(7));
+  leave();
+  head->before_answer = [](const node_actor& from) {
+    caf::anon_send(from, stop_atom_v, JobKey{JobId{{42, 0}, "worker", 0}, 7}, uint32_t{0});
+  };
+  start({status(RunState::running)});
+  ASSERT_THAT(launcher->stopped, SizeIs(1));
+  EXPECT_EQ(updates->back().step, JobStep::ended);
 }
 
 TEST_F(Node, KeepsTheFoldersOfAJobThatWasGivenUpUntilItIsDead) {

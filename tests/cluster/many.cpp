@@ -1,5 +1,6 @@
 #include "tests/cluster/many.hpp"
 
+#include <algorithm>
 #include <fstream>
 
 namespace troupe::cluster {
@@ -37,6 +38,14 @@ bool ManyMachines::start_worker(const std::string& name, bool wait) {
 void ManyMachines::kill_worker(const std::string& name) {
   workers_[name].signal(SIGKILL);
   (void)workers_[name].kill_and_reap();
+}
+
+std::vector<pid_t> ManyMachines::launchers_of(const std::string& name) const {
+  std::vector<pid_t> found;
+  auto all = launchers();
+  for (auto pid : processes_with(path(name)))
+    if (std::find(all.begin(), all.end(), pid) != all.end()) found.push_back(pid);
+  return found;
 }
 
 std::string ManyMachines::node_state(const std::string& name) {

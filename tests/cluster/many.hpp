@@ -20,6 +20,8 @@ class ManyMachines : public UpProcess {
   bool start_worker(const std::string& name, bool wait = true);
   Child& worker(const std::string& name) { return workers_[name]; }
   void kill_worker(const std::string& name);
+  /// Launchers of this worker, which its death leaves behind.
+  std::vector<pid_t> launchers_of(const std::string& name) const;
   std::string node_state(const std::string& name);
   bool await_node(const std::string& name, const std::string& state,
                   std::chrono::milliseconds limit = 60s);

@@ -116,6 +116,54 @@ TEST(ManyMachines, AFrozenWorkerIsSuspectAndComesBack) {
   EXPECT_EQ(many.lines("mark").size(), 2u) << "a slow node is not a dead one";
 }
 
+/// Of what a worker leaves behind when it dies: its launcher and jobs, or, with the machine, none.
+class NodeDeath : public ::testing::TestWithParam<bool> {};
+
+TEST_P(NodeDeath, IsSuspectThenLostAndItsJobStartsElsewhere) {
+  bool whole_machine = GetParam();
+  ManyMachines many;
+  ASSERT_TRUE(many.start_head());
+  ASSERT_TRUE(many.start_worker("w1"));
+  auto id = many.submit_shell(fmt::format("echo $TROUPE_ATTEMPT >> {0}/ran; "
+                                          "while [ ! -e {0}/go ]; do sleep 0.02; done",
+                                          many.root()),
+                              R"(,"resources":{"cpus":2})");
+  ASSERT_TRUE(many.await_state(id, "RUNNING"));
+  ASSERT_TRUE(await([&] { return many.lines("ran").size() == 1; }));
+  ASSERT_TRUE(many.start_worker("w2"));
+  many.kill_worker("w1");
+  if (whole_machine) {
+    for (auto pid : many.launchers_of("w1")) ::kill(pid, SIGKILL);
+    ASSERT_TRUE(await([&] { return many.processes_with("TROUPE_ATTEMPT=1").empty(); }));
+  }
+  EXPECT_TRUE(many.await_node("w1", "suspect"));
+  EXPECT_EQ(many.state(id), "RUNNING") << "a suspect node keeps its jobs";
+  EXPECT_TRUE(many.await_node("w1", "lost"));
+  ASSERT_TRUE(await([&] { return many.lines("ran").size() == 2; }));
+  ASSERT_TRUE(many.await_state(id, "RUNNING"));
+
+  // Its first attempt has been replaced, and ends with all its processes.
+  ASSERT_TRUE(many.start_worker("w1"));
+  EXPECT_TRUE(await([&] { return many.processes_with("TROUPE_ATTEMPT=1").empty(); }));
+  EXPECT_EQ(many.state(id), "RUNNING");
+  std::ofstream{many.path("go")};
+  EXPECT_EQ(many.await_end(id), "FINISHED");
+  auto record = many.show(id);
+  auto attempts = record.find("attempts")->as_list();
+  ASSERT_EQ(attempts.size(), 2u);
+  EXPECT_EQ(text_of(record.find("jobs")->as_list().front(), "node"), "w2");
+  EXPECT_EQ(many.lines("ran"), (std::vector<std::string>{"1", "2"}));
+  EXPECT_EQ(many.transitions(id),
+            (std::vector<std::string>{
+                "->QUEUED", "QUEUED->PREPARING", "PREPARING->STARTING", "STARTING->RUNNING",
+                "RUNNING->RESTARTING", "RESTARTING->QUEUED", "QUEUED->PREPARING",
+                "PREPARING->STARTING", "STARTING->RUNNING", "RUNNING->FINISHED"}));
+}
+
+INSTANTIATE_TEST_SUITE_P(ManyMachines, NodeDeath, ::testing::Bool(), [](const auto& each) {
+  return each.param ? "OfTheMachine" : "OfTheWorkerAlone";
+});
+
 TEST(ManyMachines, DrainedNodesGetNothingNewAlsoAfterRestarts) {
   ManyMachines many;
   ASSERT_TRUE(many.start_head());
