@@ -40,7 +40,7 @@ struct Policy {
   /// Projects, and users within a project, that used more than their share wait behind those that
   /// used less.
   bool fair_share = false;
-  Time half_life = std::chrono::hours{24};  // of what was used
+  Time half_life = std::chrono::hours{24 * 7};  // of what was used: beyond a weekend
 
   enum class Packing {
     best_fit,       // the node with the least left over

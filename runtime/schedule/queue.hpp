@@ -62,12 +62,12 @@ class Queue {
   }
   /// Like sort_out, for the shape of one request.
   void set_possible(ExperimentId id, bool possible);
-  /// Puts every line in its new place; share_of(shape).
+  /// Puts every line in its new place; share_of(shape). What starved has no share to wait for.
   template <class ShareOf>
   void reorder(ShareOf share_of) {
     heads_.clear();
     for (auto& [key, line] : lines_) {
-      line.rank.share = share_of(key.first);
+      line.rank.share = line.rank.level < 0 ? 0 : share_of(key.first);
       if (!line.parked) heads_.emplace(order_of(line), &line);
     }
   }

@@ -62,7 +62,9 @@ int32_t Scheduler::level_of(uint64_t service) const {
 }
 
 Class Scheduler::rank_of(const Request& request, int32_t level) const {
-  return {-request.priority, policy_.fair_share ? shares_.standing(request) : 0, level};
+  // Whoever starved goes before all, whatever its owner has used.
+  bool shared = policy_.fair_share && level >= 0;
+  return {-request.priority, shared ? shares_.standing(request) : 0, level};
 }
 
 void Scheduler::count_wants(const Request& request, int change) {

@@ -248,6 +248,33 @@ TEST(Policy, WhoStarvesGoesFirstAndNothingPassesIt) {
   FAIL() << "it starved";
 }
 
+TEST(Policy, WhoStarvesGoesBeforeThoseWhoUsedLess) {
+  Scheduler scheduler{Policy::attained()};
+  scheduler.put_node(gpus("n", 1));
+  auto of = [](uint64_t number, std::string user) {
+    auto one = request(number, 1);
+    one.user = std::move(user);
+    return one;
+  };
+  ASSERT_TRUE(scheduler.enqueue(of(1, "ada")));
+  EXPECT_EQ(scheduler.schedule().size(), 1u);
+  Time now = hours{100};  // far more than bob will have used for days
+  scheduler.set_time(now);
+  ASSERT_TRUE(scheduler.enqueue(of(2, "ada")));
+  for (uint64_t next = 3; next < 30; ++next) {
+    ASSERT_TRUE(scheduler.enqueue(of(next, "bob")));
+    scheduler.release_all(next == 3 ? id(1) : id(next - 1));
+    auto started = ids(scheduler.schedule());
+    if (started == std::vector{id(2)}) {
+      EXPECT_EQ(now, Time{hours{120}});
+      return;
+    }
+    ASSERT_THAT(started, ElementsAre(id(next)));
+    scheduler.set_time(now += hours{1});
+  }
+  FAIL() << "it starved";
+}
+
 TEST(Policy, SharesAreFairBetweenProjectsThenUsers) {
   auto policy = Policy::greedy();
   policy.fair_share = true;
