@@ -62,20 +62,6 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> open_connection(kj::AsyncIoProvider& io,
       });
 }
 
-kj::Own<kj::TlsContext> make_client_context(const std::string& authority,
-                                            const Identity* identity) {
-  kj::TlsCertificate trusted[]{kj::TlsCertificate{ptr(authority)}};
-  kj::TlsContext::Options tls;
-  tls.useSystemTrustStore = false;
-  tls.trustedCertificates = kj::arrayPtr(trusted, 1);
-  tls.minVersion = kj::TlsVersion::TLS_1_2;  // see require_tls13: this type knows no later one
-  if (identity == nullptr) return kj::heap<kj::TlsContext>(kj::mv(tls));
-  kj::TlsKeypair keypair{kj::TlsPrivateKey{ptr(identity->key)},
-                         kj::TlsCertificate{ptr(identity->certificate)}};
-  tls.defaultKeypair = keypair;
-  return kj::heap<kj::TlsContext>(kj::mv(tls));
-}
-
 Error dial_error(const Address& address, const kj::Exception& exception) {
   bool slow = exception.getType() == kj::Exception::Type::OVERLOADED;
   return Error{slow ? Errc::timed_out : Errc::unavailable,

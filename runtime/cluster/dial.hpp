@@ -3,9 +3,9 @@
 #pragma once
 
 #include "runtime/cluster/link_client.hpp"
+#include "runtime/cluster/tls_context.hpp"
 
 #include <kj/async-io.h>
-#include <kj/compat/tls.h>
 
 namespace troupe::cluster {
 
@@ -13,9 +13,6 @@ namespace troupe::cluster {
 kj::Promise<kj::Own<kj::AsyncIoStream>> open_connection(kj::AsyncIoProvider& io,
                                                         const Address& address,
                                                         std::string_view opening);
-
-/// A client that trusts this authority alone; with an identity it proves itself.
-kj::Own<kj::TlsContext> make_client_context(const std::string& authority, const Identity* identity);
 
 /// A failure to reach the head, as ours.
 Error dial_error(const Address& address, const kj::Exception& exception);

@@ -6,7 +6,7 @@ bool Inbox::post(std::function<void()> closure) {
   kj::Own<kj::CrossThreadPromiseFulfiller<void>> wake;
   {
     std::lock_guard guard{mutex_};
-    if (queue_.size() >= limit_) return false;
+    if (closed_ || queue_.size() >= limit_) return false;
     queue_.push_back(std::move(closure));
     wake = kj::mv(waker_);
   }
@@ -25,6 +25,16 @@ kj::Promise<void> Inbox::run() {
   if (work.empty()) return paf.promise.then([this] { return run(); });
   for (auto& closure : work) closure();
   return kj::evalLater([this] { return run(); });
+}
+
+void Inbox::close() {
+  std::deque<std::function<void()>> work;
+  {
+    std::lock_guard guard{mutex_};
+    closed_ = true;
+    work.swap(queue_);
+  }
+  for (auto& closure : work) closure();
 }
 
 }  // namespace troupe::cluster

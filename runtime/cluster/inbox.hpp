@@ -14,15 +14,18 @@ class Inbox {
  public:
   explicit Inbox(size_t limit) : limit_{limit} {}
 
-  /// False where it is full: the caller drops, or asks again.
+  /// False where it is full or closed: the caller drops, or asks again.
   bool post(std::function<void()> closure);
   /// On the KJ thread, once; keep the promise for as long as closures shall run.
   kj::Promise<void> run();
+  /// On the KJ thread, when it ends: runs what is left, and takes nothing more.
+  void close();
 
  private:
   const size_t limit_;
   std::mutex mutex_;
   std::deque<std::function<void()>> queue_;
+  bool closed_ = false;
   kj::Own<kj::CrossThreadPromiseFulfiller<void>> waker_;
 };
 

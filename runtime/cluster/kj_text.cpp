@@ -2,6 +2,8 @@
 
 #include <kj/debug.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 namespace troupe::cluster {
@@ -52,6 +54,15 @@ std::string cause_of(const kj::Exception& exception) {
 void widen_buffers(int fd) {
   int bytes = 4 << 20;  // as far as net.core.wmem_max lets us
   ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
+void keep_alive(kj::AsyncIoStream& stream) {
+  int on = 1, idle_s = 5, every_s = 2, tries = 3, unheard_ms = 15'000;
+  stream.setsockopt(SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  stream.setsockopt(IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+  stream.setsockopt(IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
+  stream.setsockopt(IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof tries);
+  stream.setsockopt(IPPROTO_TCP, TCP_USER_TIMEOUT, &unheard_ms, sizeof unheard_ms);
 }
 
 }  // namespace troupe::cluster

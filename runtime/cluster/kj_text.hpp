@@ -20,4 +20,7 @@ std::string cause_of(const kj::Exception& exception);
 /// Room for both directions between CAF and a carrier: with less, large messages crawl.
 void widen_buffers(int fd);
 
+/// A peer that is gone without a word is noticed in seconds, also where nothing is said for long.
+void keep_alive(kj::AsyncIoStream& stream);
+
 }  // namespace troupe::cluster

@@ -5,6 +5,8 @@
 //                       TLS, the head alone proves itself;  -> JoinRequest  <- certificate or error
 //   link:  "TROUPEL\n"  TLS, both prove themselves;         -> LinkHello    <- LinkHello or error
 //                       then CAF's frames, both ways
+//   bulk:  "TROUPEA\n" or "TROUPES\n": the dialler asks, or serves. As link; then the frames of
+//                       bulk_protocol.hpp
 //
 // The eight bytes and the names of these members never change, so that versions that cannot talk
 // can still say so. Pure.
@@ -22,6 +24,8 @@ namespace troupe::cluster {
 inline constexpr size_t opening_bytes = 8;
 inline constexpr std::string_view join_opening = "TROUPEJ\n";
 inline constexpr std::string_view link_opening = "TROUPEL\n";
+inline constexpr std::string_view bulk_ask_opening = "TROUPEA\n";
+inline constexpr std::string_view bulk_serve_opening = "TROUPES\n";
 /// Of one text before CAF's frames; certificates are about a kilobyte.
 inline constexpr size_t greeting_bytes_max = 16u << 10;
 

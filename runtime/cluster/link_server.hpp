@@ -38,6 +38,9 @@ struct LinkServerEvents {
   /// A machine asks for a certificate; the answer is one, or why not.
   std::function<Result<std::string>(const JoinRequest&)> on_join;
   std::function<void(Link link)> on_link;
+  /// A connection for bulk, of which nothing but its opening was read: it has proved nothing yet.
+  /// Absent: those are closed.
+  std::function<void(UniqueFd fd, bool serves)> on_bulk;
   /// `error`: how it ended. Its name may be linked anew before this arrives elsewhere.
   std::function<void(uint64_t number, const std::string& name, const Error& error)> on_end;
 };

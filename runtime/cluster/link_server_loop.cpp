@@ -1,11 +1,13 @@
 #include "runtime/cluster/link_server_loop.hpp"
 
 #include "runtime/cluster/kj_text.hpp"
+#include "runtime/cluster/tls_context.hpp"
 #include "runtime/core/log.hpp"
 
 #include <fmt/format.h>
 #include <kj/debug.h>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -19,19 +21,6 @@ constexpr auto redial_pause = 100 * kj::MILLISECONDS;
 
 kj::StringPtr ptr(const std::string& text) {
   return {text.c_str(), text.size()};
-}
-
-kj::Own<kj::TlsContext> make_context(const LinkServerOptions& options, bool verify) {
-  kj::TlsKeypair keypair{kj::TlsPrivateKey{ptr(options.identity.key)},
-                         kj::TlsCertificate{ptr(options.identity.certificate)}};
-  kj::TlsCertificate trusted[]{kj::TlsCertificate{ptr(options.authority)}};
-  kj::TlsContext::Options tls;
-  tls.useSystemTrustStore = false;
-  tls.verifyClients = verify;
-  tls.trustedCertificates = kj::arrayPtr(trusted, 1);
-  tls.defaultKeypair = keypair;
-  tls.minVersion = kj::TlsVersion::TLS_1_2;  // see require_tls13: this type knows no later one
-  return kj::heap<kj::TlsContext>(kj::mv(tls));
 }
 
 /// Counts as long as it lives.
@@ -54,8 +43,8 @@ void LinkServer::Loop::run(std::promise<Result<void>>& started) {
   stop = kj::mv(end.fulfiller);
   kj::Own<kj::ConnectionReceiver> receiver;
   auto failed = kj::runCatchingExceptions([&] {
-    contexts_.join = make_context(options_, false);
-    contexts_.link = make_context(options_, true);
+    contexts_.join = make_server_context(options_.authority, options_.identity, false);
+    contexts_.link = make_server_context(options_.authority, options_.identity, true);
     receiver = io.provider->getNetwork()
                    .parseAddress(ptr(options_.bind), options_.port)
                    .wait(io.waitScope)
@@ -131,8 +120,20 @@ kj::Promise<LinkServer::Loop::Greeted> LinkServer::Loop::greet(kj::Authenticated
         std::string_view wanted{opening.begin(), opening.size()};
         if (wanted == join_opening) return greet_join(kj::mv(stream.stream));
         if (wanted == link_opening) return greet_link(kj::mv(stream));
+        bool serves = wanted == bulk_serve_opening;
+        if (serves || wanted == bulk_ask_opening) return hand_on(*stream.stream, serves);
         return KJ_EXCEPTION(FAILED, "it does not speak as a node does");
       });
+}
+
+/// TLS for bulk is not for this thread: it carries control messages.
+kj::Promise<LinkServer::Loop::Greeted> LinkServer::Loop::hand_on(kj::AsyncIoStream& stream,
+                                                                 bool serves) {
+  KJ_IF_MAYBE (fd, stream.getFd()) {
+    UniqueFd copy{::fcntl(*fd, F_DUPFD_CLOEXEC, 0)};
+    if (copy && events_.on_bulk) events_.on_bulk(std::move(copy), serves);
+  }
+  return Greeted{};
 }
 
 kj::Promise<LinkServer::Loop::Greeted> LinkServer::Loop::greet_join(
@@ -172,8 +173,7 @@ kj::Promise<LinkServer::Loop::Greeted> LinkServer::Loop::answer_join(
 kj::Promise<LinkServer::Loop::Greeted> LinkServer::Loop::greet_link(
     kj::AuthenticatedStream stream) {
   return contexts_.link->wrapServer(kj::mv(stream)).then([this](kj::AuthenticatedStream secure) {
-    auto& identity = kj::downcast<kj::TlsPeerIdentity>(*secure.peerIdentity);
-    std::string name{identity.getCommonName().cStr()};
+    auto name = peer_name(secure);
     auto read = read_text(*secure.stream, greeting_bytes_max);
     return read.then([this, stream = kj::mv(secure.stream),
                       name](std::string text) mutable -> kj::Promise<Greeted> {

@@ -48,6 +48,7 @@ class LinkServer::Loop final : private kj::TaskSet::ErrorHandler {
   kj::Promise<void> accept_loop(kj::ConnectionReceiver& receiver);
   kj::Promise<void> serve(kj::AuthenticatedStream stream);
   kj::Promise<Greeted> greet(kj::AuthenticatedStream stream);
+  kj::Promise<Greeted> hand_on(kj::AsyncIoStream& stream, bool serves);
   kj::Promise<Greeted> greet_join(kj::Own<kj::AsyncIoStream> stream);
   kj::Promise<Greeted> answer_join(kj::Own<kj::AsyncIoStream> stream);
   kj::Promise<Greeted> greet_link(kj::AuthenticatedStream stream);

@@ -102,6 +102,7 @@ class LinkTest : public ::testing::Test {
     events.on_end = [this](uint64_t number, const std::string& name, const Error& error) {
       ends.put(End{number, name, error});
     };
+    events.on_bulk = on_bulk;
     auto started = LinkServer::start(std::move(options), std::move(events));
     ASSERT_TRUE(started) << to_string(started.error());
     server = std::move(*started);
@@ -140,6 +141,7 @@ class LinkTest : public ::testing::Test {
   JoinTokens tokens{"secret"};
   Mailbox<std::shared_ptr<Link>> links;
   Mailbox<End> ends;
+  std::function<void(UniqueFd, bool)> on_bulk;  // set before start
   std::unique_ptr<LinkServer> server;
 };
 

@@ -1,0 +1,52 @@
+// The head's end of all bulk connections. The cluster port hands connections on unread; TLS and
+// everything after it happens here, on a KJ loop of its own, so that no transfer, however large,
+// stands before a control message. Workers dial; on some of their connections they ask, on others
+// they wait to be asked.
+#pragma once
+
+#include "runtime/cluster/bulk.hpp"
+#include "runtime/cluster/certificates.hpp"
+#include "runtime/cluster/link_protocol.hpp"
+#include "runtime/core/clock.hpp"
+#include "runtime/core/fd.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace troupe::cluster {
+
+struct BulkServerOptions {
+  std::string authority;  // certificate
+  Identity identity;      // the head's
+  LinkHello hello;        // version and protocol; the time is added
+  std::shared_ptr<Clock> clock;
+  BulkOpen open;  // what workers may ask for
+  std::chrono::milliseconds greeting_patience{5000};
+  uint32_t greetings_max = 256;  // connections that have not proved themselves yet
+};
+
+class BulkServer {
+ public:
+  static Result<std::unique_ptr<BulkServer>> start(BulkServerOptions options);
+  /// Stops.
+  ~BulkServer();
+  BulkServer(const BulkServer&) = delete;
+  BulkServer& operator=(const BulkServer&) = delete;
+
+  /// A connection whose opening was read. `serves`: its worker waits for questions. Any thread.
+  void take(UniqueFd fd, bool serves);
+  /// Asks a worker by its name. Any thread; never blocks.
+  void ask(const std::string& worker, BulkQuestion question);
+  /// Ends all connections of a worker. Any thread.
+  void drop(const std::string& worker);
+  /// Whoever still waits for an answer is told.
+  void stop();
+
+ private:
+  class Loop;
+  BulkServer();
+  std::unique_ptr<Loop> loop_;
+};
+
+}  // namespace troupe::cluster
