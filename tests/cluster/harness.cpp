@@ -130,6 +130,11 @@ std::vector<std::string> UpProcess::environment() const {
   return env;
 }
 
+Child UpProcess::launch(const std::string&, const std::vector<std::string>& argv,
+                        const std::string& out_path, const std::string& err_path) {
+  return Child{argv, environment(), root_, out_path, err_path};
+}
+
 bool UpProcess::start(const std::vector<std::string>& command) {
   http_.reset();
   auto told = out().size();
@@ -137,7 +142,7 @@ bool UpProcess::start(const std::vector<std::string>& command) {
   argv.insert(argv.end(), command.begin(), command.end());
   argv.insert(argv.end(), {"--dir", dir_});
   argv.insert(argv.end(), args_.begin(), args_.end());
-  up_ = Child{argv, environment(), root_, path("up.out"), path("up.err")};
+  up_ = launch("", argv, path("up.out"), path("up.err"));
   url_.clear();
   bool ready = await([&] {
     auto text = out().substr(told);

@@ -64,7 +64,7 @@ class UpProcess {
   /// Makes the folder; `start` starts. `args` follow `troupe up --port 0 --dir D`.
   explicit UpProcess(std::vector<std::string> args = {"--cpus", "4"});
   /// Kills all that is left, and removes the folder.
-  ~UpProcess();
+  virtual ~UpProcess();
   UpProcess(const UpProcess&) = delete;
   UpProcess& operator=(const UpProcess&) = delete;
 
@@ -133,6 +133,9 @@ class UpProcess {
 
  protected:
   std::vector<std::string> environment() const;
+  /// How the processes of a test's machines are started; "" is the one of `up` or the head.
+  virtual Child launch(const std::string& machine, const std::vector<std::string>& argv,
+                       const std::string& out_path, const std::string& err_path);
 
  private:
   std::vector<std::string> args_;

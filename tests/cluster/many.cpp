@@ -19,18 +19,18 @@ bool ManyMachines::start_head() {
 Child ManyMachines::start_troupe(const std::vector<std::string>& args, const std::string& name) {
   std::vector<std::string> argv{TROUPE_PROGRAM};
   argv.insert(argv.end(), args.begin(), args.end());
-  return Child{argv, environment(), root(), path(name + ".out"), path(name + ".err")};
+  return launch(name, argv, path(name + ".out"), path(name + ".err"));
 }
 
 bool ManyMachines::start_worker(const std::string& name, bool wait) {
-  std::vector<std::string> args{"worker", "--dir", path(name), "--name", name, "--cpus",
-                                "2",      "--mem", "1GiB",     "--gpus", "0"};
+  std::vector<std::string> args{"worker", "--dir", path(name), "--name", name, "--gpus", "0"};
   if (!std::exchange(joined_[name], true)) {
     auto token = cli({"token", "join"});
     EXPECT_EQ(token.code, 0) << token.err;
     std::ofstream{path(name + ".token")} << token.out;
     args.insert(args.end(), {"--join-token-file", path(name + ".token")});
   }
+  args.insert(args.end(), worker_args_.begin(), worker_args_.end());
   workers_[name] = start_troupe(args, name);
   return !wait || await_node(name, "up");
 }

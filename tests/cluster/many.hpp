@@ -11,7 +11,9 @@ namespace troupe::cluster {
 
 class ManyMachines : public UpProcess {
  public:
-  ManyMachines() : UpProcess{{}} {}
+  explicit ManyMachines(std::vector<std::string> head_args = {},
+                        std::vector<std::string> worker_args = {"--cpus", "2", "--mem", "1GiB"})
+      : UpProcess{std::move(head_args)}, worker_args_{std::move(worker_args)} {}
 
   /// Starts the head, or starts it again on the same folder and ports.
   bool start_head();
@@ -26,9 +28,11 @@ class ManyMachines : public UpProcess {
   bool await_node(const std::string& name, const std::string& state,
                   std::chrono::milliseconds limit = 60s);
   std::string worker_err(const std::string& name) const { return read(name + ".err"); }
+  const std::string& cluster_port() const { return cluster_port_; }
   Child start_troupe(const std::vector<std::string>& args, const std::string& name);
 
  private:
+  std::vector<std::string> worker_args_;
   std::string cluster_port_ = "0", port_ = "0";
   std::map<std::string, Child> workers_;
   std::map<std::string, bool> joined_;
