@@ -1,10 +1,12 @@
 #include "actors/head_process.hpp"
 
 #include "actors/foreground.hpp"
+#include "actors/head/code_files.hpp"
 #include "actors/head/head.hpp"
 #include "actors/head/links.hpp"
 #include "actors/linked_config.hpp"
 #include "actors/machine.hpp"
+#include "runtime/cluster/bulk_server.hpp"
 #include "runtime/cluster/caf_link.hpp"
 #include "runtime/cluster/join_desk.hpp"
 #include "runtime/cluster/tls13.hpp"
@@ -43,6 +45,7 @@ class HeadProcess {
   const std::string& cluster_address() const { return address_; }
 
  private:
+  Result<void> start_bulk();
   Result<void> start_links();
   std::string reachable(const std::string& bind) const {
     return is_any_address(bind) ? hostname_ : bind;
@@ -53,6 +56,9 @@ class HeadProcess {
   std::string hostname_;
   std::shared_ptr<SystemClock> clock_;
   std::shared_ptr<cluster::JoinDesk> desk_;
+  cluster::LinkHello hello_{wire_protocol, std::string{troupe_version}, hex(random_bytes(8)), 0,
+                            ""};
+  std::unique_ptr<cluster::BulkServer> bulk_;
   std::unique_ptr<Head> head_;
   links_actor links_;
   std::unique_ptr<cluster::LinkServer> server_;
@@ -63,6 +69,7 @@ Result<void> HeadProcess::start() {
   auto desk = cluster::JoinDesk::open(options_.dir, clock_);
   if (!desk) return std::move(desk).error();
   desk_ = std::move(*desk);
+  TROUPE_TRY(start_bulk());
   HeadOptions head;
   head.dir = options_.dir;
   head.bind = options_.bind;
@@ -70,6 +77,9 @@ Result<void> HeadProcess::start() {
   head.port_given = options_.port_given;
   head.allowed_hosts = {hostname_};
   head.joins = desk_;
+  head.ask_node = [bulk = bulk_.get()](const std::string& node, cluster::BulkQuestion question) {
+    bulk->ask(node, std::move(question));
+  };
   head_ = std::make_unique<Head>(std::move(head), system_);
   TROUPE_TRY(head_->start());
   TROUPE_TRY(start_links());
@@ -78,17 +88,31 @@ Result<void> HeadProcess::start() {
   return ok();
 }
 
+Result<void> HeadProcess::start_bulk() {
+  auto code = storage::CodeStore::open(options_.dir);
+  if (!code) return std::move(code).error();
+  cluster::BulkServerOptions options;
+  options.authority = desk_->authority();
+  options.identity = desk_->head();
+  options.hello = hello_;
+  options.clock = clock_;
+  options.open = code_files(std::move(*code));
+  auto started = cluster::BulkServer::start(std::move(options));
+  if (!started) return std::move(started).error();
+  bulk_ = std::move(*started);
+  return ok();
+}
+
 Result<void> HeadProcess::start_links() {
   auto broker = cluster::link_broker(system_);
-  links_ = system_.spawn(links_behavior,
-                         LinksPeers{head_->registry(), head_->director(), head_->code(), broker});
+  links_ = system_.spawn(links_behavior, LinksPeers{head_->registry(), head_->director(), broker});
   cluster::LinkServerOptions server;
   server.bind = options_.cluster_bind.empty() ? options_.bind : options_.cluster_bind;
   server.port = options_.cluster_port;
   server.authority = desk_->authority();
   server.identity = desk_->head();
-  server.hello = {wire_protocol, std::string{troupe_version}, hex(random_bytes(8)), 0,
-                  fmt::format("http://{}:{}", reachable(options_.bind), head_->port())};
+  server.hello = hello_;
+  server.hello.url = fmt::format("http://{}:{}", reachable(options_.bind), head_->port());
   server.clock = clock_;
   cluster::LinkServerEvents events;
   events.on_join = [desk = desk_](const cluster::JoinRequest& request) {
@@ -102,6 +126,9 @@ Result<void> HeadProcess::start_links() {
   };
   events.on_end = [links = links_](uint64_t number, const std::string& name, const Error& error) {
     caf::anon_send(links, unlinked_atom_v, number, name, error.detail);
+  };
+  events.on_bulk = [bulk = bulk_.get()](UniqueFd fd, bool serves) {
+    bulk->take(std::move(fd), serves);
   };
   auto bind = server.bind;
   auto started = cluster::LinkServer::start(std::move(server), std::move(events));
@@ -118,6 +145,7 @@ Result<void> HeadProcess::start_links() {
 void HeadProcess::stop() {
   if (server_) server_->stop();
   if (head_) head_->stop_serving();
+  if (bulk_) bulk_->stop();  // behind the gateway, which asks it
   if (links_) caf::anon_send(links_, leave_atom_v);
   destroy(links_);
   if (head_) head_->stop();

@@ -113,11 +113,8 @@ using node_actor = caf::typed_actor<
     caf::reacts_to<stop_atom, JobKey, uint32_t>,   // end it, SIGKILL after so many milliseconds
     caf::reacts_to<phase_atom, JobKey, uint32_t>,  // the gang may begin this line of `run`
     caf::reacts_to<forget_atom, JobKey>,           // its end is recorded: drop what is kept of it
-    caf::replies_to<log_atom, JobId, uint64_t, uint32_t, bool>::with<LogReply>,  // offset, limit,
-                                                                                 // wait for more
-    caf::replies_to<tail_atom, JobId, uint32_t>::with<uint64_t>,  // offset of the last n lines
-    caf::replies_to<outputs_atom, ExperimentId>::with<std::vector<OutputItem>>,
-    caf::replies_to<output_atom, ExperimentId, std::string, uint64_t, uint32_t>::with<FilePiece>,
+    caf::replies_to<log_atom, JobId, uint64_t, bool>::with<LogStatus>,  // offset; wait for more
+                                                                        // than that
     caf::reacts_to<known_atom, RunStatusesRef>,  // INTERNAL: the launcher is there, with these runs
     caf::reacts_to<launched_atom, RunStatusRef>,  // INTERNAL: a run started, ended or was not
                                                   // started
@@ -138,14 +135,9 @@ using hello_port =
 using report_port = caf::typed_actor<caf::reacts_to<update_atom, JobUpdate>,
                                      caf::reacts_to<metrics_atom, MetricBatch>>;
 
-/// Where a node gets code from: digest, offset, limit.
-using code_port = caf::typed_actor<
-    caf::replies_to<manifest_atom, std::string, uint64_t, uint32_t>::with<FilePiece>,
-    caf::replies_to<blob_atom, std::string, uint64_t, uint32_t>::with<FilePiece>>;
-
 /// The head's end of one link, and all that a worker of another process can reach of the head. It
 /// knows the worker's name from its certificate, and lets it speak for itself alone.
-using desk_actor = hello_port::extend_with<report_port>::extend_with<code_port>::extend<
+using desk_actor = hello_port::extend_with<report_port>::extend<
     caf::reacts_to<beat_atom, uint64_t>,       // the worker lives; counted
     caf::replies_to<goodbye_atom>::with<bool>  // it is being stopped; its jobs go on
     >;
@@ -171,7 +163,7 @@ namespace troupe::actors {
 
 /// The worker's end of the link: stands in for the head while there is one, and says that it is
 /// away while there is none.
-using uplink_actor = hello_port::extend_with<report_port>::extend_with<code_port>::extend<
+using uplink_actor = hello_port::extend_with<report_port>::extend<
     caf::reacts_to<attach_atom, node_actor>,   // first message: who joins when there is a link
     caf::reacts_to<linked_atom, HeadLinkRef>,  // INTERNAL: a link is there
     caf::reacts_to<unlinked_atom>,             // INTERNAL: it ended
@@ -202,12 +194,9 @@ using job_actor = caf::typed_actor<
 using stager_actor = caf::typed_actor<
     caf::replies_to<stage_atom, JobOrder>::with<uint32_t>,  // makes its folders and code; answers
                                                             // the number of its slot
-    caf::reacts_to<clean_atom, JobKey>,       // it has ended: empties its folders, keeps its order
-    caf::reacts_to<forget_atom, JobKeysRef>,  // empties their folders; their slots are free
-    caf::replies_to<log_atom, JobId, uint64_t, uint32_t>::with<LogReply>,
-    caf::replies_to<tail_atom, JobId, uint32_t>::with<uint64_t>,
-    caf::replies_to<outputs_atom, ExperimentId>::with<std::vector<OutputItem>>,
-    caf::replies_to<output_atom, ExperimentId, std::string, uint64_t, uint32_t>::with<FilePiece>>;
+    caf::reacts_to<clean_atom, JobKey>,      // it has ended: empties its folders, keeps its order
+    caf::reacts_to<forget_atom, JobKeysRef>  // empties their folders; their slots are free
+    >;
 
 /// The only writer of the head's ledger: groups what arrives while it syncs into one commit.
 /// Detached.
@@ -227,14 +216,12 @@ using series_actor =
                      caf::replies_to<sync_atom>::with<bool>  // all that was sent before is stored
                      >::extend_with<status_actor>;
 
-/// Takes code snapshots from clients and serves them to nodes. Detached.
-using code_actor =
-    caf::typed_actor<caf::replies_to<store_atom, BlobRef>::with<bool>,
-                     caf::replies_to<manifest_atom, TextRef>::with<
-                         std::string>,  // stores it; answers the snapshot's digest
-                     caf::replies_to<manifest_atom, std::string, uint64_t,
-                                     uint32_t>::with<FilePiece>,  // digest, offset, limit
-                     caf::replies_to<blob_atom, std::string, uint64_t, uint32_t>::with<FilePiece>>;
+/// Takes code snapshots from clients. Detached.
+using code_actor = caf::typed_actor<
+    caf::replies_to<store_atom, BlobRef>::with<bool>,
+    caf::replies_to<manifest_atom, TextRef>::with<std::string>  // stores it; answers the snapshot's
+                                                                // digest
+    >;
 
 /// The queue and the placement decisions.
 using scheduler_actor = caf::typed_actor<

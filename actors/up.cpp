@@ -4,6 +4,7 @@
 #include "actors/head/head.hpp"
 #include "actors/machine.hpp"
 #include "actors/worker/worker.hpp"
+#include "actors/worker/worker_files.hpp"
 #include "runtime/cluster/config.hpp"
 #include "runtime/core/log.hpp"
 #include "runtime/core/version.hpp"
@@ -42,6 +43,7 @@ class Up {
 
  private:
   std::string worker_name(uint32_t index) const;
+  WorkerPaths worker_paths(uint32_t index) const;
   HeadOptions head_options() const;
   WorkerOptions worker_options(uint32_t index) const;
 
@@ -56,6 +58,10 @@ std::string Up::worker_name(uint32_t index) const {
   return options_.workers == 1 ? machine_.hostname : fmt::format("{}-{}", machine_.hostname, index);
 }
 
+WorkerPaths Up::worker_paths(uint32_t index) const {
+  return {fmt::format("{}/workers/{}", options_.dir, index), options_.dir + "/outputs"};
+}
+
 HeadOptions Up::head_options() const {
   HeadOptions options;
   options.dir = options_.dir;
@@ -63,6 +69,16 @@ HeadOptions Up::head_options() const {
   options.port = options_.port;
   options.port_given = options_.port_given;
   options.allowed_hosts = {machine_.hostname};
+  // Workers of this process: straight to their files.
+  auto threads = std::make_shared<FileThreads>();
+  auto files = std::make_shared<std::map<std::string, cluster::LocalBulk>>();
+  for (uint32_t i = 0; i < options_.workers; ++i)
+    files->try_emplace(worker_name(i), threads, worker_files(worker_paths(i)));
+  options.ask_node = [files](const std::string& node, cluster::BulkQuestion question) {
+    if (auto it = files->find(node); it != files->end()) return it->second.ask(std::move(question));
+    question.done(Error{Errc::unavailable, "node " + node + " is not here",
+                        "it was a worker of another start", "start as many workers as then"});
+  };
   options.policy = schedule::policy_named(options_.policy).value_or({});
   options.expected_nodes.emplace();
   for (uint32_t i = 0; i < options_.workers; ++i) options.expected_nodes->push_back(worker_name(i));
@@ -78,13 +94,12 @@ WorkerOptions Up::worker_options(uint32_t index) const {
   context.mem = machine_.mem / options_.workers;
   context.gpus = options_.gpus.value_or(machine_.gpus / options_.workers);
   context.gpu_type = machine_.gpu_type;
-  context.paths =
-      WorkerPaths{fmt::format("{}/workers/{}", options_.dir, index), options_.dir + "/outputs"};
+  context.paths = worker_paths(index);
   context.environment = WorkerEnvironment{inherited_environment(), url()};
   context.clock = head_.context()->clock;
   context.registry = head_.registry();
   context.director = head_.director();
-  context.code = head_.code();
+  context.code = std::make_shared<LocalCode>(*head_.context()->code);
   worker.launcher_argv = options_.launcher_argv;
   return worker;
 }

@@ -6,6 +6,8 @@
 #include "actors/membership.hpp"
 #include "actors/worker/uplink.hpp"
 #include "actors/worker/worker.hpp"
+#include "actors/worker/worker_files.hpp"
+#include "runtime/cluster/bulk_client.hpp"
 #include "runtime/cluster/caf_link.hpp"
 #include "runtime/cluster/link_client.hpp"
 #include "runtime/cluster/tls13.hpp"
@@ -42,6 +44,10 @@ class WorkerProcess {
 
  private:
   WorkerOptions worker_options() const;
+  WorkerPaths paths() const {
+    return {options_.dir, options_.outputs.empty() ? options_.dir + "/outputs" : options_.outputs};
+  }
+  void start_bulk();
   void dial();
 
   const WorkerProcessOptions& options_;
@@ -52,6 +58,7 @@ class WorkerProcess {
   Machine machine_ = this_machine();
   uplink_actor uplink_;
   std::unique_ptr<Worker> worker_;
+  std::shared_ptr<cluster::BulkClient> bulk_;
   std::unique_ptr<cluster::LinkClient> client_;
   /// For the uplink, which lives from before the client until after it.
   std::shared_ptr<std::atomic<cluster::LinkClient*>> hang_up_ =
@@ -68,13 +75,12 @@ WorkerOptions WorkerProcess::worker_options() const {
   context.mem = options_.mem.value_or(machine_.mem);
   context.gpus = options_.gpus.value_or(machine_.gpus);
   context.gpu_type = machine_.gpu_type;
-  context.paths = WorkerPaths{
-      options_.dir, options_.outputs.empty() ? options_.dir + "/outputs" : options_.outputs};
+  context.paths = paths();
   context.environment = WorkerEnvironment{inherited_environment(), {}};
   context.clock = clock_;
   context.registry = uplink_;
   context.director = uplink_;
-  context.code = uplink_;
+  context.code = std::make_shared<RemoteCode>(bulk_);
   context.address = options_.address.empty() ? address_towards(membership_.head) : options_.address;
   context.head_is_remote = true;
   worker.launcher_argv = options_.launcher_argv;
@@ -88,12 +94,23 @@ Result<void> WorkerProcess::start() {
     if (auto* there = client->load()) there->hang_up();
   };
   peers.now_us = [clock = clock_] { return clock->now().us; };
+  start_bulk();
   uplink_ = system_.spawn(uplink_behavior, std::move(peers));
   worker_ = std::make_unique<Worker>(worker_options(), system_);
   TROUPE_TRY(worker_->start());
   caf::anon_send(uplink_, attach_atom_v, worker_->node());
   dial();
   return ok();
+}
+
+void WorkerProcess::start_bulk() {
+  cluster::BulkClientOptions options;
+  options.head = membership_.head;
+  options.joined = membership_.joined;
+  options.hello = hello_;
+  options.clock = clock_;
+  options.open = worker_files(paths());
+  bulk_ = cluster::BulkClient::start(std::move(options));
 }
 
 void WorkerProcess::dial() {
@@ -105,15 +122,18 @@ void WorkerProcess::dial() {
   cluster::LinkClientEvents events;
   // On the client's thread alone.
   auto told = std::make_shared<std::string>();
-  events.on_link = [uplink = uplink_, told](UniqueFd fd, const cluster::LinkHello& head) {
+  events.on_link = [uplink = uplink_, bulk = bulk_, told](UniqueFd fd,
+                                                          const cluster::LinkHello& head) {
     told->clear();
+    bulk->linked(true);
     log::info("worker", "linked to a head of version {}", head.version);
     caf::anon_send(uplink, linked_atom_v, share(HeadLink{std::move(fd), head}));
   };
-  events.on_end = [uplink = uplink_, told](const Error& error) {
+  events.on_end = [uplink = uplink_, bulk = bulk_, told](const Error& error) {
     // It is tried again for ever; what is the same each time is said once.
     auto text = to_string(error);
     if (text != *told) log::warning("worker", "{}", *told = text);
+    bulk->linked(false);
     caf::anon_send(uplink, unlinked_atom_v);
   };
   client_ = cluster::LinkClient::start(std::move(client), std::move(events));
@@ -130,6 +150,7 @@ void WorkerProcess::stop() {
   }
   hang_up_->store(nullptr);
   if (client_) client_->stop();
+  if (bulk_) bulk_->stop();  // before the worker: its stager may be waiting for code
   destroy(uplink_);
   if (worker_) {
     worker_->leave();

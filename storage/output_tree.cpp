@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <dirent.h>
 #include <fcntl.h>
+#include <iterator>
+#include <map>
 #include <memory>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,8 +26,24 @@ struct CloseDir {
 };
 
 struct Walk {
-  OutputListing listing;
+  const std::string& after;
   size_t count_max;
+  std::map<std::string, OutputFile> first;  // by path: the lowest so far
+  bool more = false, complete = true;
+
+  bool wants(const std::string& path) {
+    if (path <= after) return false;
+    if (first.size() < count_max || (!first.empty() && path < first.rbegin()->first)) return true;
+    more = true;
+    return false;
+  }
+  void keep(OutputFile file) {
+    auto path = file.path;
+    first.insert_or_assign(std::move(path), std::move(file));
+    if (first.size() <= count_max) return;
+    first.erase(std::prev(first.end()));
+    more = true;
+  }
 };
 
 Timestamp modified_at(const struct stat& info) {
@@ -47,43 +65,46 @@ void walk(UniqueFd folder, const std::string& prefix, size_t depth, Walk& state)
   while (auto* entry = ::readdir(dir.get())) {
     std::string name = entry->d_name;
     if (name == "." || name == "..") continue;
+    auto path = prefix + name;
+    // Most file systems say what a thing is without a look at the thing itself.
+    bool may_be_folder = entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN;
+    if (!may_be_folder && !state.wants(path)) continue;
     struct stat info {};
     if (::fstatat(fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    auto path = prefix + name;
     if (S_ISDIR(info.st_mode)) {
       UniqueFd below{::openat(fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
       if (depth >= depth_max || path.size() >= path_bytes_max)
-        state.listing.complete = false;
+        state.complete = false;
       else if (below)
         walk(std::move(below), path + "/", depth + 1, state);
-    } else if (S_ISREG(info.st_mode) || S_ISLNK(info.st_mode)) {
-      if (state.listing.files.size() >= state.count_max) {
-        state.listing.complete = false;
-        return;
-      }
+    } else if ((S_ISREG(info.st_mode) || S_ISLNK(info.st_mode)) && state.wants(path)) {
       bool is_link = S_ISLNK(info.st_mode);
       auto size = is_link ? 0 : static_cast<uint64_t>(info.st_size);
-      state.listing.bytes += size;
-      state.listing.files.push_back({path, size, modified_at(info), is_link,
-                                     is_link ? link_target(fd, name.c_str()) : std::string{}});
+      state.keep({path, size, modified_at(info), is_link,
+                  is_link ? link_target(fd, name.c_str()) : std::string{}});
     }
-    if (!state.listing.complete && state.listing.files.size() >= state.count_max) return;
   }
 }
 
 }  // namespace
 
-Result<OutputListing> list_outputs(const std::string& dir, size_t count_max) {
+Result<OutputListing> list_outputs(const std::string& dir, const std::string& after,
+                                   size_t count_max) {
   auto folder = open_file(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!folder) {
     if (folder.error().code == Errc::not_found) return OutputListing{};
     return std::move(folder).error();
   }
-  Walk state{{}, count_max};
+  Walk state{after, count_max, {}};
   walk(std::move(*folder), "", 0, state);
-  std::sort(state.listing.files.begin(), state.listing.files.end(),
-            [](const OutputFile& a, const OutputFile& b) { return a.path < b.path; });
-  return std::move(state.listing);
+  OutputListing listing;
+  listing.more = state.more;
+  listing.complete = state.complete;
+  for (auto& [path, file] : state.first) {
+    listing.bytes += file.size;
+    listing.files.push_back(std::move(file));
+  }
+  return listing;
 }
 
 Result<OutputChunk> read_output(const std::string& dir, std::string_view path, uint64_t offset,

@@ -23,7 +23,8 @@ struct OutputFile {
 struct OutputListing {
   std::vector<OutputFile> files;  // files and links, sorted by path; no folders, no devices
   uint64_t bytes = 0;             // of all listed
-  bool complete = true;           // false: there are more than `count_max`, or it is too deep
+  bool more = false;              // there are files behind the last one listed
+  bool complete = true;           // false: there are folders too deep to be looked into
 };
 struct OutputChunk {
   std::string bytes;
@@ -33,8 +34,10 @@ struct OutputChunk {
 /// How a path is looked up. `automatic` uses openat2 where the kernel has it.
 enum class Beneath { automatic, by_parts };
 
-/// A folder that does not exist has no files.
-Result<OutputListing> list_outputs(const std::string& dir, size_t count_max = 10'000);
+/// The first `count_max` files behind the path `after`, in the order of their paths. Whatever the
+/// folder holds, no more of it is in memory at a time. A folder that does not exist has no files.
+Result<OutputListing> list_outputs(const std::string& dir, const std::string& after = {},
+                                   size_t count_max = 10'000);
 /// Bytes of one regular file. invalid for absolute paths, "..", NUL and other odd paths, refused
 /// for links, not_found, and refused for what is no regular file.
 Result<OutputChunk> read_output(const std::string& dir, std::string_view path, uint64_t offset,

@@ -1,4 +1,4 @@
-// The code actor: serves pieces of code snapshots to nodes.
+// The code actor: takes code snapshots from clients.
 #pragma once
 
 #include "actors/head/head_context.hpp"

@@ -1,5 +1,7 @@
 // Logs, outputs and code: what the gateway fetches from nodes and the code store, piece by piece.
+#include "actors/bulk_words.hpp"
 #include "actors/head/gateway_service.hpp"
+#include "runtime/core/digest.hpp"
 #include "runtime/core/limits.hpp"
 
 #include <fmt/format.h>
@@ -18,6 +20,22 @@ std::string node_of(const ExperimentRecord& record, const JobId& job) {
   for (const auto& placed : record.attempts.back().jobs)
     if (placed.index == job.index && placed.role == job.role) return placed.node;
   return {};
+}
+
+/// Tokens of pages are paths in hexadecimal: JSON holds no path that is not UTF-8.
+Result<std::string> path_of_token(const std::string& token) {
+  auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  };
+  std::string path;
+  bool good = token.size() % 2 == 0 && token.size() <= 16'000;
+  for (size_t i = 0; good && i < token.size(); i += 2) {
+    good = digit(token[i]) >= 0 && digit(token[i + 1]) >= 0;
+    path += static_cast<char>(digit(token[i]) << 4 | digit(token[i + 1]));
+  }
+  if (good) return path;
+  return Error{Errc::invalid, "this page token is none of ours", "",
+               "give the next_page_token of the page before"};
 }
 
 Error job_may_not_upload() {
@@ -45,40 +63,84 @@ kj::Promise<Result<api::LogChunk>> GatewayService::logs_elsewhere(ExperimentReco
           [chunk = std::move(chunk)]() mutable { return Result<api::LogChunk>{std::move(chunk)}; });
 }
 
+/// Files come over the bulk channel; that the node is here is asked of the registry, which knows
+/// why where it is not.
+kj::Promise<Result<cluster::BulkAnswer>> GatewayService::fetch(const std::string& on,
+                                                               cluster::BulkRequest request) {
+  using Answer = Result<cluster::BulkAnswer>;
+  return node(on).then([this, on, request = std::move(request)](
+                           Result<node_actor> handle) mutable -> kj::Promise<Answer> {
+    if (!handle) return Answer{std::move(handle).error()};
+    auto paf = kj::newPromiseAndCrossThreadFulfiller<Answer>();
+    auto slot =
+        std::make_shared<kj::Own<kj::CrossThreadPromiseFulfiller<Answer>>>(kj::mv(paf.fulfiller));
+    cluster::BulkQuestion question;
+    question.request = std::move(request);
+    question.limit = read_timeout;
+    question.done = [slot](Answer answer) { (*slot)->fulfill(std::move(answer)); };
+    peers_.ask_node(on, std::move(question));
+    return kj::mv(paf.promise);
+  });
+}
+
+kj::Promise<Result<api::LogChunk>> GatewayService::read_log(const std::string& on, const JobId& job,
+                                                            uint64_t offset, uint32_t limit) {
+  return fetch(on, ask_log(job, offset, limit))
+      .then([](Result<cluster::BulkAnswer> answer) -> Result<api::LogChunk> {
+        if (!answer) return std::move(answer).error();
+        return api::LogChunk{std::move(answer->bytes), answer->end.next, false};
+      });
+}
+
+/// There was nothing to be read: asks the node whether there will be.
+kj::Promise<Result<api::LogChunk>> GatewayService::await_log(const std::string& on,
+                                                             const JobId& job, uint64_t offset,
+                                                             uint32_t limit, bool wait, bool over) {
+  using Answer = Result<api::LogChunk>;
+  auto last_event = context_->ledger->last_event();
+  auto nothing_yet = [offset] { return Answer{api::LogChunk{"", offset, false}}; };
+  return node(on)
+      .then([=, this](Result<node_actor> handle) -> kj::Promise<Result<LogStatus>> {
+        if (!handle) return Result<LogStatus>{std::move(handle).error()};
+        return bridge_.ask<LogStatus>(*handle, read_timeout, "a log", log_atom_v, job, offset,
+                                      wait);
+      })
+      .then([=, this](Result<LogStatus> status) -> kj::Promise<Answer> {
+        if (!status) return Answer{std::move(status).error()};
+        if (status->running && status->end <= offset) return nothing_yet();
+        // What came meanwhile; of a job that has ended, all that ever will.
+        return read_log(on, job, offset, limit)
+            .then([=, this, running = status->running](Answer chunk) -> kj::Promise<Answer> {
+              if (!chunk || !chunk->bytes.empty() || running) return chunk;
+              chunk->end = over;
+              if (over || !wait) return chunk;
+              // It is between two lives, or its end is being recorded: news come as an event.
+              return events_after(last_event)
+                  .exclusiveJoin(timer_.afterDelay(wait_max))
+                  .then(nothing_yet);
+            });
+      });
+}
+
 kj::Promise<Result<api::LogChunk>> GatewayService::logs(const api::Caller& caller, const JobId& job,
                                                         uint64_t offset, uint32_t limit,
                                                         bool wait) {
+  using Answer = Result<api::LogChunk>;
   auto record = experiment(caller, job.experiment);
-  if (!record) return Result<api::LogChunk>{std::move(record).error()};
+  if (!record) return Answer{std::move(record).error()};
   auto on = node_of(*record, job);
   if (on.empty()) {
     if (!record->attempts.empty())
-      return Result<api::LogChunk>{Error{Errc::not_found,
-                                         fmt::format("job {} not found", to_string(job)),
-                                         fmt::format("{} has {} jobs", to_string(job.experiment),
-                                                     record->attempts.back().jobs.size()),
-                                         fmt::format("troupe show {}", to_string(job.experiment))}};
+      return Answer{Error{Errc::not_found, fmt::format("job {} not found", to_string(job)),
+                          fmt::format("{} has {} jobs", to_string(job.experiment),
+                                      record->attempts.back().jobs.size()),
+                          fmt::format("troupe show {}", to_string(job.experiment))}};
     return logs_elsewhere(std::move(*record), offset, wait);
   }
   bool over = is_terminal(record->state);
-  auto last_event = context_->ledger->last_event();
-  return node(on).then([=, this](Result<node_actor> handle) -> kj::Promise<Result<api::LogChunk>> {
-    if (!handle) return Result<api::LogChunk>{std::move(handle).error()};
-    return bridge_
-        .ask<LogReply>(*handle, read_timeout, "a log", log_atom_v, job, offset, limit, wait)
-        .then([=, this](Result<LogReply> reply) -> kj::Promise<Result<api::LogChunk>> {
-          if (!reply) return Result<api::LogChunk>{std::move(reply).error()};
-          api::LogChunk chunk{std::move(reply->bytes), reply->next_offset, false};
-          chunk.end = chunk.bytes.empty() && !reply->running && over;
-          if (!wait || chunk.end || !chunk.bytes.empty() || reply->running)
-            return Result<api::LogChunk>{std::move(chunk)};
-          // The job is between two lives, or its end is being recorded: news will come as an event.
-          return events_after(last_event)
-              .exclusiveJoin(timer_.afterDelay(wait_max))
-              .then([chunk = std::move(chunk)]() mutable {
-                return Result<api::LogChunk>{std::move(chunk)};
-              });
-        });
+  return read_log(on, job, offset, limit).then([=, this](Answer chunk) -> kj::Promise<Answer> {
+    if (!chunk || !chunk->bytes.empty()) return chunk;
+    return await_log(on, job, offset, limit, wait, over);
   });
 }
 
@@ -88,34 +150,36 @@ kj::Promise<Result<uint64_t>> GatewayService::log_tail_offset(const api::Caller&
   if (!record) return Result<uint64_t>{std::move(record).error()};
   auto on = node_of(*record, job);
   if (on.empty()) return Result<uint64_t>{uint64_t{0}};
-  return node(on).then([=, this](Result<node_actor> handle) -> kj::Promise<Result<uint64_t>> {
-    if (!handle) return Result<uint64_t>{std::move(handle).error()};
-    return bridge_.ask<uint64_t>(*handle, read_timeout, "a log", tail_atom_v, job, lines);
-  });
+  return fetch(on, ask_log_tail(job, lines))
+      .then([](Result<cluster::BulkAnswer> answer) -> Result<uint64_t> {
+        if (!answer) return std::move(answer).error();
+        return answer->end.next;
+      });
 }
 
 kj::Promise<Result<api::OutputList>> GatewayService::outputs(const api::Caller& caller,
-                                                             ExperimentId id) {
+                                                             ExperimentId id,
+                                                             std::string page_token,
+                                                             uint32_t limit) {
   using Answer = Result<api::OutputList>;
   auto record = experiment(caller, id);
   if (!record) return Answer{std::move(record).error()};
+  auto after = path_of_token(page_token);
+  if (!after) return Answer{std::move(after).error()};
   if (record->attempts.empty()) return Answer{api::OutputList{}};
-  return node(record->attempts.back().jobs.front().node)
-      .then([=, this](Result<node_actor> handle) -> kj::Promise<Answer> {
-        if (!handle) return Answer{std::move(handle).error()};
-        return bridge_
-            .ask<std::vector<OutputItem>>(*handle, read_timeout, "the outputs", outputs_atom_v, id)
-            .then([](Result<std::vector<OutputItem>> items) -> Answer {
-              if (!items) return std::move(items).error();
-              api::OutputList list;
-              list.complete = items->empty() || !items->back().path.empty();
-              if (!list.complete) items->pop_back();
-              for (auto& item : *items)
-                list.entries.push_back({std::move(item.path), item.size,
-                                        Timestamp{item.modified_us}, item.is_link,
-                                        std::move(item.target)});
-              return list;
-            });
+  return fetch(record->attempts.back().jobs.front().node, ask_outputs(id, *after, limit))
+      .then([](Result<cluster::BulkAnswer> answer) -> Answer {
+        if (!answer) return std::move(answer).error();
+        auto files = parse_outputs(answer->bytes);
+        if (!files) return std::move(files).error();
+        bool more = answer->end.next != 0 && !files->empty();
+        api::OutputList list;
+        list.complete = answer->end.complete && !more;
+        if (more) list.next_page_token = hex(files->back().path);
+        for (auto& file : *files)
+          list.entries.push_back({std::move(file.path), file.size, file.modified, file.is_link,
+                                  std::move(file.target)});
+        return list;
       });
 }
 
@@ -128,16 +192,11 @@ kj::Promise<Result<api::FileChunk>> GatewayService::read_output(const api::Calle
   if (record->attempts.empty())
     return Answer{Error{Errc::not_found, fmt::format("{} has no file {}", to_string(id), path),
                         "it never ran", fmt::format("troupe out ls {}", to_string(id))}};
-  return node(record->attempts.back().jobs.front().node)
-      .then([=, this, path = std::move(path)](Result<node_actor> handle) -> kj::Promise<Answer> {
-        if (!handle) return Answer{std::move(handle).error()};
-        return bridge_
-            .ask<FilePiece>(*handle, read_timeout, "an output", output_atom_v, id, path, offset,
-                            limit)
-            .then([](Result<FilePiece> piece) -> Answer {
-              if (!piece) return std::move(piece).error();
-              return api::FileChunk{std::move(piece->bytes), piece->size};
-            });
+  return fetch(record->attempts.back().jobs.front().node,
+               ask_output(id, std::move(path), offset, limit))
+      .then([](Result<cluster::BulkAnswer> answer) -> Answer {
+        if (!answer) return std::move(answer).error();
+        return api::FileChunk{std::move(answer->bytes), answer->end.size};
       });
 }
 

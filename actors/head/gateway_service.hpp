@@ -7,6 +7,7 @@
 #include "actors/head/gateway_gather.hpp"
 #include "actors/head/head_context.hpp"
 #include "client/api/service.hpp"
+#include "runtime/cluster/bulk.hpp"
 
 #include <kj/timer.h>
 
@@ -16,10 +17,14 @@
 
 namespace troupe::actors {
 
+/// Asks a node for files of its jobs, wherever it is. Any thread; never blocks.
+using AskNode = std::function<void(const std::string& node, cluster::BulkQuestion question)>;
+
 struct GatewayPeers {
   director_actor director;
   registry_actor registry;
   code_actor code;
+  AskNode ask_node;
 };
 
 class GatewayService final : public api::Service {
@@ -49,7 +54,8 @@ class GatewayService final : public api::Service {
                                                 ExperimentId id) override;
   Result<std::vector<api::MetricPoint>> metric(const api::Caller& caller, ExperimentId id,
                                                const std::string& name, uint32_t limit) override;
-  kj::Promise<Result<api::OutputList>> outputs(const api::Caller& caller, ExperimentId id) override;
+  kj::Promise<Result<api::OutputList>> outputs(const api::Caller& caller, ExperimentId id,
+                                               std::string page_token, uint32_t limit) override;
   kj::Promise<Result<api::FileChunk>> read_output(const api::Caller& caller, ExperimentId id,
                                                   std::string path, uint64_t offset,
                                                   uint32_t limit) override;
@@ -87,6 +93,13 @@ class GatewayService final : public api::Service {
   kj::Promise<Result<api::LogChunk>> logs_elsewhere(ExperimentRecord record, uint64_t offset,
                                                     bool wait);
   kj::Promise<Result<node_actor>> node(const std::string& name);
+  kj::Promise<Result<cluster::BulkAnswer>> fetch(const std::string& node,
+                                                 cluster::BulkRequest request);
+  kj::Promise<Result<api::LogChunk>> read_log(const std::string& node, const JobId& job,
+                                              uint64_t offset, uint32_t limit);
+  kj::Promise<Result<api::LogChunk>> await_log(const std::string& node, const JobId& job,
+                                               uint64_t offset, uint32_t limit, bool wait,
+                                               bool over);
   kj::Promise<Result<std::vector<Result<api::Submitted>>>> submit_batch(SubmitBatch batch);
 
   HeadContextRef context_;

@@ -80,7 +80,7 @@ Result<void> Head::start_actors() {
 }
 
 Result<void> Head::start_gateway() {
-  GatewayPeers peers{director_, registry_, code_};
+  GatewayPeers peers{director_, registry_, code_, options_.ask_node};
   GatewayOptions options;
   options.bind = options_.bind;
   options.port = options_.port;

@@ -19,6 +19,7 @@ struct HeadOptions {
   bool port_given = false;  // otherwise a taken 7070 gives way to a free port
   std::vector<std::string> allowed_hosts;
   schedule::Policy policy;
+  AskNode ask_node;                          // for files of jobs
   std::shared_ptr<cluster::JoinDesk> joins;  // null: no other machine can join
   /// After a restart these are waited for; absent: those on which the ledger knows jobs to run.
   std::optional<std::vector<std::string>> expected_nodes;
@@ -46,7 +47,6 @@ class Head {
   const HeadContextRef& context() const { return context_; }
   const registry_actor& registry() const { return registry_; }
   const director_actor& director() const { return director_; }
-  const code_actor& code() const { return code_; }
 
   static constexpr auto drain_timeout = std::chrono::seconds{20};
 

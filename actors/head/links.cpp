@@ -56,12 +56,6 @@ desk_actor::behavior_type desk_behavior(desk_actor::pointer self, LinksPeers pee
       [self, peers](metrics_atom, const MetricBatch& batch) {
         self->send(peers.director, metrics_atom_v, batch);
       },
-      [self, peers](manifest_atom, const std::string& digest, uint64_t offset, uint32_t limit) {
-        return self->delegate(peers.code, manifest_atom_v, digest, offset, limit);
-      },
-      [self, peers](blob_atom, const std::string& digest, uint64_t offset, uint32_t limit) {
-        return self->delegate(peers.code, blob_atom_v, digest, offset, limit);
-      },
       [self, peers, worker](beat_atom, uint64_t) {
         self->send(peers.registry, beat_atom_v, worker);
       },

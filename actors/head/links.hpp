@@ -11,7 +11,6 @@ namespace troupe::actors {
 struct LinksPeers {
   registry_actor registry;
   director_actor director;
-  code_actor code;
   caf::actor broker;  // CAF's own, see link_broker
 };
 

@@ -15,7 +15,6 @@ namespace {
 
 // Shorter than the gateway's patience with us, longer than a busy log's next line.
 constexpr auto log_wait_max = std::chrono::seconds{2};
-constexpr auto read_timeout = std::chrono::seconds{20};
 // People watch curves; a fifth of a second is live enough and costs a job a stat or two.
 constexpr auto tick_every = std::chrono::milliseconds{200};
 // Waking the stager for each ended job costs a short one more than a few slots more are worth.
@@ -52,24 +51,17 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
         if (auto* found = job(key)) self_->send(found->actor, phase_atom_v, phase);
       },
       [this](forget_atom, const JobKey& key) { forget(key); },
-      [this](log_atom, const JobId& id, uint64_t offset, uint32_t limit, bool wait) {
-        return log(id, offset, limit, wait);
-      },
-      [this](tail_atom, const JobId& id, uint32_t lines) {
-        return self_->delegate(stager_, tail_atom_v, id, lines);
-      },
-      [this](outputs_atom, ExperimentId id) {
-        return self_->delegate(stager_, outputs_atom_v, id);
-      },
-      [this](output_atom, ExperimentId id, const std::string& path, uint64_t offset,
-             uint32_t limit) {
-        return self_->delegate(stager_, output_atom_v, id, path, offset, limit);
+      [this](log_atom, const JobId& id, uint64_t offset, bool wait) {
+        return log(id, offset, wait);
       },
       [this](known_atom, const RunStatusesRef& runs) { known(*runs); },
       [this](launched_atom, const RunStatusRef& status) { launched(status); },
-      [this](logged_atom, const std::string& key, uint64_t) {
+      [this](logged_atom, const std::string& key, uint64_t end) {
         if (key.empty()) return expire_log_waits();
-        if (auto run = parse_run_key(key)) wake_log_waits(run->first.job);
+        auto run = parse_run_key(key);
+        if (!run) return;
+        if (auto* found = job(run->first)) found->log_end = std::max(found->log_end, end);
+        wake_log_waits(run->first.job);
       },
       [this](gone_atom, const JobKey& key) { gone(key); },
       [this](tick_atom) { tick(); },
@@ -97,7 +89,7 @@ job_actor NodeState::spawn_job(JobOrder order, uint32_t slot) {
   JobPeers peers{static_cast<node_actor>(self_), stager_, launcher_};
   auto key = order.key;
   auto actor = self_->spawn(job_behavior, context_, std::move(peers), std::move(order), slot);
-  jobs_.insert_or_assign(key.job, Job{key, actor, true, false, {}});
+  jobs_.insert_or_assign(key.job, Job{key, actor, true, false, 0, {}});
   if (!tick_armed_) arm_tick();
   return actor;
 }
@@ -288,58 +280,41 @@ void NodeState::arm_tick() {
   self_->delayed_send(self_, tick_every, tick_atom_v);
 }
 
-bool NodeState::runs(const JobId& id) const {
+LogStatus NodeState::log_status(const JobId& id) const {
   auto it = jobs_.find(id);
-  return it != jobs_.end() && it->second.running;
+  if (it == jobs_.end()) return {};
+  return {it->second.log_end, it->second.running};
 }
 
-caf::typed_response_promise<LogReply> NodeState::log(const JobId& id, uint64_t offset,
-                                                     uint32_t limit, bool wait) {
-  auto promise = self_->make_response_promise<LogReply>();
-  LogWait entry{id, offset, limit, promise, 0};
-  if (wait)
-    entry.deadline_us = context_->clock->now().us + std::chrono::microseconds{log_wait_max}.count();
-  read_log(std::move(entry), wait);
+caf::typed_response_promise<LogStatus> NodeState::log(const JobId& id, uint64_t offset, bool wait) {
+  auto promise = self_->make_response_promise<LogStatus>();
+  auto status = log_status(id);
+  if (!wait || !status.running || status.end > offset) {
+    promise.deliver(status);
+    return promise;
+  }
+  auto until = context_->clock->now().us + std::chrono::microseconds{log_wait_max}.count();
+  log_waits_.push_back({id, offset, promise, until});
+  self_->delayed_send(self_, log_wait_max, logged_atom_v, std::string{}, uint64_t{0});
   return promise;
 }
 
-void NodeState::read_log(LogWait wait, bool may_wait) {
-  // Asked before the read: a job that ends meanwhile has all its log on disk for the next question.
-  bool running = runs(wait.job);
-  self_->request(stager_, read_timeout, log_atom_v, wait.job, wait.offset, wait.limit)
-      .then(
-          [this, wait, may_wait, running](LogReply& reply) mutable {
-            if (running && !runs(wait.job)) return read_log(std::move(wait), may_wait);
-            reply.running = running;
-            if (!reply.bytes.empty() || !running || !may_wait) {
-              wait.promise.deliver(std::move(reply));
-              return;
-            }
-            log_waits_.push_back(std::move(wait));
-            self_->delayed_send(self_, log_wait_max, logged_atom_v, std::string{}, uint64_t{0});
-          },
-          [wait](caf::error& e) mutable { wait.promise.deliver(std::move(e)); });
-}
-
 void NodeState::wake_log_waits(const JobId& id) {
-  std::vector<LogWait> woken;
+  auto status = log_status(id);
   std::erase_if(log_waits_, [&](LogWait& wait) {
-    if (wait.job != id) return false;
-    woken.push_back(std::move(wait));
+    if (wait.job != id || (status.running && status.end <= wait.offset)) return false;
+    wait.promise.deliver(status);
     return true;
   });
-  for (auto& wait : woken) read_log(std::move(wait), true);
 }
 
 void NodeState::expire_log_waits() {
   auto now = context_->clock->now().us;
-  std::vector<LogWait> expired;
   std::erase_if(log_waits_, [&](LogWait& wait) {
     if (wait.deadline_us > now) return false;
-    expired.push_back(std::move(wait));
+    wait.promise.deliver(log_status(wait.job));
     return true;
   });
-  for (auto& wait : expired) read_log(std::move(wait), false);
 }
 
 node_actor::behavior_type node_behavior(node_actor::stateful_pointer<NodeState> self,

@@ -25,6 +25,7 @@ class NodeState {
     job_actor actor;
     bool running = true;
     bool cleaned = false;           // its folders were emptied before the head said to forget it
+    uint64_t log_end = 0;           // so far its log has been heard of
     std::vector<std::string> runs;  // names of its runs at the launcher
   };
   /// A job that ran when the worker started, until the head has said whether it wants it.
@@ -36,8 +37,7 @@ class NodeState {
   struct LogWait {
     JobId job;
     uint64_t offset = 0;
-    uint32_t limit = 0;
-    caf::typed_response_promise<LogReply> promise;
+    caf::typed_response_promise<LogStatus> promise;
     int64_t deadline_us = 0;
   };
 
@@ -63,12 +63,10 @@ class NodeState {
   void reconnected(const std::vector<process::RunStatus>& runs);
   void launched(const RunStatusRef& status);
 
-  caf::typed_response_promise<LogReply> log(const JobId& job, uint64_t offset, uint32_t limit,
-                                            bool wait);
-  void read_log(LogWait wait, bool may_wait);
+  LogStatus log_status(const JobId& id) const;
+  caf::typed_response_promise<LogStatus> log(const JobId& job, uint64_t offset, bool wait);
   void wake_log_waits(const JobId& job);
   void expire_log_waits();
-  bool runs(const JobId& id) const;
   void tick();
   void arm_tick();
 

@@ -11,8 +11,6 @@ namespace {
 constexpr auto beat_every = std::chrono::seconds{1};
 // The head's handshake is there before this is asked; what is left is a moment of CAF's thread.
 constexpr auto dial_timeout = std::chrono::seconds{5};
-// As the stager waits for a piece of code.
-constexpr auto fetch_timeout = std::chrono::seconds{30};
 constexpr auto goodbye_timeout = std::chrono::seconds{1};
 
 }  // namespace
@@ -33,12 +31,6 @@ uplink_actor::behavior_type UplinkState::make_behavior(UplinkPeers peers) {
       },
       [this](metrics_atom, const MetricBatch& batch) {
         if (desk_) self_->send(desk_, metrics_atom_v, batch);
-      },
-      [this](manifest_atom, const std::string& digest, uint64_t offset, uint32_t limit) {
-        return ask<FilePiece>(fetch_timeout, manifest_atom_v, digest, offset, limit);
-      },
-      [this](blob_atom, const std::string& digest, uint64_t offset, uint32_t limit) {
-        return ask<FilePiece>(fetch_timeout, blob_atom_v, digest, offset, limit);
       },
       [this](attach_atom, const node_actor& node) { node_ = node; },
       [this](linked_atom, const HeadLinkRef& link) { linked(*link); },

@@ -1,4 +1,4 @@
-// The uplink: a worker's end of its link to a head in another process. Node, jobs and stager talk
+// The uplink: a worker's end of its link to a head in another process. Node and jobs talk
 // to it as if it were the head; while there is no link, questions are answered with `unavailable`
 // and reports are dropped: with the next link the node says hello, and everything is told again.
 #pragma once

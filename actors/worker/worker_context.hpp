@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/messages.hpp"
+#include "actors/worker/code_source.hpp"
 #include "actors/worker/environment.hpp"
 #include "actors/worker/paths.hpp"
 #include "runtime/core/clock.hpp"
@@ -32,7 +33,7 @@ struct WorkerContext {
   LauncherFactory make_launcher;
   hello_port registry;
   report_port director;
-  code_port code;
+  std::shared_ptr<CodeSource> code;
   std::string address;          // for the ranks of gangs; empty: of this machine alone
   bool head_is_remote = false;  // what was sent may be lost with a link: it is kept, and told again
 };

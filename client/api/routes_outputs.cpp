@@ -2,8 +2,11 @@
 #include "client/api/convert.hpp"
 #include "client/api/router.hpp"
 #include "client/api/send_file.hpp"
+#include "runtime/core/limits.hpp"
 
 #include <capnp/message.h>
+
+#include <algorithm>
 
 namespace troupe::api {
 
@@ -12,15 +15,21 @@ namespace {
 kj::Promise<void> list(Exchange& x) {
   auto id = x.id();
   if (!id) return x.send_error(id.error());
-  return x.service().outputs(x.caller, *id).then([&x](Result<OutputList>&& list) {
-    if (!list) return x.send_error(list.error());
-    capnp::MallocMessageBuilder message;
-    auto out = message.initRoot<wire::Outputs>();
-    auto rows = out.initOutputs(static_cast<uint32_t>(list->entries.size()));
-    for (uint32_t i = 0; i < list->entries.size(); ++i) set_output(rows[i], list->entries[i]);
-    out.setComplete(list->complete);
-    return x.send_json(out.asReader());
-  });
+  auto limit = x.number("limit", limits::outputs_page_max, limits::outputs_page_max);
+  if (!limit) return x.send_error(limit.error());
+  auto page = static_cast<uint32_t>(std::max<uint64_t>(*limit, 1));
+  return x.service()
+      .outputs(x.caller, *id, x.text("page_token"), page)
+      .then([&x](Result<OutputList>&& list) {
+        if (!list) return x.send_error(list.error());
+        capnp::MallocMessageBuilder message;
+        auto out = message.initRoot<wire::Outputs>();
+        auto rows = out.initOutputs(static_cast<uint32_t>(list->entries.size()));
+        for (uint32_t i = 0; i < list->entries.size(); ++i) set_output(rows[i], list->entries[i]);
+        out.setComplete(list->complete);
+        if (!list->next_page_token.empty()) out.setNextPageToken(list->next_page_token);
+        return x.send_json(out.asReader());
+      });
 }
 
 kj::Promise<void> get(Exchange& x) {
@@ -38,7 +47,7 @@ void add_output_routes(std::vector<Route>& routes) {
                     "/api/v1/experiments/{id}/outputs",
                     list,
                     "The files it left",
-                    {},
+                    {"limit", "page_token"},
                     std::nullopt,
                     capnp::Schema::from<wire::Outputs>()});
   routes.push_back({kj::HttpMethod::GET,

@@ -189,13 +189,18 @@ class SessionServer final : public wire::Session::Server {
   kj::Promise<void> outputs(OutputsContext context) override {
     auto id = id_of(context);
     if (!id) return refuse(context, id.error());
-    return service().outputs(caller_, *id).then([context](Result<OutputList>&& result) mutable {
-      give(context, result, [](auto out, auto& v) {
-        auto rows = out.initOutputs(static_cast<uint32_t>(v.entries.size()));
-        for (uint32_t i = 0; i < v.entries.size(); ++i) set_output(rows[i], v.entries[i]);
-        out.setComplete(v.complete);
-      });
-    });
+    auto limit = context.getParams().getLimit();
+    if (limit == 0 || limit > limits::outputs_page_max) limit = limits::outputs_page_max;
+    return service()
+        .outputs(caller_, *id, from_text(context.getParams().getPageToken()), limit)
+        .then([context](Result<OutputList>&& result) mutable {
+          give(context, result, [](auto out, auto& v) {
+            auto rows = out.initOutputs(static_cast<uint32_t>(v.entries.size()));
+            for (uint32_t i = 0; i < v.entries.size(); ++i) set_output(rows[i], v.entries[i]);
+            out.setComplete(v.complete);
+            out.setNextPageToken(as_text(v.next_page_token));
+          });
+        });
   }
 
   kj::Promise<void> readOutput(ReadOutputContext context) override {

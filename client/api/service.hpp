@@ -76,8 +76,9 @@ struct OutputEntry {
   std::string target;
 };
 struct OutputList {
-  std::vector<OutputEntry> entries;
-  bool complete = true;  // false: more files than are listed, or folders too deep
+  std::vector<OutputEntry> entries;  // by path
+  std::string next_page_token;       // empty: the end
+  bool complete = true;              // false: more on the next page, or folders too deep
 };
 struct FileChunk {
   std::string bytes;
@@ -147,7 +148,9 @@ class Service {
   virtual Result<std::vector<MetricPoint>> metric(const Caller& caller, ExperimentId id,
                                                   const std::string& name, uint32_t limit) = 0;
 
-  virtual kj::Promise<Result<OutputList>> outputs(const Caller& caller, ExperimentId id) = 0;
+  /// At most `limit` files; from the beginning where the token is empty.
+  virtual kj::Promise<Result<OutputList>> outputs(const Caller& caller, ExperimentId id,
+                                                  std::string page_token, uint32_t limit) = 0;
   virtual kj::Promise<Result<FileChunk>> read_output(const Caller& caller, ExperimentId id,
                                                      std::string path, uint64_t offset,
                                                      uint32_t limit) = 0;

@@ -417,6 +417,7 @@ struct OutputEntry {
 struct Outputs {
   outputs @0 :List(OutputEntry);
   complete @1 :Bool = true;  # false: there are more files, or folders too deep to be listed
+  nextPageToken @2 :Text $Json.name("next_page_token");
 }
 
 struct Node {
@@ -521,7 +522,8 @@ interface Session {
   logTailOffset @9 (job :Text, lines :UInt32) -> (error :Error, offset :UInt64);
   metricNames @10 (id :Text) -> (error :Error, names :List(Text));
   metric @11 (id :Text, name :Text, limit :UInt32) -> (error :Error, series :MetricSeries);
-  outputs @12 (id :Text) -> (error :Error, outputs :List(OutputEntry), complete :Bool = true);
+  outputs @12 (id :Text, pageToken :Text, limit :UInt32)
+      -> (error :Error, outputs :List(OutputEntry), complete :Bool = true, nextPageToken :Text);
   readOutput @13 (id :Text, path :Text, offset :UInt64, limit :UInt32)
       -> (error :Error, bytes :Data, size :UInt64);
   missingBlobs @14 (digests :List(Text)) -> (error :Error, missing :List(Text));

@@ -168,7 +168,20 @@ Result<Value> Client::metric(ExperimentId id, const std::string& name, uint32_t 
 }
 
 Result<Value> Client::outputs(ExperimentId id) {
-  return get(route(id, "/outputs"));
+  ValueList outputs;
+  std::string query;
+  while (true) {
+    auto page = get(route(id, "/outputs" + query));
+    if (!page) return page;
+    if (auto* rows = page->find("outputs"); rows != nullptr && rows->is_list())
+      for (const auto& row : rows->as_list()) outputs.push_back(row);
+    const auto* next = page->find("next_page_token");
+    const auto* complete = page->find("complete");
+    if (next == nullptr || !next->is_string() || next->as_string().empty())
+      return Value{ValueMap{{"outputs", std::move(outputs)},
+                            {"complete", complete != nullptr ? *complete : Value{true}}}};
+    query = "?page_token=" + url_encode(next->as_string());
+  }
 }
 
 Result<Value> Client::nodes() {

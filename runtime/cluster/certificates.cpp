@@ -220,7 +220,7 @@ Result<std::string> sign_worker(const Identity& authority, const std::string& re
   TROUPE_TRY(check_node_name(name));
   auto read = read_request(request);
   if (!read) return std::move(read).error();
-  return issue(authority, ::X509_REQ_get0_pubkey(read->get()), name, "clientAuth", now);
+  return issue(authority, ::X509_REQ_get0_pubkey(read->get()), name, "clientAuth,serverAuth", now);
 }
 
 Result<std::string> fingerprint(const std::string& certificate) {

@@ -24,6 +24,7 @@ inline constexpr size_t http_body_max = 1u << 20;
 inline constexpr size_t http_blob_body_max = 64u << 20;  // uploads of code files
 inline constexpr size_t page_max = 1000;                 // rows of a list
 inline constexpr size_t page_default = 50;
+inline constexpr uint32_t outputs_page_max = 10'000;  // files of a list
 
 // Of what is submitted.
 inline constexpr size_t project_file_bytes_max = 1u << 20;

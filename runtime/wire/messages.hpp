@@ -17,7 +17,7 @@
 namespace troupe {
 
 /// Raised with every incompatible change; nodes with different numbers refuse each other.
-inline constexpr uint32_t wire_protocol = 1;
+inline constexpr uint32_t wire_protocol = 2;
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, ExperimentId& x) {
@@ -181,37 +181,14 @@ typename Inspector::result_type inspect(Inspector& f, NodeWelcome& x) {
   return f(caf::meta::type_name("NodeWelcome"), x.stop, x.forget);
 }
 
-struct LogReply {
-  std::string bytes;
-  uint64_t next_offset = 0;
+/// Of the log of a job, as far as its node has heard.
+struct LogStatus {
+  uint64_t end = 0;      // so far there is something to be read
   bool running = false;  // more may come
 };
 template <class Inspector>
-typename Inspector::result_type inspect(Inspector& f, LogReply& x) {
-  return f(caf::meta::type_name("LogReply"), x.bytes, x.next_offset, x.running);
-}
-
-/// At the end of a list that is not complete stands one without a path.
-struct OutputItem {
-  std::string path;
-  uint64_t size = 0;
-  int64_t modified_us = 0;
-  bool is_link = false;
-  std::string target;
-};
-template <class Inspector>
-typename Inspector::result_type inspect(Inspector& f, OutputItem& x) {
-  return f(caf::meta::type_name("OutputItem"), x.path, x.size, x.modified_us, x.is_link, x.target);
-}
-
-/// A piece of a file of `size` bytes in all.
-struct FilePiece {
-  std::string bytes;
-  uint64_t size = 0;
-};
-template <class Inspector>
-typename Inspector::result_type inspect(Inspector& f, FilePiece& x) {
-  return f(caf::meta::type_name("FilePiece"), x.bytes, x.size);
+typename Inspector::result_type inspect(Inspector& f, LogStatus& x) {
+  return f(caf::meta::type_name("LogStatus"), x.end, x.running);
 }
 
 }  // namespace troupe
@@ -229,10 +206,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::MetricBatch))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::NodeHello))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::NodeWelcome))
-  CAF_ADD_TYPE_ID(troupe_wire, (troupe::LogReply))
-  CAF_ADD_TYPE_ID(troupe_wire, (troupe::OutputItem))
-  CAF_ADD_TYPE_ID(troupe_wire, (std::vector<troupe::OutputItem>))
-  CAF_ADD_TYPE_ID(troupe_wire, (troupe::FilePiece))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::LogStatus))
 
   CAF_ADD_ATOM(troupe_wire, troupe, hello_atom, "hello")
   CAF_ADD_ATOM(troupe_wire, troupe, start_atom, "start")
@@ -242,11 +216,6 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_ATOM(troupe_wire, troupe, update_atom, "update")
   CAF_ADD_ATOM(troupe_wire, troupe, metrics_atom, "metrics")
   CAF_ADD_ATOM(troupe_wire, troupe, log_atom, "log")
-  CAF_ADD_ATOM(troupe_wire, troupe, tail_atom, "tail")
-  CAF_ADD_ATOM(troupe_wire, troupe, outputs_atom, "outputs")
-  CAF_ADD_ATOM(troupe_wire, troupe, output_atom, "output")
-  CAF_ADD_ATOM(troupe_wire, troupe, manifest_atom, "manifest")
-  CAF_ADD_ATOM(troupe_wire, troupe, blob_atom, "blob")
   CAF_ADD_ATOM(troupe_wire, troupe, status_atom, "status")
   CAF_ADD_ATOM(troupe_wire, troupe, beat_atom, "beat")
   CAF_ADD_ATOM(troupe_wire, troupe, goodbye_atom, "goodbye")

@@ -12,10 +12,7 @@ node_actor::behavior_type fake_node(node_actor::pointer, std::shared_ptr<NodePro
         probe->phases.emplace_back(key, phase);
       },
       [probe](forget_atom, const JobKey& key) { probe->forgotten.push_back(key); },
-      [](log_atom, const JobId&, uint64_t, uint32_t, bool) { return LogReply{}; },
-      [](tail_atom, const JobId&, uint32_t) { return uint64_t{0}; },
-      [](outputs_atom, ExperimentId) { return std::vector<OutputItem>{}; },
-      [](output_atom, ExperimentId, const std::string&, uint64_t, uint32_t) { return FilePiece{}; },
+      [](log_atom, const JobId&, uint64_t, bool) { return LogStatus{}; },
       [](known_atom, const RunStatusesRef&) {},
       [](launched_atom, const RunStatusRef&) {},
       [](logged_atom, const std::string&, uint64_t) {},

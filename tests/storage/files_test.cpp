@@ -7,9 +7,11 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fcntl.h>
 #include <filesystem>
+#include <set>
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
@@ -208,9 +210,21 @@ TEST(OutputList, ShowsLinksWithoutFollowingAndIsBounded) {
   EXPECT_TRUE(listing->complete);
   for (int i = 0; i < 20; ++i)
     ASSERT_TRUE(replace_file(out + "/f" + std::to_string(i), "", 0644, false));
-  listing = list_outputs(out, 10);
-  EXPECT_EQ(listing->files.size(), 10u);
-  EXPECT_FALSE(listing->complete);
+  // Page by page: all of them, each once, in the order of their paths.
+  std::vector<std::string> paths;
+  std::string after;
+  for (int page = 0; page < 4; ++page) {
+    listing = list_outputs(out, after, 6);
+    for (const auto& file : listing->files) paths.push_back(file.path);
+    EXPECT_TRUE(listing->complete);
+    EXPECT_EQ(listing->more, page < 3);
+    EXPECT_EQ(listing->files.size(), page < 3 ? 6u : 4u);
+    after = paths.back();
+  }
+  EXPECT_EQ(paths.size(), 22u);
+  EXPECT_TRUE(std::is_sorted(paths.begin(), paths.end()));
+  EXPECT_EQ(std::set<std::string>(paths.begin(), paths.end()).size(), 22u);
+  EXPECT_TRUE(list_outputs(out, after)->files.empty());
 }
 
 }  // namespace

@@ -107,10 +107,16 @@ class FakeService final : public Service {
     if (name != "accuracy") return missing("no such metric");
     return std::vector<MetricPoint>{{1, 0.5, Timestamp{1'700'000'000'000'000}}};
   }
-  kj::Promise<Result<OutputList>> outputs(const Caller&, ExperimentId id) override {
+  kj::Promise<Result<OutputList>> outputs(const Caller&, ExperimentId id, std::string page_token,
+                                          uint32_t limit) override {
     using Answer = Result<OutputList>;
     if (auto entry = find(id); !entry) return Answer{entry.error()};
-    return Answer{OutputList{{{"sub/model.bin", output.size(), {}, false, ""}}, true}};
+    OutputList list{{{"sub/model.bin", output.size(), {}, false, ""}}, "", true};
+    if (limit == 1 && page_token.empty()) {
+      list.next_page_token = "6d";
+      list.complete = false;
+    }
+    return Answer{std::move(list)};
   }
   kj::Promise<Result<FileChunk>> read_output(const Caller&, ExperimentId, std::string path,
                                              uint64_t offset, uint32_t limit) override {

@@ -1,0 +1,56 @@
+#include "actors/bulk_words.hpp"
+
+#include "runtime/process/codec.hpp"
+
+namespace troupe::actors {
+
+cluster::BulkRequest ask_log(const JobId& job, uint64_t offset, uint64_t limit) {
+  return {"log", to_string(job), "", offset, limit};
+}
+
+cluster::BulkRequest ask_log_tail(const JobId& job, uint64_t lines) {
+  return {"log_tail", to_string(job), "", 0, lines};
+}
+
+cluster::BulkRequest ask_outputs(ExperimentId id, std::string after, uint64_t limit) {
+  return {"outputs", to_string(id), std::move(after), 0, limit};
+}
+
+cluster::BulkRequest ask_output(ExperimentId id, std::string path, uint64_t offset,
+                                uint64_t limit) {
+  return {"output", to_string(id), std::move(path), offset, limit};
+}
+
+cluster::BulkRequest ask_snapshot(const std::string& digest) {
+  return {"snapshot", digest, "", 0, 0};
+}
+
+void put_output(std::string& bytes, const storage::OutputFile& file) {
+  process::Encoder encoder;
+  encoder.text(file.path);
+  encoder.number(file.size);
+  encoder.number(file.modified.us);
+  encoder.number(static_cast<uint8_t>(file.is_link ? 1 : 0));
+  encoder.text(file.target);
+  bytes += encoder.bytes();
+}
+
+Result<std::vector<storage::OutputFile>> parse_outputs(std::string_view bytes) {
+  std::vector<storage::OutputFile> files;
+  process::Decoder decoder{bytes};
+  while (!decoder.complete() && decoder.good()) {
+    storage::OutputFile file;
+    file.path = decoder.text();
+    file.size = decoder.number<uint64_t>();
+    file.modified.us = decoder.number<int64_t>();
+    file.is_link = decoder.number<uint8_t>() != 0;
+    file.target = decoder.text();
+    files.push_back(std::move(file));
+  }
+  if (!decoder.complete())
+    return Error{Errc::corrupt, "a list of outputs cannot be read", "its worker sent nonsense",
+                 "is the worker of the head's version?"};
+  return files;
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,50 @@
+// What head and workers ask each other for over the bulk channel, in its own words. Pure.
+//
+//   head asks a worker     log       of a job: records from `offset` on, about `limit` bytes;
+//                                    end.next: ask for this next
+//                          log_tail  of a job: no bytes; end.next: where its last `limit` records
+//                                    begin
+//                          outputs   of an experiment: up to `limit` files behind `path`
+//                          output    of an experiment: bytes of `path` from `offset` on, at most
+//                                    `limit`; end.size: all it has
+//   worker asks the head   snapshot  of a digest: the size of its manifest (eight bytes, big
+//                                    endian), the manifest, then the bytes of its files in order
+#pragma once
+
+#include "runtime/cluster/bulk.hpp"
+#include "runtime/core/ids.hpp"
+#include "storage/output_tree.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace troupe::actors {
+
+cluster::BulkRequest ask_log(const JobId& job, uint64_t offset, uint64_t limit);
+cluster::BulkRequest ask_log_tail(const JobId& job, uint64_t lines);
+cluster::BulkRequest ask_outputs(ExperimentId id, std::string after, uint64_t limit);
+cluster::BulkRequest ask_output(ExperimentId id, std::string path, uint64_t offset, uint64_t limit);
+cluster::BulkRequest ask_snapshot(const std::string& digest);
+
+/// One listed file as bytes, appended; and all of a list read back.
+void put_output(std::string& bytes, const storage::OutputFile& file);
+Result<std::vector<storage::OutputFile>> parse_outputs(std::string_view bytes);
+
+/// An answer that is there already, in pieces.
+class BulkText final : public cluster::BulkSource {
+ public:
+  BulkText(std::string bytes, cluster::BulkEnd end) : bytes_{std::move(bytes)}, end_{end} {}
+  Result<std::string> next() override {
+    auto piece = bytes_.substr(done_, cluster::bulk_piece_bytes);
+    done_ += piece.size();
+    return piece;
+  }
+  cluster::BulkEnd end() override { return end_; }
+
+ private:
+  std::string bytes_;
+  size_t done_ = 0;
+  cluster::BulkEnd end_;
+};
+
+}  // namespace troupe::actors

@@ -1,0 +1,83 @@
+#include "actors/worker/worker_files.hpp"
+
+#include "actors/bulk_words.hpp"
+#include "runtime/process/log_store.hpp"
+#include "storage/output_tree.hpp"
+
+#include <algorithm>
+
+namespace troupe::actors {
+
+namespace {
+
+using Opened = Result<std::unique_ptr<cluster::BulkSource>>;
+using cluster::BulkEnd;
+using cluster::BulkRequest;
+
+// One answer is gathered in the head's memory.
+constexpr uint64_t answer_bytes_max = 4u << 20;
+constexpr uint64_t names_bytes_max = 4u << 20;
+constexpr uint64_t listed_max = 10'000;
+
+std::unique_ptr<cluster::BulkSource> text(std::string bytes, BulkEnd end) {
+  return std::make_unique<BulkText>(std::move(bytes), end);
+}
+
+Opened open_log(const WorkerPaths& paths, const BulkRequest& request) {
+  auto job = parse_job_id(request.of);
+  if (!job) return std::move(job).error();
+  auto limit = static_cast<size_t>(std::min(request.limit, answer_bytes_max));
+  auto slice = process::LogReader{paths.log(*job)}.read(request.offset, limit);
+  if (!slice) return std::move(slice).error();
+  return text(std::move(slice->bytes), {slice->next_offset, 0, true});
+}
+
+Opened open_log_tail(const WorkerPaths& paths, const BulkRequest& request) {
+  auto job = parse_job_id(request.of);
+  if (!job) return std::move(job).error();
+  auto offset = process::LogReader{paths.log(*job)}.tail_offset(request.limit);
+  if (!offset) return std::move(offset).error();
+  return text("", {*offset, 0, true});
+}
+
+Opened open_outputs(const WorkerPaths& paths, const BulkRequest& request) {
+  auto id = parse_experiment_id(request.of);
+  if (!id) return std::move(id).error();
+  auto limit = static_cast<size_t>(std::min(request.limit, listed_max));
+  auto listing = storage::list_outputs(paths.output(*id), request.path, limit);
+  if (!listing) return std::move(listing).error();
+  std::string bytes;
+  uint64_t count = 0;
+  for (const auto& file : listing->files) {
+    put_output(bytes, file);
+    ++count;
+    if (bytes.size() >= names_bytes_max) break;
+  }
+  bool more = listing->more || count < listing->files.size();
+  return text(std::move(bytes), {more ? 1u : 0u, count, listing->complete});
+}
+
+Opened open_output(const WorkerPaths& paths, const BulkRequest& request) {
+  auto id = parse_experiment_id(request.of);
+  if (!id) return std::move(id).error();
+  auto limit = static_cast<uint32_t>(std::min(request.limit, answer_bytes_max));
+  auto chunk = storage::read_output(paths.output(*id), request.path, request.offset, limit);
+  if (!chunk) return std::move(chunk).error();
+  auto next = request.offset + chunk->bytes.size();
+  return text(std::move(chunk->bytes), {next, chunk->size, true});
+}
+
+}  // namespace
+
+cluster::BulkOpen worker_files(WorkerPaths paths) {
+  return [paths = std::move(paths)](const std::string&, const BulkRequest& request) -> Opened {
+    if (request.what == "log") return open_log(paths, request);
+    if (request.what == "log_tail") return open_log_tail(paths, request);
+    if (request.what == "outputs") return open_outputs(paths, request);
+    if (request.what == "output") return open_output(paths, request);
+    return Error{Errc::refused, "a worker has no \"" + request.what.substr(0, 64) + "\"",
+                 "it gives logs and outputs of its jobs", "are head and worker of one version?"};
+  };
+}
+
+}  // namespace troupe::actors
