@@ -80,6 +80,9 @@ Result<void> HeadProcess::start() {
   head.ask_node = [bulk = bulk_.get()](const std::string& node, cluster::BulkQuestion question) {
     bulk->ask(node, std::move(question));
   };
+  auto policy = schedule::policy_named(options_.policy);
+  if (!policy) return std::move(policy).error();
+  head.policy = *policy;
   head_ = std::make_unique<Head>(std::move(head), system_);
   TROUPE_TRY(head_->start());
   TROUPE_TRY(start_links());

@@ -17,6 +17,7 @@ struct HeadProcessOptions {
   std::string cluster_bind;      // empty: as `bind`
   uint16_t cluster_port = 7071;  // 0: a free one
   std::string cluster_address;   // what workers dial; empty: found out
+  std::string policy = "fifo";   // of the scheduler, by name
   /// Called once when requests are served: makes the owner's next command find this head.
   std::function<Result<void>(const std::string& url, const std::string& token,
                              const std::string& user)>

@@ -46,6 +46,9 @@ Machine this_machine() {
   if (devices) {
     machine.gpus = static_cast<uint32_t>(devices->size());
     if (!devices->empty()) machine.gpu_type = devices->front().name;
+    for (const auto& device : *devices)
+      machine.gpu_mem =
+          machine.gpu_mem == 0 ? device.mem_bytes : std::min(machine.gpu_mem, device.mem_bytes);
   } else if (devices.error().code != Errc::not_found) {
     log::warning("gpu", "{}", to_string(devices.error()));
   }

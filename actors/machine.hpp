@@ -12,6 +12,7 @@ struct Machine {
   uint64_t mem = 0;        // bytes, within a cgroup's limit
   uint32_t gpus = 0;
   std::string gpu_type;
+  uint64_t gpu_mem = 0;  // bytes, of the smallest
 };
 
 Machine this_machine();

@@ -94,6 +94,7 @@ WorkerOptions Up::worker_options(uint32_t index) const {
   context.mem = machine_.mem / options_.workers;
   context.gpus = options_.gpus.value_or(machine_.gpus / options_.workers);
   context.gpu_type = machine_.gpu_type;
+  context.gpu_mem = machine_.gpu_mem;
   context.paths = worker_paths(index);
   context.environment = WorkerEnvironment{inherited_environment(), url()};
   context.clock = head_.context()->clock;

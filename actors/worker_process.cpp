@@ -75,6 +75,7 @@ WorkerOptions WorkerProcess::worker_options() const {
   context.mem = options_.mem.value_or(machine_.mem);
   context.gpus = options_.gpus.value_or(machine_.gpus);
   context.gpu_type = machine_.gpu_type;
+  context.gpu_mem = machine_.gpu_mem;
   context.paths = paths();
   context.environment = WorkerEnvironment{inherited_environment(), {}};
   context.clock = clock_;

@@ -42,6 +42,7 @@ NodeWelcome DirectorState::hello(const NodeHello& hello, const node_actor& handl
   spec.mem = hello.mem;
   spec.gpus = hello.gpus;
   spec.gpu_type = hello.gpu_type;
+  spec.gpu_mem = hello.gpu_mem;
   spec.labels = hello.labels;
   spec.accepts = hello.accepts;
   self_->send(peers_.scheduler, node_atom_v, share(std::move(spec)));

@@ -23,8 +23,11 @@ uint64_t random_seed() {
 }
 
 std::string shape_of(const schedule::Request& request) {
-  return fmt::format("{} {} {} {} {}", request.amount.milli_cpus, request.amount.mem,
-                     request.amount.gpus, request.gpu_type, request.workers_min);
+  auto shape = fmt::format("{} {} {} {} {} {} {}", request.amount.milli_cpus, request.amount.mem,
+                           request.amount.gpus, request.amount.gpu_share, request.gpu_type,
+                           request.gpu_mem, request.workers_min);
+  for (const auto& [name, value] : request.labels) shape += fmt::format(" {}={}", name, value);
+  return shape;
 }
 
 }  // namespace

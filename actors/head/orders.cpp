@@ -85,7 +85,11 @@ schedule::Request request_of(const ExperimentRecord& record) {
   request.amount.milli_cpus = static_cast<int64_t>(std::llround(spec.resources.cpus * 1000));
   request.amount.mem = spec.resources.mem;
   request.amount.gpus = spec.resources.gpus;
+  request.amount.gpu_share = spec.resources.gpu_share;
   request.gpu_type = spec.resources.gpu_type;
+  request.gpu_mem = spec.resources.gpu_mem;
+  request.labels = spec.resources.node_labels;
+  request.preemptible = spec.preemptible;
   request.workers_min = spec.workers.min;
   request.workers_max = spec.workers.max;
   request.priority = spec.priority;

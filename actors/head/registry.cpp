@@ -191,6 +191,7 @@ void RegistryState::tell_scheduler(const Node& node) {
   spec.mem = node.hello.mem;
   spec.gpus = node.hello.gpus;
   spec.gpu_type = node.hello.gpu_type;
+  spec.gpu_mem = node.hello.gpu_mem;
   spec.labels = node.hello.labels;
   spec.accepts = node.life == Life::up && !node.wish.drained;
   self_->send(peers_.scheduler, node_atom_v, share(std::move(spec)));

@@ -120,6 +120,7 @@ NodeViewsRef SchedulerState::nodes() const {
     view.gpus = use.spec.gpus;
     view.gpus_used = use.used.gpus;
     view.gpu_type = use.spec.gpu_type;
+    view.gpu_mem = use.spec.gpu_mem;
     view.jobs = use.jobs;
     view.labels = use.spec.labels;
     views.push_back(std::move(view));

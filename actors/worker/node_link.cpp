@@ -35,6 +35,7 @@ NodeHello NodeState::blank_hello() const {
   hello.mem = context_->mem;
   hello.gpus = context_->gpus;
   hello.gpu_type = context_->gpu_type;
+  hello.gpu_mem = context_->gpu_mem;
   hello.labels = context_->labels;
   hello.address = context_->address;
   return hello;

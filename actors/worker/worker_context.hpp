@@ -24,6 +24,7 @@ struct WorkerContext {
   uint64_t mem = 0;
   uint32_t gpus = 0;
   std::string gpu_type;
+  uint64_t gpu_mem = 0;  // bytes of each
   std::map<std::string, std::string> labels;
   bool confine = false;         // jobs get cgroup limits for what they asked for
   bool detach_blocking = true;  // false in tests: what blocks runs on the test scheduler too

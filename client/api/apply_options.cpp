@@ -14,7 +14,10 @@ void merge_resources(Resources& into, const Resources& from, const Value& given)
   if (given.find("mem") != nullptr) into.mem = from.mem;
   if (given.find("gpus") != nullptr) into.gpus = from.gpus;
   if (given.find("gpu_type") != nullptr) into.gpu_type = from.gpu_type;
+  if (given.find("gpu_share") != nullptr) into.gpu_share = from.gpu_share;
+  if (given.find("gpu_mem") != nullptr) into.gpu_mem = from.gpu_mem;
   if (given.find("shm") != nullptr) into.shm = from.shm;
+  for (const auto& [name, text] : from.node_labels) into.node_labels.insert_or_assign(name, text);
 }
 
 void merge(ExperimentSpec& into, ExperimentSpec& from, std::string_view key, const Value& given) {
@@ -36,6 +39,7 @@ void merge(ExperimentSpec& into, ExperimentSpec& from, std::string_view key, con
     if (given.find("backoff") != nullptr) into.retry.backoff = from.retry.backoff;
   }
   if (key == "priority") into.priority = from.priority;
+  if (key == "preemptible") into.preemptible = from.preemptible;
   if (key == "env")
     for (auto& [name, text] : from.env) into.env.insert_or_assign(name, std::move(text));
   if (key == "labels")

@@ -84,12 +84,16 @@ void set_spec(Builder out, const ExperimentSpec& spec) {
   resources.setGpus(spec.resources.gpus);
   resources.setGpuType(as_text(spec.resources.gpu_type));
   resources.initShm().setBytes(spec.resources.shm);
+  resources.setGpuShare(spec.resources.gpu_share / 1000.0);
+  resources.initGpuMem().setBytes(spec.resources.gpu_mem);
+  set_texts(resources.initNodeLabels(), spec.resources.node_labels);
   auto workers = out.initWorkers();
   workers.setMin(spec.workers.min);
   workers.setMax(spec.workers.max);
   workers.setProcesses(spec.workers.processes);
   out.setProcesses(spec.workers.processes);
   out.setPriority(spec.priority);
+  out.setPreemptible(spec.preemptible);
   auto limits = out.initLimits();
   limits.initPending().setMs(static_cast<uint64_t>(spec.limits.pending.count()));
   limits.initRunning().setMs(static_cast<uint64_t>(spec.limits.running.count()));

@@ -140,8 +140,19 @@ void parameters(wire::Submission::Reader in, ExperimentSpec& out, Checks& checks
 
 void resources(wire::Submission::Reader in, ExperimentSpec& out, Checks& checks) {
   auto r = in.getResources();
-  out.resources = {r.getCpus(), r.getMem().getBytes(), r.getGpus(),
-                   checks.text(r.getGpuType(), "gpu_type"), r.getShm().getBytes()};
+  auto& to = out.resources;
+  to.cpus = r.getCpus();
+  to.mem = r.getMem().getBytes();
+  to.gpus = r.getGpus();
+  to.gpu_type = checks.text(r.getGpuType(), "gpu_type");
+  to.gpu_mem = r.getGpuMem().getBytes();
+  to.shm = r.getShm().getBytes();
+  to.node_labels = texts(r.getNodeLabels(), "node_labels", checks);
+  auto share = r.getGpuShare();
+  if (!(share >= 0.001 && share <= 1))
+    checks.fail(fmt::format("resources.gpu_share is {}", share), "from 0.001 to 1");
+  else
+    to.gpu_share = static_cast<uint32_t>(std::lround(share * 1000));
   if (!std::isfinite(r.getCpus()) || r.getCpus() < 0 || r.getCpus() > 1e6)
     checks.fail(fmt::format("resources.cpus is {}", r.getCpus()), "a number of cores, 0.5 or 4");
   auto w = in.getWorkers();
@@ -179,6 +190,7 @@ ExperimentSpec experiment(wire::Submission::Reader in, Checks& checks) {
   out.priority = in.getPriority();
   if (out.priority < 0 || out.priority > 100)
     checks.fail(fmt::format("priority is {}", out.priority), "from 0 to 100, higher first");
+  out.preemptible = in.getPreemptible();
   out.env = texts(in.getEnv(), "env", checks);
   out.labels = texts(in.getLabels(), "labels", checks);
   for (auto id : in.getAfter())

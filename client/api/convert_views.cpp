@@ -63,6 +63,7 @@ void set_node(wire::Node::Builder out, const NodeView& node) {
   out.setGpus(node.gpus);
   out.setGpusUsed(node.gpus_used);
   out.setGpuType(as_text(node.gpu_type));
+  out.setGpuMem(node.gpu_mem);
   out.setJobs(node.jobs);
   out.setVersion(as_text(node.version));
   if (node.joined) set_text(rfc3339(node.joined), [&](auto text) { out.setJoined(text); });

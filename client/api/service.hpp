@@ -93,6 +93,7 @@ struct NodeView {
   uint64_t mem = 0, mem_used = 0;
   uint32_t gpus = 0, gpus_used = 0;
   std::string gpu_type;
+  uint64_t gpu_mem = 0;  // of each GPU
   uint32_t jobs = 0;
   std::string version;
   Timestamp joined;

@@ -101,6 +101,9 @@ struct Resources {
   gpus @2 :UInt32;
   gpuType @3 :Text $Json.name("gpu_type");
   shm @4 :Size;
+  gpuShare @5 :Float64 = 1 $Json.name("gpu_share");  # of its GPU: below 1 others share it
+  gpuMem @6 :Size $Json.name("gpu_mem");  # that each GPU has at least
+  nodeLabels @7 :Texts $Json.name("node_labels");  # that the nodes must have
 }
 
 struct Workers {
@@ -182,6 +185,7 @@ struct Submission {
   seed @17 :Seed;
   key @18 :Text;  # idempotency; the Idempotency-Key header wins
   sweep @19 :Sweep;
+  preemptible @20 :Bool = true;  # may be stopped in favour of others, to go on later
 }
 
 struct Submissions {
@@ -301,6 +305,7 @@ struct Experiment {
   after @32 :List(Text);
   seed @33 :Seed;
   rerunOf @34 :Text $Json.name("rerun_of");
+  preemptible @35 :Bool;
 }
 
 struct Counts {
@@ -359,6 +364,7 @@ struct ExperimentSet {
   members @46 :List(Member);  # those begun, lowest first; in `show` only, at most 1000
   membersNextPageToken @47 :Text $Json.name("members_next_page_token");
   best @48 :Best;
+  preemptible @49 :Bool;
 }
 
 struct Entry {
@@ -434,6 +440,7 @@ struct Node {
   version @10 :Text;
   joined @11 :Text;
   labels @12 :Texts;
+  gpuMem @14 :UInt64 $Json.name("gpu_mem");  # of each GPU
   reason @13 :Text;  # why it is suspect or lost; else null
 }
 

@@ -38,14 +38,27 @@ std::string command_text(const Value& command) {
   return text;
 }
 
+/// ", 2 gpus H100 of 80.0 GiB": what was asked for.
+std::string gpus_text(const Value& resources, int64_t gpus) {
+  const auto* share = resources.find("gpu_share");
+  auto text = share != nullptr && share->is_number() && share->as_number() < 1
+                  ? fmt::format(", {} of a gpu", number_text(share))
+                  : fmt::format(", {} gpu{}", gpus, gpus == 1 ? "" : "s");
+  if (auto type = text_of(resources, "gpu_type"); !type.empty()) text += " " + type;
+  if (auto mem = int_of(resources, "gpu_mem"); mem != 0)
+    text += fmt::format(" of {}", bytes_text(static_cast<uint64_t>(mem)));
+  return text;
+}
+
 std::string resources_text(const Value& entry) {
   const Value resources = map_of(entry, "resources");
   auto cpus = number_text(resources.find("cpus"));
   auto text = fmt::format("{} {}", cpus, cpus == "1" ? "cpu" : "cpus");
   if (auto mem = int_of(resources, "mem"); mem != 0)
     text += fmt::format(", {}", bytes_text(static_cast<uint64_t>(mem)));
-  if (auto gpus = int_of(resources, "gpus"); gpus != 0)
-    text += fmt::format(", {} gpus {}", gpus, text_of(resources, "gpu_type"));
+  if (auto gpus = int_of(resources, "gpus"); gpus != 0) text += gpus_text(resources, gpus);
+  for (const auto& [name, value] : map_of(resources, "node_labels"))
+    text += fmt::format(", nodes with {}={}", name, value.to_text());
   auto workers = text_of(entry, "workers");
   if (workers != "1") text += fmt::format(", for each of {} workers", workers);
   return text;
@@ -132,6 +145,7 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
   field("stop_when");
   add("resources", resources_text(entry));
   field("priority");
+  if (text_of(entry, "preemptible") == "false") field("preemptible");
   map("env");
   map("labels");
   add("code", text_of(map_of(entry, "code"), "digest"));

@@ -126,12 +126,17 @@ Result<ValueMap> rerun_options(Session& session, const Value& original, ValueMap
   whole("data", "data");
   whole("setup", "setup");
   whole("priority", "priority");
+  if (arguments.has("preemptible"))
+    changes["preemptible"] = read->submission.experiment.preemptible;
   whole("after", "after");
   whole("seed", "seed");
   merged("cpus", "resources", "cpus");
   merged("mem", "resources", "mem");
   merged("gpus", "resources", "gpus");
+  merged("gpus", "resources", "gpu_share");
   merged("gpu-type", "resources", "gpu_type");
+  merged("gpu-mem", "resources", "gpu_mem");
+  merged("node-label", "resources", "node_labels");
   merged("retries", "retry", "count");
   merged("max-time", "limits", "running");
   merged("env", "env", "");

@@ -106,6 +106,8 @@ Result<HeadProcessOptions> head_options_of(const Arguments& arguments) {
   choose(arguments, "cluster-bind", file->cluster_bind, options.cluster_bind);
   TROUPE_TRY(choose_port(arguments, "cluster-port", file->cluster_port, options.cluster_port));
   choose(arguments, "cluster-address", file->cluster_address, options.cluster_address);
+  choose(arguments, "policy", file->policy, options.policy);
+  if (auto known = schedule::policy_named(options.policy); !known) return known.error();
   if (!options.cluster_address.empty())
     if (auto good = cluster::parse_address(options.cluster_address); !good)
       return std::move(good).error();

@@ -31,13 +31,16 @@ constexpr std::array run_options{
     Option{"cpus", 0, "N", "CPUs for each worker; a fraction is fine"},
     Option{"mem", 0, "SIZE", "memory for each worker, with a unit: 2GiB"},
     Option{"gpus", 0, "N", "GPUs for each worker"},
-    Option{"gpu-type", 0, "TYPE", "which GPUs, as `troupe node ls` names them"},
+    Option{"gpu-type", 0, "TYPE", "which GPUs: H100, or more of the name in `troupe node ls`"},
+    Option{"gpu-mem", 0, "SIZE", "memory that each GPU has at least: 40GiB"},
+    Option{"node-label", 0, "K=V", "only nodes with this label", Kind::none, true},
     Option{"workers", 0, "N", "how many workers, started together"},
     Option{"processes", 0, "N", "processes of each worker (default: one for each GPU)"},
     Option{"data", 0, "REF[:MOUNT]", "a dataset or an output to mount", Kind::none, true},
     Option{"env", 0, "NAME", "pass this variable on; NAME=VALUE sets it", Kind::none, true},
     Option{"setup", 0, "CMD", "a command before the first one, once per job", Kind::none, true},
     Option{"priority", 0, "N", "0 to 100, higher goes first (default 50)"},
+    Option{"preemptible", 0, "BOOL", "false: it is never stopped in favour of others"},
     Option{"retries", 0, "N", "how often a failed one starts again"},
     Option{"max-time", 0, "TIME", "ends it after so long: 90s, 2h"},
     Option{"no-code", 0, "", "takes no snapshot of the folder along"},
@@ -79,6 +82,7 @@ constexpr std::array token_options{
     Option{"cluster-port", 0, "PORT", "for workers: default 7071; 0 takes a free one"},
     Option{"cluster-bind", 0, "ADDRESS", "for workers: default as --bind"},
     Option{"cluster-address", 0, "HOST:PORT", "what workers dial (default: found out)"},
+    Option{"policy", 0, "NAME", "who starts next: fifo (default), backfill, greedy or attained"},
 };
 
 [[maybe_unused]] constexpr std::array worker_options{

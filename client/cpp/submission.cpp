@@ -76,7 +76,10 @@ Value submission_value(const Submission& submission) {
   out.emplace("resources", ValueMap{{"cpus", r.cpus},
                                     {"mem", r.mem},
                                     {"gpus", r.gpus},
+                                    {"gpu_share", r.gpu_share / 1000.0},
                                     {"gpu_type", r.gpu_type},
+                                    {"gpu_mem", r.gpu_mem},
+                                    {"node_labels", texts(r.node_labels)},
                                     {"shm", r.shm}});
   const auto& w = spec.workers;
   out.emplace("workers", ValueMap{{"min", w.min}, {"max", w.max}, {"processes", w.processes}});
@@ -90,6 +93,7 @@ Value submission_value(const Submission& submission) {
   out.emplace("retry", ValueMap{{"count", spec.retry.count},
                                 {"backoff", int64_t{spec.retry.backoff.count()}}});
   out.emplace("priority", int64_t{spec.priority});
+  if (!spec.preemptible) out.emplace("preemptible", false);
   if (!spec.env.empty()) out.emplace("env", texts(spec.env));
   if (!spec.labels.empty()) out.emplace("labels", texts(spec.labels));
   ValueList after;

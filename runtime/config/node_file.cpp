@@ -73,7 +73,8 @@ Result<HeadFile> parse_head_file(std::string_view text, std::string_view file_na
             {{"dir", read.text(file.dir)},
              {"bind", read.text(file.bind)},
              {"port", read.port(file.port)},
-             {"cluster", cluster}});
+             {"cluster", cluster},
+             {"policy", read.text(file.policy)}});
   if (in.error()) return *in.error();
   return file;
 }

@@ -19,6 +19,7 @@ struct HeadFile {
   std::optional<std::string> cluster_bind;  // of the cluster port
   std::optional<uint16_t> cluster_port;
   std::optional<std::string> cluster_address;  // HOST:PORT that workers dial
+  std::optional<std::string> policy;           // of the scheduler, by name
 };
 
 struct WorkerFile {

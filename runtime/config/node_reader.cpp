@@ -130,6 +130,16 @@ void NodeReader::number(const YamlNode& node, const std::string& path, double& o
          "write digits alone, such as 2 or 0.5");
 }
 
+void NodeReader::boolean(const YamlNode& node, const std::string& path, bool& out) {
+  Value read;
+  value(node, path, read);
+  if (read.is_bool())
+    out = read.as_bool();
+  else
+    fail(node, fmt::format("{} must be true or false, it is {}", name_of(path), kind_of(node)),
+         "write true or false");
+}
+
 int64_t NodeReader::integer(const YamlNode& node, const std::string& path, int64_t min,
                             int64_t max) {
   Value read;

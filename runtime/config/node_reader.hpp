@@ -29,6 +29,7 @@ class NodeReader {
 
   void text(const YamlNode& node, const std::string& path, std::string& out);
   void number(const YamlNode& node, const std::string& path, double& out);
+  void boolean(const YamlNode& node, const std::string& path, bool& out);
   void bytes(const YamlNode& node, const std::string& path, uint64_t& out);
   void duration(const YamlNode& node, const std::string& path, Duration& out);
   void value(const YamlNode& node, const std::string& path, Value& out);

@@ -32,6 +32,8 @@ constexpr ScalarOption scalar_options[] = {{"project", "", "project"},
                                            {"mem", "resources", "mem"},
                                            {"gpus", "resources", "gpus"},
                                            {"gpu-type", "resources", "gpu_type"},
+                                           {"gpu-mem", "resources", "gpu_mem"},
+                                           {"preemptible", "", "preemptible"},
                                            {"retries", "retry", "count"},
                                            {"max-time", "limits", "running"},
                                            {"strategy", "sweep", "strategy"},
@@ -42,8 +44,8 @@ constexpr ScalarOption scalar_options[] = {{"project", "", "project"},
                                            {"early-stop", "sweep", "early_stop"}};
 
 std::vector<std::string> option_names() {
-  std::vector<std::string> names{"workers", "processes", "data",  "setup", "env",
-                                 "label",   "after",     "param", "seed"};
+  std::vector<std::string> names{"workers", "processes",  "data",  "setup", "env",
+                                 "label",   "node-label", "after", "param", "seed"};
   for (const auto& option : scalar_options) names.emplace_back(option.name);
   return names;
 }
@@ -69,7 +71,8 @@ class Applier {
     }
     if (name == "data") return add_data(value, place);
     if (name == "env") return add_env(value, place);
-    if (name == "label") return add_pair("labels", value, place);
+    if (name == "label") return add_pair(section("labels", place), value, place);
+    if (name == "node-label") return add_node_label(value, place);
     if (name == "param") return add_parameter(value, place);
     return Error{Errc::invalid, fmt::format("--{} is no option of a run", name), "",
                  suggestion(name, option_names())};
@@ -137,7 +140,7 @@ class Applier {
   }
 
   Result<void> add_env(const std::string& value, const Place& place) {
-    if (value.find('=') != std::string::npos) return add_pair("env", value, place);
+    if (value.find('=') != std::string::npos) return add_pair(section("env", place), value, place);
     auto found = request_.environment ? request_.environment(value) : from_process(value);
     if (!found)
       return Error{Errc::invalid, fmt::format("--env {}: the variable is not set", value), "",
@@ -152,13 +155,21 @@ class Applier {
     return value == nullptr ? std::nullopt : std::optional<std::string>{value};
   }
 
-  Result<void> add_pair(std::string_view key, const std::string& pair, const Place& place) {
+  Result<void> add_node_label(const std::string& pair, const Place& place) {
+    auto& resources = section("resources", place);
+    if (!resources.is_map()) return ok();  // refused when it is read
+    if (auto* known = resources.find("node_labels");
+        known == nullptr || known->kind == YamlNode::Kind::null)
+      resources.set("node_labels", empty_node(YamlNode::Kind::map, place));
+    return add_pair(*resources.find("node_labels"), pair, place);
+  }
+
+  Result<void> add_pair(YamlNode& map, const std::string& pair, const Place& place) {
     auto equals = pair.find('=');
     if (equals == std::string::npos || equals == 0)
       return Error{Errc::invalid,
                    fmt::format("{} {}: a name and a value are needed", place.option, pair), "",
                    fmt::format("write {} NAME=VALUE", place.option)};
-    auto& map = section(key, place);
     if (map.is_map())
       map.set(pair.substr(0, equals), scalar_node(pair.substr(equals + 1), place, true));
     return ok();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 namespace troupe::config {
 
@@ -37,16 +38,40 @@ void read_workers(NodeReader& in, const YamlNode& node, const Path& path, Worker
               }}});
 }
 
+/// Numbers and bools become the text they were written as.
+void read_texts(NodeReader& in, const YamlNode& node, const Path& path,
+                std::map<std::string, std::string>& out) {
+  in.entries(node, path, [&](const YamlEntry& entry, const Path& entry_path) {
+    std::string text;
+    if (entry.value.kind != YamlNode::Kind::null) in.text(entry.value, entry_path, text);
+    out.insert_or_assign(entry.key, std::move(text));
+  });
+}
+
+/// "2", or "0.5": half of one, beside others.
+void read_gpus(NodeReader& in, const YamlNode& node, const Path& path, Resources& out) {
+  double number = 0;
+  if (node.is_scalar() && node.text.find('.') != std::string::npos) in.number(node, path, number);
+  if (number <= 0 || number >= 1) {
+    out.gpus = static_cast<uint32_t>(in.integer(node, path, 0, uint32_max));
+    return;
+  }
+  out.gpus = 1;
+  out.gpu_share = static_cast<uint32_t>(std::lround(number * 1000));
+  if (std::abs(out.gpu_share - number * 1000) > 1e-6)
+    in.fail(node, fmt::format("{} is no number of thousandths", path), "write 0.5 or 0.125");
+}
+
 void read_resources(NodeReader& in, const YamlNode& node, const Path& path, Resources& out) {
   in.fields(node, path,
             {{"cpus", [&](const auto& n, const Path& p) { in.number(n, p, out.cpus); }},
              {"mem", [&](const auto& n, const Path& p) { in.bytes(n, p, out.mem); }},
-             {"gpus",
-              [&](const auto& n, const Path& p) {
-                out.gpus = static_cast<uint32_t>(in.integer(n, p, 0, uint32_max));
-              }},
+             {"gpus", [&](const auto& n, const Path& p) { read_gpus(in, n, p, out); }},
              {"gpu_type", [&](const auto& n, const Path& p) { in.text(n, p, out.gpu_type); }},
-             {"shm", [&](const auto& n, const Path& p) { in.bytes(n, p, out.shm); }}});
+             {"gpu_mem", [&](const auto& n, const Path& p) { in.bytes(n, p, out.gpu_mem); }},
+             {"shm", [&](const auto& n, const Path& p) { in.bytes(n, p, out.shm); }},
+             {"node_labels",
+              [&](const auto& n, const Path& p) { read_texts(in, n, p, out.node_labels); }}});
 }
 
 void read_data(NodeReader& in, const YamlNode& node, const Path& path,
@@ -77,16 +102,6 @@ void read_retry(NodeReader& in, const YamlNode& node, const Path& path, Retry& o
   in.fields(node, path, {{"count", count}, {"backoff", [&](const auto& n, const Path& p) {
                                               in.duration(n, p, out.backoff);
                                             }}});
-}
-
-/// Numbers and bools become the text they were written as.
-void read_texts(NodeReader& in, const YamlNode& node, const Path& path,
-                std::map<std::string, std::string>& out) {
-  in.entries(node, path, [&](const YamlEntry& entry, const Path& entry_path) {
-    std::string text;
-    if (entry.value.kind != YamlNode::Kind::null) in.text(entry.value, entry_path, text);
-    out.insert_or_assign(entry.key, std::move(text));
-  });
 }
 
 void read_after(NodeReader& in, const YamlNode& node, const Path& path,
@@ -164,6 +179,7 @@ void read_submission(NodeReader& in, const YamlNode& root, ProjectFile& out) {
         [&](const auto& n, const Path& p) {
           spec.priority = static_cast<int32_t>(in.integer(n, p, 0, 100));
         }},
+       {"preemptible", [&](const auto& n, const Path& p) { in.boolean(n, p, spec.preemptible); }},
        {"env", [&](const auto& n, const Path& p) { read_texts(in, n, p, spec.env); }},
        {"labels", [&](const auto& n, const Path& p) { read_texts(in, n, p, spec.labels); }},
        {"after", [&](const auto& n, const Path& p) { read_after(in, n, p, spec.after); }},

@@ -36,8 +36,11 @@ struct Resources {
   double cpus = 1;
   uint64_t mem = 0;  // bytes
   uint32_t gpus = 0;
+  uint32_t gpu_share = 1000;  // of its GPU, in thousandths; below 1000 others share it
   std::string gpu_type;
-  uint64_t shm = 0;  // bytes
+  uint64_t gpu_mem = 0;                            // bytes that each GPU has at least
+  uint64_t shm = 0;                                // bytes
+  std::map<std::string, std::string> node_labels;  // that the nodes must have
   bool operator==(const Resources&) const = default;
 };
 
@@ -113,7 +116,8 @@ struct ExperimentSpec {
   std::vector<Parameter> parameters;
   Limits limits;
   Retry retry;
-  int32_t priority = 50;  // 0..100, higher first
+  int32_t priority = 50;    // 0..100, higher first
+  bool preemptible = true;  // may be stopped in favour of others, to go on later
   std::map<std::string, std::string> env;
   std::map<std::string, std::string> labels;
   std::vector<ExperimentId> after;

@@ -190,7 +190,10 @@ Value to_value(const ExperimentSpec& spec) {
     ValueMap resources{{"cpus", r.cpus}};
     if (r.mem != 0) resources.emplace("mem", r.mem);
     if (r.gpus != 0) resources.emplace("gpus", r.gpus);
+    if (r.gpu_share != defaults.resources.gpu_share) resources.emplace("gpu_share", r.gpu_share);
     if (!r.gpu_type.empty()) resources.emplace("gpu_type", r.gpu_type);
+    if (r.gpu_mem != 0) resources.emplace("gpu_mem", r.gpu_mem);
+    if (!r.node_labels.empty()) resources.emplace("node_labels", text_map(r.node_labels));
     if (r.shm != 0) resources.emplace("shm", r.shm);
     map.emplace("resources", std::move(resources));
   }
@@ -217,6 +220,7 @@ Value to_value(const ExperimentSpec& spec) {
     map.emplace("retry", ValueMap{{"count", spec.retry.count},
                                   {"backoff_ms", int64_t{spec.retry.backoff.count()}}});
   if (spec.priority != defaults.priority) map.emplace("priority", int64_t{spec.priority});
+  if (!spec.preemptible) map.emplace("preemptible", false);
   if (!spec.env.empty()) map.emplace("env", text_map(spec.env));
   if (!spec.labels.empty()) map.emplace("labels", text_map(spec.labels));
   if (!spec.after.empty()) {
@@ -243,7 +247,10 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
     r.number("cpus", spec.resources.cpus);
     r.integer("mem", spec.resources.mem);
     r.integer("gpus", spec.resources.gpus);
+    r.integer("gpu_share", spec.resources.gpu_share);
     r.text("gpu_type", spec.resources.gpu_type);
+    r.integer("gpu_mem", spec.resources.gpu_mem);
+    r.texts("node_labels", spec.resources.node_labels);
     r.integer("shm", spec.resources.shm);
     if (r.error()) return *r.error();
   }
@@ -276,6 +283,7 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
     if (r.error()) return *r.error();
   }
   in.integer("priority", spec.priority);
+  in.boolean("preemptible", spec.preemptible);
   in.texts("env", spec.env);
   in.texts("labels", spec.labels);
   for (const auto& item : in.list("after")) {

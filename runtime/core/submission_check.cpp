@@ -86,6 +86,14 @@ Problem check_resources(const Resources& resources) {
   if (resources.gpus > 1'000'000)
     return SubmissionProblem{"resources.gpus", fmt::format("gpus is {}", resources.gpus),
                              "give the number of GPUs of one worker"};
+  if (resources.gpu_share < 1 || resources.gpu_share > 1000)
+    return SubmissionProblem{"resources.gpu_share",
+                             fmt::format("gpu_share is {} thousandths", resources.gpu_share),
+                             "give a part of one GPU, from 0.001 to 1"};
+  if (resources.gpu_share < 1000 && resources.gpus != 1)
+    return SubmissionProblem{"resources.gpu_share",
+                             fmt::format("a part of each of {} gpus is asked for", resources.gpus),
+                             "a part is of one GPU: gpus: 0.5"};
   if (resources.mem != 0 && resources.shm > resources.mem)
     return SubmissionProblem{
         "resources.shm",
@@ -110,6 +118,19 @@ Problem check_workers(const Workers& workers) {
   return std::nullopt;
 }
 
+Problem check_labels(const std::map<std::string, std::string>& labels, std::string_view section) {
+  for (const auto& [name, value] : labels) {
+    auto path = fmt::format("{}{}", section, name);
+    if (!is_label_name(name))
+      return SubmissionProblem{path, fmt::format("\"{}\" cannot be a label's name", name),
+                               "use letters, digits, '_', '-', '.' and '/'"};
+    if (value.size() > 1000)
+      return SubmissionProblem{
+          path, fmt::format("the label {} is {} bytes long", name, value.size()), "at most 1000"};
+  }
+  return std::nullopt;
+}
+
 Problem check_texts(const ExperimentSpec& spec) {
   for (const auto& [name, value] : spec.env) {
     auto path = "env." + name;
@@ -123,16 +144,8 @@ Problem check_texts(const ExperimentSpec& spec) {
       return SubmissionProblem{path, fmt::format("the value of {} holds a NUL byte", name),
                                "leave it out"};
   }
-  for (const auto& [name, value] : spec.labels) {
-    auto path = "labels." + name;
-    if (!is_label_name(name))
-      return SubmissionProblem{path, fmt::format("\"{}\" cannot be a label's name", name),
-                               "use letters, digits, '_', '-', '.' and '/'"};
-    if (value.size() > 1000)
-      return SubmissionProblem{
-          path, fmt::format("the label {} is {} bytes long", name, value.size()), "at most 1000"};
-  }
-  return std::nullopt;
+  if (auto problem = check_labels(spec.labels, "labels.")) return problem;
+  return check_labels(spec.resources.node_labels, "resources.node_labels.");
 }
 
 Problem check_data(const ExperimentSpec& spec) {

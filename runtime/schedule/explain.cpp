@@ -15,9 +15,17 @@ Amount whole(const Node& node) {
   return {node.spec.milli_cpus, node.spec.mem, node.spec.gpus};
 }
 
+/// " of type H100 with 80 GiB each": what is known or asked for.
+std::string kind_text(const std::string& gpu_type, uint64_t gpu_mem, std::string_view with) {
+  std::string text;
+  if (!gpu_type.empty()) text += " of type " + gpu_type;
+  if (gpu_mem != 0) text += fmt::format(" {} {} each", with, bytes_text(gpu_mem));
+  return text;
+}
+
 std::string node_text(const Node& node) {
   auto text = fmt::format("node {} with {}", node.spec.name, to_text(whole(node)));
-  if (node.spec.gpus != 0 && !node.spec.gpu_type.empty()) text += " of type " + node.spec.gpu_type;
+  if (node.spec.gpus != 0) text += kind_text(node.spec.gpu_type, node.spec.gpu_mem, "with");
   return text;
 }
 
@@ -25,8 +33,7 @@ std::string node_text(const Node& node) {
 const Node& largest(const std::vector<Node>& nodes, const Request& request) {
   return *std::max_element(nodes.begin(), nodes.end(), [&](const Node& a, const Node& b) {
     auto key = [&](const Node& node) {
-      bool typed =
-          node.has_type(request.gpu_type, request.amount.gpus) && node.has_labels(request.labels);
+      bool typed = node.has_gpus_for(request) && node.has_labels(request.labels);
       auto gpus = request.amount.gpus != 0 ? node.spec.gpus : 0;
       return std::make_tuple(typed, gpus, node.spec.milli_cpus, node.spec.mem);
     };
@@ -36,7 +43,8 @@ const Node& largest(const std::vector<Node>& nodes, const Request& request) {
 
 std::string needs_text(const Request& request) {
   auto text = to_text(request.amount);
-  if (request.amount.gpus != 0 && !request.gpu_type.empty()) text += " of type " + request.gpu_type;
+  if (request.amount.gpus != 0)
+    text += kind_text(request.gpu_type, request.gpu_mem, "with at least");
   for (const auto& [name, value] : request.labels)
     text += fmt::format(", label {}={}", name, value);
   return text;
@@ -64,8 +72,29 @@ const Kind kinds[] = {
      [](uint64_t n) { return fmt::to_string(n); }},
 };
 
+std::string part_text(uint32_t share) {
+  return fmt::format("{}", static_cast<double>(share) / whole_gpu);
+}
+
+/// Of one device; empty where one has the part that is asked for.
+std::string part_shortage(const std::vector<Node>& nodes, const Request& request) {
+  uint32_t most = 0;
+  const Node* best = nullptr;
+  for (const auto& node : nodes) {
+    if (!node.usable(request)) continue;
+    for (uint32_t i = 0; i < node.spec.gpus; ++i) {
+      auto free = whole_gpu - std::min(whole_gpu, node.gpu_used[i]);
+      if (best == nullptr || free > most) best = &node, most = free;
+    }
+  }
+  if (best == nullptr || most >= request.amount.gpu_share) return {};
+  return fmt::format("needs {} of a gpu, the most free of one is {} (node {})",
+                     part_text(request.amount.gpu_share), part_text(most), best->spec.name);
+}
+
 /// "needs 4 cpus, the most free on a node is 1.5 of 4 (node n0)"; empty where a node has enough.
 std::string shortage(const std::vector<Node>& nodes, const Request& request, const Kind& kind) {
+  if (request.amount.shares() && kind.unit == "gpus") return part_shortage(nodes, request);
   const Node* best = nullptr;
   uint64_t most = 0;
   for (const auto& node : nodes) {
@@ -94,15 +123,15 @@ std::vector<std::string> no_usable_node(const std::vector<Node>& nodes, const Re
     return std::any_of(nodes.begin(), nodes.end(),
                        [&](const Node& node) { return node.spec.accepts && test(node); });
   };
-  if (!has([&](const Node& node) { return node.has_type(request.gpu_type, request.amount.gpus); }))
-    reasons.push_back(
-        fmt::format("needs gpus of type {}, no node that accepts jobs has them", request.gpu_type));
+  if (!has([&](const Node& node) { return node.has_gpus_for(request); }))
+    reasons.push_back(fmt::format("needs gpus{}, no node that accepts jobs has them",
+                                  kind_text(request.gpu_type, request.gpu_mem, "with at least")));
   for (const auto& [name, value] : request.labels)
     if (!has([&](const Node& node) { return node.has_labels({{name, value}}); }))
       reasons.push_back(
           fmt::format("needs label {}={}, no node that accepts jobs has it", name, value));
   if (reasons.size() == (drained != 0 ? 1 : 0))
-    reasons.emplace_back("no node that accepts jobs has its gpu type and labels together");
+    reasons.emplace_back("no node that accepts jobs has its kind of gpus and its labels together");
   return reasons;
 }
 
@@ -219,7 +248,9 @@ void Scheduler::explain_time(const Request& request, Explanation& out) const {
     auto all = request;
     for (auto id : ahead) {
       auto one = queue_.find(id);
-      if (!one || one->amount != request.amount || one->gpu_type != request.gpu_type) return;
+      if (!one || one->amount != request.amount || one->gpu_type != request.gpu_type ||
+          one->gpu_mem != request.gpu_mem || one->labels != request.labels)
+        return;
       all.workers_min += one->workers_min;
     }
     // Exact where those ahead are of its own kind: they start no later than room for all is there.

@@ -9,7 +9,7 @@ namespace troupe::schedule {
 
 void Fragmentation::expect(const Request& request) {
   const auto& amount = request.amount;
-  ++counts_[{amount.milli_cpus, amount.gpus, amount.gpu_share, request.gpu_type}];
+  ++counts_[{amount.milli_cpus, amount.gpus, amount.gpu_share, request.gpu_type, request.gpu_mem}];
   ++counted_;
 }
 
@@ -44,7 +44,8 @@ double Fragmentation::fragments(const Room& room) const {
   for (const auto& [shape, weight] : typical_) {
     uint64_t useless = idle;
     bool suits = shape.gpus != 0 && shape.milli_cpus <= room.milli_cpus &&
-                 (shape.gpu_type.empty() || shape.gpu_type == *room.gpu_type);
+                 shape.gpu_mem <= room.node->gpu_mem &&
+                 (shape.gpu_type.empty() || is_gpu_type(room.node->gpu_type, shape.gpu_type));
     if (suits) {
       uint32_t devices = 0;
       uint64_t small = 0;
@@ -67,7 +68,7 @@ std::optional<Fragmentation::Choice> Fragmentation::compute(const Node& node,
   auto open = node.open();
   if (!node.usable(request) || each.milli_cpus > open.milli_cpus || each.mem > open.mem)
     return std::nullopt;
-  Room room{open.milli_cpus, &node.spec.gpu_type, {}};
+  Room room{open.milli_cpus, &node.spec, {}};
   Choice best;
   for (uint32_t i = 0; i < node.spec.gpus; ++i) {
     room.idle.push_back(whole_gpu - std::min(whole_gpu, node.gpu_used[i]));
@@ -112,7 +113,7 @@ Fragmentation::Remembered& Fragmentation::remembered(const Request& request, siz
   settle();
   constexpr size_t shapes_max = 1000;  // a bound on memory: a byte or ten for each node each
   if (remembered_.size() >= shapes_max) remembered_.clear();
-  auto& found = remembered_[{request.amount, request.gpu_type, request.labels}];
+  auto& found = remembered_[{request.amount, request.gpu_type, request.gpu_mem, request.labels}];
   found.known.resize(nodes, false);
   found.choices.resize(nodes);
   return found;

@@ -48,6 +48,7 @@ class Fragmentation {
     uint32_t gpus = 0;
     uint32_t share = whole_gpu;
     std::string gpu_type;
+    uint64_t gpu_mem = 0;
     auto operator<=>(const Shape&) const = default;
   };
   struct Typical {
@@ -56,7 +57,7 @@ class Fragmentation {
   };
   struct Room {
     int64_t milli_cpus = 0;
-    const std::string* gpu_type = nullptr;
+    const NodeSpec* node = nullptr;
     std::vector<uint32_t> idle;  // by device
   };
 
@@ -68,7 +69,7 @@ class Fragmentation {
   uint64_t counted_ = 0;
   uint64_t settled_ = 0;  // how many were counted when typical_ was made
   std::vector<Typical> typical_;
-  using Asked = std::tuple<Amount, std::string, std::map<std::string, std::string>>;
+  using Asked = std::tuple<Amount, std::string, uint64_t, std::map<std::string, std::string>>;
   std::map<Asked, Remembered> remembered_;
 };
 

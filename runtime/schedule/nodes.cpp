@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <limits>
 #include <optional>
 #include <tuple>
@@ -48,6 +49,22 @@ void add(Amount& sum, const Amount& amount, bool minus) {
 
 }  // namespace
 
+bool is_gpu_type(std::string_view device, std::string_view asked) {
+  if (device == asked) return true;
+  auto lower = [](unsigned char c) { return std::tolower(c); };
+  auto same = [&](char a, char b) { return lower(a) == lower(b); };
+  auto in_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  auto from = device.begin();
+  while (true) {
+    auto at = std::search(from, device.end(), asked.begin(), asked.end(), same);
+    if (at == device.end()) return asked.empty();
+    auto end = at + static_cast<std::ptrdiff_t>(asked.size());
+    bool begins = at == device.begin() || !in_word(*(at - 1)) || !in_word(*at);
+    if (begins && (end == device.end() || !in_word(*end) || !in_word(*(end - 1)))) return true;
+    from = at + 1;
+  }
+}
+
 bool fits(const Amount& room, const Amount& each) {
   return each.milli_cpus <= room.milli_cpus && each.mem <= room.mem && each.gpus <= room.gpus;
 }
@@ -63,7 +80,10 @@ std::string to_text(const Amount& amount) {
     add(fmt::format("{} cpu{}", cpus_text(amount.milli_cpus),
                     amount.milli_cpus == 1000 ? "" : "s"));
   if (amount.mem != 0) add(bytes_text(amount.mem) + " mem");
-  if (amount.gpus != 0) add(fmt::format("{} gpu{}", amount.gpus, amount.gpus == 1 ? "" : "s"));
+  if (amount.shares())
+    add(fmt::format("{} of a gpu", static_cast<double>(amount.gpu_share) / whole_gpu));
+  else if (amount.gpus != 0)
+    add(fmt::format("{} gpu{}", amount.gpus, amount.gpus == 1 ? "" : "s"));
   return text.empty() ? "nothing" : text;
 }
 
@@ -88,8 +108,10 @@ Amount Node::open() const {
   return room;
 }
 
-bool Node::has_type(std::string_view gpu_type, uint32_t gpus) const {
-  return gpus == 0 || gpu_type.empty() || spec.gpu_type == gpu_type;
+bool Node::has_gpus_for(const Request& request) const {
+  if (request.amount.gpus == 0) return true;
+  return (request.gpu_type.empty() || is_gpu_type(spec.gpu_type, request.gpu_type)) &&
+         spec.gpu_mem >= request.gpu_mem;
 }
 
 bool Node::has_labels(const std::map<std::string, std::string>& labels) const {
@@ -100,8 +122,7 @@ bool Node::has_labels(const std::map<std::string, std::string>& labels) const {
 }
 
 bool Node::usable(const Request& request) const {
-  return spec.accepts && has_type(request.gpu_type, request.amount.gpus) &&
-         has_labels(request.labels);
+  return spec.accepts && has_gpus_for(request) && has_labels(request.labels);
 }
 
 uint64_t slots(const Amount& room, const Amount& each) {
@@ -204,7 +225,9 @@ template <class Visit>
 void Nodes::visit(const Request& request, Visit what) const {
   const auto& each = request.amount;
   for (const auto& [type, group] : groups_) {
-    if (each.gpus != 0 && !request.gpu_type.empty() && type != request.gpu_type) continue;
+    if (each.gpus != 0 && !request.gpu_type.empty() && !is_gpu_type(type, request.gpu_type))
+      continue;
+    bool any = request.labels.empty() && (each.gpus == 0 || request.gpu_mem == 0);
     auto at = group.lower_bound({each.gpus, each.milli_cpus, each.mem, 0});
     while (at != group.end()) {
       const auto& [gpus, cpus, mem, index] = *at;
@@ -212,9 +235,7 @@ void Nodes::visit(const Request& request, Visit what) const {
         at = group.lower_bound({gpus, each.milli_cpus, each.mem, 0});
         continue;
       }
-      if (mem >= each.mem && (request.labels.empty() || nodes_[index].has_labels(request.labels)) &&
-          !what(index))
-        break;
+      if (mem >= each.mem && (any || nodes_[index].usable(request)) && !what(index)) break;
       ++at;
     }
   }
@@ -238,8 +259,7 @@ uint64_t Nodes::slots_empty(const Request& request, bool accepting, uint64_t eno
   uint64_t count = 0;
   for (const auto& node : nodes_) {
     if (accepting && !node.spec.accepts) continue;
-    if (!node.has_type(request.gpu_type, request.amount.gpus) || !node.has_labels(request.labels))
-      continue;
+    if (!node.has_gpus_for(request) || !node.has_labels(request.labels)) continue;
     auto room = slots(whole(node.spec), request.amount);
     count += request.amount.shares() ? room * (whole_gpu / request.amount.gpu_share) : room;
     if (count >= enough) return enough;

@@ -31,7 +31,8 @@ struct Node {
   /// What may be given to anybody: free, less what is promised beyond what comes from those that
   /// leave.
   Amount open() const;
-  bool has_type(std::string_view gpu_type, uint32_t gpus) const;
+  /// Its GPUs are of the type and memory asked for, or none are asked for.
+  bool has_gpus_for(const Request& request) const;
   bool has_labels(const std::map<std::string, std::string>& labels) const;
   /// Its kind of GPUs and labels suit, and it takes new work.
   bool usable(const Request& request) const;

@@ -18,8 +18,8 @@ bool Queue::ShapeLess::operator()(const std::pair<Request, int32_t>& a,
                                   const std::pair<Request, int32_t>& b) const {
   auto key = [](const std::pair<Request, int32_t>& one) {
     const auto& r = one.first;
-    return std::tie(r.priority, r.amount, r.workers_min, r.workers_max, r.gpu_type, r.user,
-                    r.project, r.labels, r.limit, r.preemptible, one.second);
+    return std::tie(r.priority, r.amount, r.workers_min, r.workers_max, r.gpu_type, r.gpu_mem,
+                    r.user, r.project, r.labels, r.limit, r.preemptible, one.second);
   };
   return key(a) < key(b);
 }

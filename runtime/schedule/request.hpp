@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace troupe::schedule {
@@ -34,6 +35,10 @@ std::string to_text(const Amount& amount);
 /// "1.5" for 1500.
 std::string cpus_text(int64_t milli_cpus);
 
+/// Whether a device of that name is what was asked for: "H100" and "h100 80gb" are found in "NVIDIA
+/// H100 80GB HBM3", "A100" is not found in "RTX A1000". Upper and lower case are the same.
+bool is_gpu_type(std::string_view device, std::string_view asked);
+
 struct NodeSpec {
   std::string name;
   int64_t milli_cpus = 0;
@@ -41,14 +46,16 @@ struct NodeSpec {
   uint32_t gpus = 0;
   std::string gpu_type;
   std::map<std::string, std::string> labels;
-  bool accepts = true;  // false: drained; what runs goes on, nothing new starts
+  bool accepts = true;   // false: drained; what runs goes on, nothing new starts
+  uint64_t gpu_mem = 0;  // bytes of each of its GPUs; 0: not known
 };
 
 /// One experiment that waits for its workers: all of `workers_min` start together or none.
 struct Request {
   ExperimentId id;
   Amount amount;
-  std::string gpu_type;  // empty: any
+  std::string gpu_type;  // see is_gpu_type; empty: any
+  uint64_t gpu_mem = 0;  // bytes that each GPU has at least; 0: any
   uint32_t workers_min = 1;
   uint32_t workers_max = 1;
   int32_t priority = 50;  // higher first

@@ -14,7 +14,7 @@ bool asks_no_less(const Request& a, const Request& b) {
   return a.amount.milli_cpus >= b.amount.milli_cpus && a.amount.mem >= b.amount.mem &&
          a.amount.gpus >= b.amount.gpus && a.amount.gpu_share >= b.amount.gpu_share &&
          a.workers_min >= b.workers_min && (b.gpu_type.empty() || a.gpu_type == b.gpu_type) &&
-         (b.labels.empty() || a.labels == b.labels);
+         a.gpu_mem >= b.gpu_mem && (b.labels.empty() || a.labels == b.labels);
 }
 
 }  // namespace

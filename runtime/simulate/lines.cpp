@@ -107,6 +107,7 @@ void read_nodes(Line& line, Workload& workload) {
   spec.milli_cpus = std::llround(line.number("cpus", 0, 0) * 1000);
   spec.mem = line.bytes("mem");
   spec.gpu_type = line.text("gpu_type");
+  spec.gpu_mem = line.bytes("gpu_mem");
   spec.labels = line.labels("labels");
   for (uint32_t i = 0; i < count; ++i) {
     spec.name = fmt::format("{}{:05}", name.empty() ? "n" : name, workload.nodes.size());
@@ -132,6 +133,7 @@ std::optional<Error> read_task(Line& line, size_t number, Workload& workload) {
   request.amount.gpu_share = static_cast<uint32_t>(std::lround(share * schedule::whole_gpu));
   if (request.amount.shares() && request.amount.gpus > 1) line.wrong("gpu_share", "for one GPU");
   request.gpu_type = line.text("gpu_type");
+  request.gpu_mem = line.bytes("gpu_mem");
   request.labels = line.labels("labels");
   request.workers_min = request.workers_max = line.count("workers", 1, 1, 4096);
   request.priority = static_cast<int32_t>(line.count("priority", 50, 0, 100));

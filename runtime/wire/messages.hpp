@@ -160,6 +160,7 @@ struct NodeHello {
   uint64_t mem = 0;
   uint32_t gpus = 0;
   std::string gpu_type;
+  uint64_t gpu_mem = 0;  // bytes of each GPU
   std::map<std::string, std::string> labels;
   std::string address;  // where the ranks of a gang reach each other; empty: this machine alone
   std::vector<JobUpdate> jobs;
@@ -168,7 +169,7 @@ struct NodeHello {
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, NodeHello& x) {
   return f(caf::meta::type_name("NodeHello"), x.name, x.version, x.protocol, x.epoch, x.milli_cpus,
-           x.mem, x.gpus, x.gpu_type, x.labels, x.address, x.jobs);
+           x.mem, x.gpus, x.gpu_type, x.gpu_mem, x.labels, x.address, x.jobs);
 }
 
 /// The head's answer: of the jobs reported, those to stop and forget.

@@ -22,7 +22,9 @@ using ::testing::HasSubstr;
 ExperimentRecord gang_record() {
   auto spec = spec_of("train --lr {{lr}}");
   spec.setup.push_back({{}, {"pip", "install", "{{pack}}"}});
-  spec.resources = {8, 4ull << 30, 2, "", 0};
+  spec.resources.cpus = 8;
+  spec.resources.mem = 4ull << 30;
+  spec.resources.gpus = 2;
   spec.workers = {2, 2, 0};
   spec.env = {{"GREETING", "hi $HOME {{pack}}"}};
   spec.seed = 17;
@@ -101,6 +103,22 @@ TEST_F(Orders, AskTheSchedulerForWhatTheSpecSays) {
   EXPECT_EQ(request.workers_max, 2u);
   EXPECT_EQ(request.user, "ada");
   EXPECT_EQ(request.project, "demo");
+}
+
+TEST_F(Orders, AskForTheNodesAndGpusTheSpecWants) {
+  auto spec = *record.spec;
+  spec.resources.gpus = 1;
+  spec.resources.gpu_share = 250;
+  spec.resources.gpu_mem = 40ull << 30;
+  spec.resources.gpu_type = "H100";
+  spec.resources.node_labels = {{"rack", "a"}};
+  spec.preemptible = false;
+  auto request = request_of(record_of(spec, {43, 0}));
+  EXPECT_EQ(request.amount.gpu_share, 250u);
+  EXPECT_EQ(request.gpu_mem, 40ull << 30);
+  EXPECT_EQ(request.gpu_type, "H100");
+  EXPECT_EQ(request.labels, spec.resources.node_labels);
+  EXPECT_FALSE(request.preemptible);
 }
 
 TEST(OrderPlaceholders, ThatNothingFillsAreAnError) {

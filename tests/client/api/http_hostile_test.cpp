@@ -147,6 +147,8 @@ TEST_F(HttpHostile, RefusesBadSubmissions) {
         R"({"project":"p","run":{"a":1}})",
         R"({"project":"p","run":"a","resources":{"mem":"2"}})",
         R"({"project":"p","run":"a","resources":{"gpus":-1}})",
+        R"({"project":"p","run":"a","resources":{"gpus":1,"gpu_share":0}})",
+        R"({"project":"p","run":"a","resources":{"gpus":1,"gpu_share":1.5}})",
         R"({"project":"p","run":"a","resources":{"gpus":4294967296}})",
         R"({"project":"p","run":"a","workers":0})",
         R"({"project":"p","run":"a","workers":"8..2"})",

@@ -1,5 +1,7 @@
 #include "runtime/config/node_file.hpp"
 
+#include "runtime/core/fd.hpp"
+
 #include <gtest/gtest.h>
 
 namespace troupe::config {
@@ -8,12 +10,14 @@ namespace {
 TEST(NodeFile, AHeadsFile) {
   auto file = parse_head_file(
       "dir: /var/lib/troupe\nbind: 10.0.0.1\nport: 7070\n"
-      "cluster: {bind: 10.0.0.1, port: 7071, address: \"head.example:7071\"}\n",
+      "cluster: {bind: 10.0.0.1, port: 7071, address: \"head.example:7071\"}\n"
+      "policy: attained\n",
       "head.yaml");
   ASSERT_TRUE(file) << to_string(file.error());
   EXPECT_EQ(file->dir, "/var/lib/troupe");
   EXPECT_EQ(file->cluster_port, 7071);
   EXPECT_EQ(file->cluster_address, "head.example:7071");
+  EXPECT_EQ(file->policy, "attained");
   auto empty = parse_head_file("# nothing\n", "head.yaml");
   ASSERT_TRUE(empty);
   EXPECT_FALSE(empty->dir);
@@ -31,6 +35,27 @@ TEST(NodeFile, AWorkersFile) {
   EXPECT_EQ(file->gpus, 2u);
   EXPECT_EQ(file->labels.at("rack"), "a3");
   EXPECT_FALSE(file->dir);
+}
+
+/// The fenced block of the page that begins with that line.
+std::string block_of(const std::string& page, const std::string& first_line) {
+  auto begin = page.find("```yaml\n" + first_line + "\n");
+  if (begin == std::string::npos) return {};
+  begin += std::string{"```yaml\n"}.size();
+  return page.substr(begin, page.find("```", begin) - begin);
+}
+
+TEST(NodeFile, TheFilesOfTheGuideAreRead) {
+  auto page = read_file(TROUPE_SOURCE "/docs/guide/cluster.md", 1u << 20);
+  ASSERT_TRUE(page) << to_string(page.error());
+  auto head = block_of(*page, "# head.yaml");
+  ASSERT_FALSE(head.empty());
+  auto head_file = parse_head_file(head, "head.yaml");
+  EXPECT_TRUE(head_file) << to_string(head_file.error());
+  auto worker = block_of(*page, "# worker.yaml");
+  ASSERT_FALSE(worker.empty());
+  auto worker_file = parse_worker_file(worker, "worker.yaml");
+  EXPECT_TRUE(worker_file) << to_string(worker_file.error());
 }
 
 TEST(NodeFile, MistakesHaveTheirPlace) {

@@ -56,7 +56,12 @@ TEST(ProjectFile, ReadsTheFileOfTheContract) {
   EXPECT_EQ(spec.name, "mlp");
   ASSERT_EQ(spec.run.size(), 1u);
   EXPECT_EQ(spec.setup[0].shell, "pip install -r requirements.txt");
-  EXPECT_EQ(spec.resources, (Resources{2, 2u << 30, 0, "H100", 1u << 30}));
+  Resources resources;
+  resources.cpus = 2;
+  resources.mem = 2u << 30;
+  resources.gpu_type = "H100";
+  resources.shm = 1u << 30;
+  EXPECT_EQ(spec.resources, resources);
   EXPECT_EQ(spec.data, (std::vector<DataMount>{{"digits:3", ""}, {"41/out", "previous"}}));
   ASSERT_EQ(spec.parameters.size(), 3u);
   EXPECT_EQ(spec.parameters[0].name, "lr");  // the order of the file is the order of a grid
@@ -132,6 +137,12 @@ TEST(ProjectFile, RefusesBadValuesAtTheirPlace) {
   EXPECT_ERROR("run: x\nresources: {cpus: two}", "must be a number, it is \"two\"");
   EXPECT_ERROR("run: x\nresources: {cpus: 0}", "cpus is 0");
   EXPECT_ERROR("run: x\nresources: {gpus: -1}", "whole number");
+  EXPECT_ERROR("run: x\nresources: {gpus: 1.5}", "whole number");
+  EXPECT_ERROR("run: x\nresources: {gpus: 0.0001}", "thousandths");
+  EXPECT_ERROR("run: x\nresources: {gpu_mem: 40}", "unit is missing");
+  EXPECT_ERROR("run: x\nresources: {node_labels: [rack]}", "must be a map");
+  EXPECT_ERROR("run: x\nresources: {node_labels: {\"a b\": c}}", "cannot be a label's name");
+  EXPECT_ERROR("run: x\npreemptible: maybe", "must be true or false");
   EXPECT_ERROR("run: x\nlimits: {running: 5}", "unit is missing");
   EXPECT_ERROR("run: x\nrun: y",
                "troupe.yaml:2:1: key \"run\" is given twice | the first is in line 1");
@@ -222,23 +233,17 @@ TEST(ProjectFile, PlainRunNeedsOneValueEach) {
 
 TEST(ProjectFile, OptionsOverrideBeforeChecks) {
   auto request = project(Purpose::sweep);
-  request.options = {{"cpus", "0.5"},
-                     {"mem", "1GiB"},
-                     {"workers", "2..4"},
-                     {"processes", "3"},
-                     {"retries", "5"},
-                     {"max-time", "10m"},
-                     {"trials", "9"},
-                     {"seed", "11"},
-                     {"env", "FROM"},
-                     {"env", "B=c=d"},
-                     {"label", "k=v"},
-                     {"data", "mnist:2:m"},
-                     {"data", "41/out:o"},
-                     {"priority", "7"},
-                     {"param", "lr=0.1,0.2"},
-                     {"param", "hidden=8"},
-                     {"param", "dropout=0..1:step=0.1"},
+  request.options = {{"cpus", "0.5"},          {"mem", "1GiB"},
+                     {"workers", "2..4"},      {"processes", "3"},
+                     {"retries", "5"},         {"max-time", "10m"},
+                     {"trials", "9"},          {"seed", "11"},
+                     {"env", "FROM"},          {"env", "B=c=d"},
+                     {"label", "k=v"},         {"data", "mnist:2:m"},
+                     {"data", "41/out:o"},     {"priority", "7"},
+                     {"gpus", "0.25"},         {"gpu-mem", "40GiB"},
+                     {"node-label", "rack=a"}, {"node-label", "zone=1"},
+                     {"preemptible", "false"}, {"param", "lr=0.1,0.2"},
+                     {"param", "hidden=8"},    {"param", "dropout=0..1:step=0.1"},
                      {"metric", "min.loss"}};
   request.environment = [](const std::string& name) {
     return name == "FROM" ? std::optional<std::string>{"outside"} : std::nullopt;
@@ -249,6 +254,12 @@ TEST(ProjectFile, OptionsOverrideBeforeChecks) {
   EXPECT_EQ(spec.resources.cpus, 0.5);
   EXPECT_EQ(spec.resources.mem, 1u << 30);
   EXPECT_EQ(spec.resources.gpu_type, "H100");
+  EXPECT_EQ(spec.resources.gpus, 1u);
+  EXPECT_EQ(spec.resources.gpu_share, 250u);
+  EXPECT_EQ(spec.resources.gpu_mem, uint64_t{40} << 30);
+  EXPECT_EQ(spec.resources.node_labels,
+            (std::map<std::string, std::string>{{"rack", "a"}, {"zone", "1"}}));
+  EXPECT_FALSE(spec.preemptible);
   EXPECT_EQ(spec.workers, (Workers{2, 4, 3}));
   EXPECT_EQ(spec.retry, (Retry{5, std::chrono::seconds{30}}));
   EXPECT_EQ(spec.limits.running, std::chrono::minutes{10});

@@ -31,6 +31,7 @@ class Maker {
     if (chance()) spec.limits = {Duration{below(1'000'000)}, Duration{below(1'000'000)}};
     if (chance()) spec.retry = {static_cast<uint32_t>(below(9)), Duration{below(1'000'000)}};
     if (chance()) spec.priority = static_cast<int32_t>(below(101));
+    spec.preemptible = chance();
     for (auto n = below(3); n > 0; --n) spec.env[text()] = text();
     for (auto n = below(3); n > 0; --n) spec.labels[text()] = text();
     for (auto n = below(3); n > 0; --n)
@@ -71,9 +72,16 @@ class Maker {
     return {"", {text(), "", text()}};
   }
   Resources resources() {
-    return {static_cast<double>(1 + below(64)) / 4, static_cast<uint64_t>(below(1LL << 50)),
-            static_cast<uint32_t>(below(9)), chance() ? "H100" : "",
-            static_cast<uint64_t>(below(1LL << 40))};
+    Resources out;
+    out.cpus = static_cast<double>(1 + below(64)) / 4;
+    out.mem = static_cast<uint64_t>(below(1LL << 50));
+    out.gpus = static_cast<uint32_t>(below(9));
+    out.gpu_share = static_cast<uint32_t>(1 + below(1000));
+    out.gpu_type = chance() ? "H100" : "";
+    out.gpu_mem = static_cast<uint64_t>(below(1LL << 40));
+    out.shm = static_cast<uint64_t>(below(1LL << 40));
+    for (auto n = below(3); n > 0; --n) out.node_labels[text()] = text();
+    return out;
   }
   Value value() {
     switch (below(5)) {

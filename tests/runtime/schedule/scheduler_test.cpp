@@ -161,6 +161,68 @@ TEST(Scheduler, ExplainsGangs) {
   EXPECT_EQ(why.starts_now_with, "with 2 workers: now");
 }
 
+TEST(GpuType, IsFoundByWholeWordsOfTheDevicesName) {
+  EXPECT_TRUE(is_gpu_type("NVIDIA H100 80GB HBM3", "H100"));
+  EXPECT_TRUE(is_gpu_type("NVIDIA H100 80GB HBM3", "h100 80gb"));
+  EXPECT_TRUE(is_gpu_type("NVIDIA A100-SXM4-40GB", "A100"));
+  EXPECT_TRUE(is_gpu_type("NVIDIA A100-SXM4-40GB", "A100-SXM4"));
+  EXPECT_TRUE(is_gpu_type("V100", "V100"));
+  EXPECT_TRUE(is_gpu_type("anything", ""));
+  EXPECT_FALSE(is_gpu_type("NVIDIA RTX A1000", "A100"));
+  EXPECT_FALSE(is_gpu_type("NVIDIA GH100", "H100"));
+  EXPECT_FALSE(is_gpu_type("NVIDIA H100 80GB HBM3", "H200"));
+  EXPECT_FALSE(is_gpu_type("", "H100"));
+  EXPECT_TRUE(is_gpu_type("X1000 A100", "A100"));  // the first place found is none
+}
+
+TEST(Scheduler, PlacesByPartOfTheTypesName) {
+  Scheduler scheduler;
+  scheduler.put_node(node("a", 8, 8, 2, "NVIDIA A100-SXM4-80GB"));
+  scheduler.put_node(node("h", 8, 8, 2, "NVIDIA H100 80GB HBM3"));
+  auto one = request(1, 0, 1);
+  one.gpu_type = "H100";
+  ASSERT_TRUE(scheduler.check(one));
+  ASSERT_TRUE(scheduler.enqueue(one));
+  EXPECT_EQ(scheduler.schedule().at(0).jobs[0].node, "h");
+}
+
+TEST(Scheduler, PlacesWhereTheGpusHaveTheMemory) {
+  Scheduler scheduler;
+  auto small = node("small", 8, 8, 2, "A100");
+  small.gpu_mem = uint64_t{40} << 30;
+  auto large = node("large", 16, 8, 4, "A100");
+  large.gpu_mem = uint64_t{80} << 30;
+  scheduler.put_node(small);
+  scheduler.put_node(large);
+  auto one = request(1, 0, 1);
+  one.gpu_mem = uint64_t{41} << 30;
+  ASSERT_TRUE(scheduler.enqueue(one));
+  EXPECT_EQ(scheduler.schedule().at(0).jobs[0].node, "large");
+  auto more = request(2, 0, 1);
+  more.gpu_mem = uint64_t{81} << 30;
+  auto refused = scheduler.check(more);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().detail, HasSubstr("1 gpu with at least 81 GiB each"));
+  EXPECT_THAT(refused.error().detail, HasSubstr("of type A100 with 80 GiB each"));
+}
+
+TEST(Scheduler, PartsOfAGpuAreNamedAsParts) {
+  Scheduler scheduler;
+  scheduler.put_node(node("n", 8, 8, 1, "A100"));
+  auto half = request(1, 0, 1);
+  half.amount.gpu_share = 400;
+  ASSERT_TRUE(scheduler.enqueue(half));
+  half.id = {2, 0};
+  ASSERT_TRUE(scheduler.enqueue(half));
+  half.id = {3, 0};
+  ASSERT_TRUE(scheduler.enqueue(half));
+  EXPECT_EQ(scheduler.schedule().size(), 2u);
+  auto reasons = scheduler.why({3, 0}).reasons;
+  ASSERT_FALSE(reasons.empty());
+  EXPECT_THAT(reasons.front(),
+              HasSubstr("needs 0.4 of a gpu, the most free of one is 0.2 (node n)"));
+}
+
 TEST(Scheduler, RefusesNonsense) {
   Scheduler scheduler;
   auto bad = request(1, -1);
