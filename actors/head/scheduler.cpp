@@ -121,6 +121,9 @@ NodeViewsRef SchedulerState::nodes() const {
     view.gpus_used = use.used.gpus;
     view.gpu_type = use.spec.gpu_type;
     view.gpu_mem = use.spec.gpu_mem;
+    view.experiments = use.experiments;
+    if (view.experiments.size() > api::NodeView::experiments_max)
+      view.experiments.resize(api::NodeView::experiments_max);
     view.jobs = use.jobs;
     view.labels = use.spec.labels;
     views.push_back(std::move(view));

@@ -64,6 +64,9 @@ void set_node(wire::Node::Builder out, const NodeView& node) {
   out.setGpusUsed(node.gpus_used);
   out.setGpuType(as_text(node.gpu_type));
   out.setGpuMem(node.gpu_mem);
+  auto experiments = out.initExperiments(static_cast<uint32_t>(node.experiments.size()));
+  for (uint32_t e = 0; e < node.experiments.size(); ++e)
+    set_text(to_string(node.experiments[e]), [&](auto text) { experiments.set(e, text); });
   out.setJobs(node.jobs);
   out.setVersion(as_text(node.version));
   if (node.joined) set_text(rfc3339(node.joined), [&](auto text) { out.setJoined(text); });

@@ -93,7 +93,9 @@ struct NodeView {
   uint64_t mem = 0, mem_used = 0;
   uint32_t gpus = 0, gpus_used = 0;
   std::string gpu_type;
-  uint64_t gpu_mem = 0;  // of each GPU
+  uint64_t gpu_mem = 0;                   // of each GPU
+  std::vector<ExperimentId> experiments;  // that have jobs there, at most experiments_max
+  static constexpr size_t experiments_max = 1000;
   uint32_t jobs = 0;
   std::string version;
   Timestamp joined;

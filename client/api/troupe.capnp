@@ -441,6 +441,7 @@ struct Node {
   joined @11 :Text;
   labels @12 :Texts;
   gpuMem @14 :UInt64 $Json.name("gpu_mem");  # of each GPU
+  experiments @15 :List(Text);  # that have jobs there, at most 1000
   reason @13 :Text;  # why it is suspect or lost; else null
 }
 

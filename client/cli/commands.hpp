@@ -24,6 +24,7 @@ int out_get_verb(Session& session);
 int code_get_verb(Session& session);
 int node_ls_verb(Session& session);
 int simulate_verb(Session& session);
+int node_show_verb(Session& session);
 int node_drain_verb(Session& session);
 int node_resume_verb(Session& session);
 int node_label_verb(Session& session);

@@ -254,6 +254,54 @@ int node_ls_verb(Session& session) {
   return 0;
 }
 
+int node_show_verb(Session& session) {
+  auto head = session.head();
+  if (!head) return session.fail(head.error());
+  auto node = (*head)->node(session.arguments().arguments[0]);
+  if (!node) return session.fail(node.error());
+  auto& out = session.out();
+  if (out.wants_json()) {
+    out.json(*node);
+    return 0;
+  }
+  Table table{{{"WHAT"}, {"VALUE", false, true}}};
+  auto add = [&](std::string name, std::string text, Colour colour = Colour::none) {
+    if (!text.empty()) table.row({{std::move(name)}, {std::move(text), "", colour}});
+  };
+  auto bytes = [&](const char* key) {
+    return bytes_text(static_cast<uint64_t>(int_of(*node, key)));
+  };
+  auto share = [&](const char* part, const char* all) {
+    return fmt::format("{} of {} used", number_text(node->find(part)),
+                       number_text(node->find(all)));
+  };
+  auto state = text_of(*node, "state");
+  add("node", text_of(*node, "name"));
+  add("state", state, state == "up" ? Colour::green : Colour::yellow);
+  add("reason", text_of(*node, "reason"));
+  add("cpus", share("cpus_used", "cpus"));
+  add("memory", fmt::format("{} of {} used", bytes("mem_used"), bytes("mem")));
+  if (int_of(*node, "gpus") != 0) {
+    auto kind = text_of(*node, "gpu_type");
+    if (int_of(*node, "gpu_mem") != 0)
+      kind += fmt::format("{}{} each", kind.empty() ? "" : ", ", bytes("gpu_mem"));
+    add("gpus", share("gpus_used", "gpus"));
+    add("gpu type", kind);
+  }
+  for (const auto& [name, value] : map_of(*node, "labels"))
+    add("label", fmt::format("{}={}", name, value.to_text()));
+  add("version", text_of(*node, "version"));
+  if (auto joined = text_of(*node, "joined"); !joined.empty())
+    add("joined", fmt::format("{} ({})", joined, ago(joined, session.clock().now())));
+  add("jobs", text_of(*node, "jobs"));
+  std::string ids;
+  for (const auto& id : list_of(*node, "experiments"))
+    ids += (ids.empty() ? "" : " ") + id.to_text();
+  add("experiments", ids);
+  out.raw(table.text(out.out()));
+  return 0;
+}
+
 int complete_ids_verb(Session& session) {
   auto head = session.head();
   if (!head) return 0;  // completion says nothing rather than something wrong

@@ -387,6 +387,14 @@ std::vector<Verb> cluster_verbs() {
        .arguments_max = 1,
        .kind = Kind::file,
        .run = simulate_verb},
+      {.name = "node show",
+       .group = "CLUSTER",
+       .arguments = "NODE",
+       .summary = "everything known about a node, and what runs there",
+       .examples = {"troupe node show gpu-3", "troupe node show gpu-3 -o json"},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .run = node_show_verb},
       {.name = "node drain",
        .group = "CLUSTER",
        .arguments = "NODE",
@@ -497,10 +505,10 @@ std::vector<Verb> hidden_verbs() {
   };
 }
 
-constexpr std::array later_verbs{
-    "data",  "token ls", "token rm", "user",  "project", "shell", "notebook", "serve",
-    "model", "exec",     "stop",     "pause", "resume",  "retry", "admin",    "queue",
-    "usage", "diff",     "events",   "api",   "open",    "top",   "pipeline", "node show"};
+constexpr std::array later_verbs{"data",     "token ls", "token rm", "user",  "project", "shell",
+                                 "notebook", "serve",    "model",    "exec",  "stop",    "pause",
+                                 "resume",   "retry",    "admin",    "queue", "usage",   "diff",
+                                 "events",   "api",      "open",     "top",   "pipeline"};
 
 }  // namespace
 

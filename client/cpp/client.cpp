@@ -188,6 +188,10 @@ Result<Value> Client::nodes() {
   return get("/api/v1/nodes");
 }
 
+Result<Value> Client::node(const std::string& name) {
+  return get("/api/v1/nodes/" + url_encode(name));
+}
+
 Result<Value> Client::whoami() {
   return get("/api/v1/whoami");
 }

@@ -70,6 +70,7 @@ class Client {
   Result<Value> metric(ExperimentId id, const std::string& name, uint32_t limit);
   Result<Value> outputs(ExperimentId id);
   Result<Value> nodes();
+  Result<Value> node(const std::string& name);
   /// `what`: "drain" or "resume".
   Result<void> change_node(const std::string& node, const std::string& what);
   Result<void> label_node(const std::string& node, const ValueMap& labels);

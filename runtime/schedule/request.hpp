@@ -107,6 +107,7 @@ struct NodeUse {
   NodeSpec spec;
   Amount used;
   uint32_t jobs = 0;
+  std::vector<ExperimentId> experiments;  // that have jobs here, in order
 };
 
 }  // namespace troupe::schedule

@@ -175,14 +175,20 @@ uint64_t Scheduler::service(ExperimentId id) const {
 
 std::vector<NodeUse> Scheduler::nodes() const {
   std::vector<NodeUse> uses;
-  for (const auto& node : nodes_.all()) uses.push_back({node.spec, node.used, node.jobs});
+  for (const auto& node : nodes_.all()) uses.push_back({node.spec, node.used, node.jobs, {}});
+  for (const auto& [id, held] : held_)
+    for (const auto& job : held.jobs)
+      if (auto index = nodes_.index_of(job.node); index < uses.size())
+        if (auto& there = uses[index].experiments; there.empty() || there.back() != id)
+          there.push_back(id);
+  for (auto& use : uses) std::sort(use.experiments.begin(), use.experiments.end());
   return uses;
 }
 
 std::optional<NodeUse> Scheduler::node(std::string_view name) const {
   const auto* node = nodes_.find(name);
   if (node == nullptr) return std::nullopt;
-  return NodeUse{node->spec, node->used, node->jobs};
+  return NodeUse{node->spec, node->used, node->jobs, {}};
 }
 
 std::optional<size_t> Scheduler::position(ExperimentId id) const {

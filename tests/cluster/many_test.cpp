@@ -183,6 +183,13 @@ TEST(ManyMachines, DrainedNodesGetNothingNewAlsoAfterRestarts) {
   EXPECT_EQ(many.cli({"node", "resume", "w1"}).code, 0);
   EXPECT_EQ(many.await_end(id), "FINISHED");
   EXPECT_EQ(many.cli({"node", "drain", "nobody"}).code, 3);
+  auto held = many.submit_shell("sleep 60");
+  EXPECT_TRUE(many.await_state(held, "RUNNING"));
+  auto shown = many.cli({"node", "show", "w1"}).out;
+  for (const auto& line : {std::string{"state\tup"}, std::string{"label\track=a7"},
+                           std::string{"jobs\t1"}, "experiments\t" + held})
+    EXPECT_NE(shown.find(line + "\n"), std::string::npos) << line << " is not in\n" << shown;
+  EXPECT_EQ(many.cli({"node", "show", "nobody"}).code, 3);
 }
 
 TEST(ManyMachines, BadWorkersAreRefusedAndToldWhy) {
