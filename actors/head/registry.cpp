@@ -14,7 +14,6 @@ namespace {
 // As long as a silent node is given before it counts as lost: after a restart of the head, what it
 // ran starts anew.
 constexpr auto recovery_patience = limits::node_lost_after;
-constexpr auto look_every = std::chrono::seconds{1};
 constexpr auto link_ended = "its link ended";
 
 }  // namespace
@@ -107,8 +106,10 @@ caf::result<NodeWelcome> RegistryState::hello(const NodeHello& hello, const node
   auto introduced = node.hello;
   nodes_.insert_or_assign(hello.name, std::move(node));
   self_->monitor(handle);
-  if (handle.node() != self_->node() && !std::exchange(looking_, true))
+  if (handle.node() != self_->node() && !std::exchange(looking_, true)) {
+    (void)standstill_.look(context_->clock->monotonic());
     self_->delayed_send(self_, look_every, suspect_atom_v);
+  }
   auto promise = self_->make_response_promise<NodeWelcome>();
   self_->request(peers_.director, limits::request_timeout, hello_atom_v, introduced, handle)
       .then(
@@ -162,7 +163,9 @@ void RegistryState::lose(const std::string& id, Node& node) {
 /// Each second: who has been silent for too long.
 void RegistryState::look() {
   auto now = context_->clock->monotonic();
+  auto stood_still = standstill_.look(now);
   for (auto& [id, node] : nodes_) {
+    node.seen = std::min(node.seen + stood_still, now);
     if (node.life == Life::lost || node.handle.node() == self_->node()) continue;
     auto silent = now - node.seen;
     if (silent > limits::node_suspect_after)

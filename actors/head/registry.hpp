@@ -10,6 +10,7 @@
 #pragma once
 
 #include "actors/head/head_context.hpp"
+#include "actors/head/standstill.hpp"
 
 #include <map>
 #include <set>
@@ -66,7 +67,9 @@ class RegistryState {
   HeadContextRef context_;
   RegistryPeers peers_;
   std::map<std::string, Node> nodes_;
+  static constexpr auto look_every = std::chrono::seconds{1};
   bool looking_ = false;
+  Standstill standstill_{look_every};
   std::set<std::string> awaited_;  // recovery is over when these have joined
   bool recovered_ = false;
   std::vector<caf::typed_response_promise<bool>> waiting_;  // for the end of recovery
