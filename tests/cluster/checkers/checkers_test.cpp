@@ -40,6 +40,11 @@ struct Doctored {
   const char* said;
 };
 
+/// For the names that ctest shows.
+void PrintTo(const Doctored& one, std::ostream* out) {
+  *out << one.name;
+}
+
 class Checkers : public ::testing::TestWithParam<Doctored> {};
 
 std::string doctor(const Doctored& how) {

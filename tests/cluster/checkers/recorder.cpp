@@ -90,6 +90,7 @@ void Recorder::kill(const std::string& id) {
 }
 
 void Recorder::add(const std::string& id) {
+  submitted_elsewhere_.insert(id);
   auto name = text_of(machines_.show(id), "name");
   names_[id] = name;
   write({{"what", "sent"}, {"name", name}});
@@ -107,9 +108,12 @@ void Recorder::record_final(const std::string& id, const std::string& name) {
       attempts != nullptr && attempts->is_list() && !attempts->as_list().empty())
     entry["attempt"] = number_of(attempts->as_list().back(), "number");
   write(std::move(entry));
-  record_log(id, record);
+  if (!submitted_elsewhere_.contains(id)) record_log(id, record);
   if (const auto* members = record.find("members"); members != nullptr && members->is_list())
-    for (const auto& member : members->as_list()) record_final(text_of(member, "id"), "");
+    for (const auto& member : members->as_list()) {
+      submitted_elsewhere_.insert(text_of(member, "id"));
+      record_final(text_of(member, "id"), "");
+    }
 }
 
 /// Of what ran once and on one node: the log of an attempt that was lost goes with its node.

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,7 @@ class Recorder {
   /// checkers.
   void finish(std::chrono::milliseconds limit = std::chrono::seconds{120});
   const std::map<std::string, std::string>& acknowledged() const { return names_; }  // id -> name
-  /// To be read with their members: a sweep that was submitted elsewhere.
+  /// A sweep that was submitted elsewhere: read with its members, without their logs.
   void add(const std::string& id);
   size_t marks(const std::string& what) const;
 
@@ -52,7 +53,8 @@ class Recorder {
   ManyMachines& machines_;
   std::string path_;
   std::map<std::string, std::string> names_;
-  std::map<std::string, std::string> open_;  // name -> body
+  std::set<std::string> submitted_elsewhere_;  // ids, of members too
+  std::map<std::string, std::string> open_;    // name -> body
 };
 
 }  // namespace troupe::cluster

@@ -1,0 +1,74 @@
+// Processes and machines that stand still for a while. A slow one is not a dead one; one that stood
+// still for too long has been replaced, and ends its stale attempt.
+#include "tests/cluster/faults/faults.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe::cluster {
+namespace {
+
+constexpr int for_long = 0;  // until the node is lost
+
+struct Pause {
+  const char* name;
+  const char* who;
+  int milliseconds;
+};
+
+/// For the names that ctest shows.
+void PrintTo(const Pause& one, std::ostream* out) {
+  *out << one.name;
+}
+
+class PauseFault : public FaultTest, public ::testing::WithParamInterface<Pause> {
+ protected:
+  std::vector<pid_t> victims() {
+    std::string who = GetParam().who;
+    if (who == "head") return {many().pid()};
+    if (who == "worker") return {many().worker("w1").pid()};
+    if (who == "launcher") return many().launchers_of("w1");
+    if (who == "job") return many().processes_with("TROUPE_JOB=" + first_ + ".worker.0");
+    return lab().host("w1").processes();
+  }
+};
+
+TEST_P(PauseFault, EndsWithEverythingDoneOnce) {
+  auto pause = GetParam();
+  bool lost = pause.milliseconds == for_long;
+  start(lost ? 4000 : pause.milliseconds + 3000);
+  if (HasFatalFailure()) return;
+  if (lost) recorder().lost("w1");
+  auto stopped = victims();
+  ASSERT_FALSE(stopped.empty());
+  for (auto pid : stopped) ::kill(pid, SIGSTOP);
+  if (lost)
+    EXPECT_TRUE(many().await_node("w1", "lost"));
+  else
+    pass(std::chrono::milliseconds{pause.milliseconds});
+  for (auto pid : stopped) ::kill(pid, SIGCONT);
+  EXPECT_TRUE(many().await_node("w1", "up"));
+  EXPECT_TRUE(many().await_node("w2", "up"));
+  recorder().back("w1");
+  recorder().healed();
+  recorder().finish();
+  EXPECT_EQ(attempts(first_), lost ? 2u : 1u);
+  EXPECT_EQ(attempts(second_), 1u);
+  EXPECT_EQ(many().state(first_), "FINISHED");
+  EXPECT_LE(doubts("w1"), 1u) << "it flaps";
+}
+
+INSTANTIATE_TEST_SUITE_P(Faults, PauseFault,
+                         ::testing::Values(Pause{"HeadForTwoSeconds", "head", 2000},
+                                           Pause{"HeadForEightSeconds", "head", 8000},
+                                           Pause{"HeadForFifteenSeconds", "head", 15000},
+                                           Pause{"WorkerForTwoSeconds", "worker", 2000},
+                                           Pause{"WorkerForEightSeconds", "worker", 8000},
+                                           Pause{"WorkerForLong", "worker", for_long},
+                                           Pause{"LauncherForFiveSeconds", "launcher", 5000},
+                                           Pause{"JobForFiveSeconds", "job", 5000},
+                                           Pause{"HostForEightSeconds", "host", 8000},
+                                           Pause{"HostForLong", "host", for_long}),
+                         [](const auto& each) { return std::string{each.param.name}; });
+
+}  // namespace
+}  // namespace troupe::cluster
