@@ -103,9 +103,13 @@ Error Env::error(int number, std::string_view doing) const {
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
     case MDB_VERSION_MISMATCH:
-    case MDB_PANIC:
       return {Errc::corrupt, what, mdb_strerror(number),
               fmt::format("stop, keep a copy of {}, and restore it from a backup", options_.dir)};
+    case MDB_PANIC:
+      return {
+          Errc::corrupt, what,
+          "an earlier write failed half way; nothing is read or written before it is opened anew",
+          "look at the disk and the system's log, and start again; what was acknowledged is there"};
     default:
       return {Errc::io, what, mdb_strerror(number), "look at the disk and the system's log"};
   }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <map>
 
@@ -132,6 +133,16 @@ std::vector<LedgerState::Waiting> LedgerState::gather() {
   return group;
 }
 
+/// When a write of its roots fails, LMDB serves nothing any more, reads included, until it is
+/// opened anew; only a new process does that with certainty about what is on the disk.
+void LedgerState::end_if_unusable() const {
+  auto read = context_->ledger->meta("unusable");
+  if (read || read.error().code != Errc::corrupt) return;
+  log::error("ledger", "the head ends, to be started again: {}", to_string(read.error()));
+  constexpr int failed = 1;
+  std::_Exit(failed);  // an orderly end would write
+}
+
 void LedgerState::flush() {
   flush_sent_ = flush_timed_ = false;
   auto group = gather();
@@ -139,7 +150,10 @@ void LedgerState::flush() {
   std::vector<Waiting*> pointers;
   for (auto& waiting : group) pointers.push_back(&waiting);
   auto committed = commit(pointers);
-  if (!committed) log::error("ledger", "commit failed: {}", to_string(committed.error()));
+  if (!committed) {
+    log::error("ledger", "commit failed: {}", to_string(committed.error()));
+    end_if_unusable();
+  }
   if (!committed && group.size() > 1)
     settle_apart(group);
   else

@@ -20,6 +20,7 @@ class LedgerState {
 
   std::vector<Waiting> gather();
   void flush();
+  void end_if_unusable() const;
   void flush_soon();
   void settle_apart(std::vector<Waiting>& group);
   void answer(Waiting& waiting, const Result<uint64_t>& committed);
