@@ -75,6 +75,27 @@ TEST(CheckersAlone, SayWhatTheyCannotRead) {
   EXPECT_EQ(run_checker("one", dir.path() + "/none").code, 2);
 }
 
+/// No doctor: what jobs really write when two nodes run the same one at once.
+TEST(CheckersAlone, CatchAJobThatReallyRunsTwice) {
+  ManyMachines nowhere;
+  Recorder recorder{nowhere};
+  auto start = [&](const char* attempt) {
+    return Child{{"/bin/sh", "-c", recorder.mark(600)},
+                 {"TROUPE_JOB=1.worker.0", std::string{"TROUPE_ATTEMPT="} + attempt},
+                 "/",
+                 nowhere.path("out"),
+                 nowhere.path("out")};
+  };
+  auto first = start("1");
+  ASSERT_TRUE(await([&] { return recorder.marks("alive") > 0; }));
+  auto second = start("2");
+  EXPECT_EQ(first.wait(20s), 0);
+  EXPECT_EQ(second.wait(20s), 0);
+  auto output = run_checker("one", recorder.path());
+  EXPECT_EQ(output.code, 1);
+  EXPECT_THAT(output.out, HasSubstr("attempt 1 still ran"));
+}
+
 TEST_P(Checkers, CatchWhatIsWrong) {
   TempDir dir;
   auto path = dir.path() + "/history";

@@ -28,6 +28,11 @@ bool reaches(Host& from, const std::string& to) {
   return answered;
 }
 
+/// Where it should: a busy machine may need more than one try.
+bool reaches_in_time(Host& from, const std::string& to) {
+  return await([&] { return reaches(from, to); }, 10s);
+}
+
 using LabItself = LabTest;
 
 TEST_F(LabItself, CablesFiltersAndPowerCutWhatTheySay) {
@@ -35,15 +40,15 @@ TEST_F(LabItself, CablesFiltersAndPowerCutWhatTheySay) {
   auto& a = lab.host("a");
   auto b = lab.address("b");
   auto a_address = lab.address("a");
-  EXPECT_TRUE(reaches(a, b));
+  EXPECT_TRUE(reaches_in_time(a, b));
   lab.unplug("b");
   EXPECT_FALSE(reaches(a, b));
   lab.plug("b");
-  EXPECT_TRUE(await([&] { return reaches(a, b); }, 10s));
+  EXPECT_TRUE(reaches_in_time(a, b));
   lab.deafen("b", "a");
   EXPECT_FALSE(reaches(a, b));
   lab.calm("b");
-  EXPECT_TRUE(reaches(a, b));
+  EXPECT_TRUE(reaches_in_time(a, b));
   lab.lose("b", 99);
   EXPECT_FALSE(reaches(a, b));
   lab.calm("b");
@@ -51,18 +56,18 @@ TEST_F(LabItself, CablesFiltersAndPowerCutWhatTheySay) {
   EXPECT_FALSE(reaches(a, b));
   lab.calm("b");
   lab.isolate("a", true);
-  EXPECT_TRUE(reaches(a, "10.77.0.1")) << "the rest of the network";
+  EXPECT_TRUE(reaches_in_time(a, "10.77.0.1")) << "the rest of the network";
   lab.isolate("b", true);
   EXPECT_FALSE(reaches(a, b));
   lab.isolate("a", false);
   lab.isolate("b", false);
   lab.narrow("b", "1mbit", "100ms");
-  EXPECT_TRUE(reaches(a, b));
+  EXPECT_TRUE(reaches_in_time(a, b));
   lab.calm("b");
   lab.cut_power("b");
   EXPECT_FALSE(reaches(a, b));
   EXPECT_EQ(lab.address("b"), b);
-  EXPECT_TRUE(await([&] { return reaches(a, b); }, 10s));
+  EXPECT_TRUE(reaches_in_time(a, b));
 }
 
 TEST_F(LabItself, AHostEndsWithAllItsProcessesAndPausesAsAWhole) {
@@ -88,9 +93,9 @@ TEST_F(LabItself, TwoStandSideBySide) {
     Lab other;
     other.host("a");
     EXPECT_FALSE(reaches(other.host("a"), b)) << "the other lab has no such host";
-    EXPECT_TRUE(reaches(other.host("a"), "10.77.0.1"));
+    EXPECT_TRUE(reaches_in_time(other.host("a"), "10.77.0.1"));
   }}.join();
-  EXPECT_TRUE(reaches(a, b));
+  EXPECT_TRUE(reaches_in_time(a, b));
 }
 
 TEST_F(LabItself, MachinesOfItRunJobs) {
