@@ -268,10 +268,11 @@ using experiment_actor = caf::typed_actor<
     caf::reacts_to<placed_atom, PlacementRef, uint64_t>,  // begin an attempt with this epoch
     caf::reacts_to<adopt_atom, JobUpdate, std::string>,  // an attempt that runs already, unknown to
                                                          // the ledger
-    caf::reacts_to<update_atom, JobUpdate>, caf::reacts_to<metrics_atom, MetricBatch>,
-    caf::replies_to<kill_atom, std::string>::with<bool>,  // cause; durable when answered
-    caf::reacts_to<lost_atom, std::string>,               // a node went
-    caf::reacts_to<preempt_atom, std::string>,            // cause
+    caf::reacts_to<update_atom, std::string, JobUpdate>,     // from this node; empty: it is trusted
+    caf::reacts_to<metrics_atom, std::string, MetricBatch>,  // likewise
+    caf::replies_to<kill_atom, std::string>::with<bool>,     // cause; durable when answered
+    caf::reacts_to<lost_atom, std::string>,                  // a node went
+    caf::reacts_to<preempt_atom, std::string>,               // cause
     caf::reacts_to<limit_atom, uint64_t>,  // INTERNAL: running limit of the attempt with this epoch
     caf::reacts_to<requeue_atom>           // INTERNAL: the backoff is over
     >;
@@ -293,9 +294,11 @@ using director_actor = caf::typed_actor<
                                                                         // answered
     caf::reacts_to<member_atom, RecordRef>,  // a set's member is durable: queue it
     caf::reacts_to<placed_atom, PlacementRef>,
-    caf::reacts_to<preempt_atom, ExperimentId, std::string>,                // from the scheduler
-    caf::reacts_to<update_atom, JobUpdate>,                                 // from nodes
-    caf::reacts_to<metrics_atom, MetricBatch>,                              // from nodes
+    caf::reacts_to<preempt_atom, ExperimentId, std::string>,  // from the scheduler
+    caf::reacts_to<update_atom, JobUpdate>,                   // from nodes of this process
+    caf::reacts_to<metrics_atom, MetricBatch>,                // likewise
+    caf::reacts_to<update_atom, std::string, JobUpdate>,  // from a node that proved this name alone
+    caf::reacts_to<metrics_atom, std::string, MetricBatch>,                 // likewise
     caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>,  // a node came (back)
                                                                             // with these jobs
     caf::reacts_to<recovery_atom>,                        // no more nodes are waited for

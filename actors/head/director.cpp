@@ -29,10 +29,11 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
       [this](kill_atom, const std::string& cause, ExperimentId id) { return kill(cause, id); },
       [this](member_atom, const RecordRef& record) { queue(*record); },
       [this](placed_atom, const PlacementRef& placement) { placed(placement); },
-      [this](update_atom, const JobUpdate& job) { update(job); },
-      [this](metrics_atom, const MetricBatch& batch) {
-        auto it = running_.find(batch.key.job.experiment);
-        if (it != running_.end()) self_->send(it->second, metrics_atom_v, batch);
+      [this](update_atom, const JobUpdate& job) { update({}, job); },
+      [this](metrics_atom, const MetricBatch& batch) { metrics({}, batch); },
+      [this](update_atom, const std::string& node, const JobUpdate& job) { update(node, job); },
+      [this](metrics_atom, const std::string& node, const MetricBatch& batch) {
+        metrics(node, batch);
       },
       [this](hello_atom, const NodeHello& node, const node_actor& handle) {
         return hello(node, handle);
@@ -290,15 +291,21 @@ void DirectorState::member_placed(ExperimentId id) {
   self_->send(set->second.actor, placed_atom_v);
 }
 
-void DirectorState::update(const JobUpdate& job) {
+void DirectorState::metrics(const std::string& from, const MetricBatch& batch) {
+  auto it = running_.find(batch.key.job.experiment);
+  if (it != running_.end()) self_->send(it->second, metrics_atom_v, from, batch);
+}
+
+void DirectorState::update(const std::string& from, const JobUpdate& job) {
   auto it = running_.find(job.key.job.experiment);
   if (it != running_.end()) {
-    self_->send(it->second, update_atom_v, job);
+    self_->send(it->second, update_atom_v, from, job);
     return;
   }
   // Its experiment has ended and been recorded: whatever the job still says is late.
   if (job.step == JobStep::ended)
-    for (const auto& [node, handle] : nodes_) self_->send(handle, forget_atom_v, job.key);
+    for (const auto& [node, handle] : nodes_)
+      if (from.empty() || node == from) self_->send(handle, forget_atom_v, job.key);
 }
 
 void DirectorState::forget_jobs(const ExperimentRecord& record) {

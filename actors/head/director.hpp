@@ -57,7 +57,8 @@ class DirectorState {
                  caf::typed_response_promise<bool> promise);
   void placed(const PlacementRef& placement);
   void member_placed(ExperimentId id);
-  void update(const JobUpdate& update);
+  void update(const std::string& from, const JobUpdate& update);
+  void metrics(const std::string& from, const MetricBatch& batch);
   void ended(const RecordRef& record);
   void requeue(const RecordRef& record);
   void forget_jobs(const ExperimentRecord& record);
@@ -77,6 +78,7 @@ class DirectorState {
   bool claim(const NodeHello& hello, const node_actor& handle, const JobUpdate& job);
   bool adopt_unknown(const NodeHello& hello, const node_actor& handle, const JobUpdate& job);
   experiment_actor revive(ExperimentId id);
+  void refuse(const std::string& node, const JobKey& key);
   void settle_unheard(const NodeHello& hello);
   void settle_running(const NodeHello& hello);
   void lost_node(const std::string& node);

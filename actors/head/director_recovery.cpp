@@ -2,6 +2,8 @@
 // say what still runs, and the difference is settled before anything new is placed.
 #include "actors/head/director.hpp"
 #include "actors/head/orders.hpp"
+#include "actors/head/report_check.hpp"
+#include "runtime/core/digest.hpp"
 #include "runtime/core/log.hpp"
 
 #include <fmt/format.h>
@@ -99,7 +101,9 @@ experiment_actor DirectorState::revive(ExperimentId id) {
 bool DirectorState::claim(const NodeHello& hello, const node_actor& handle, const JobUpdate& job) {
   auto id = job.key.job.experiment;
   if (auto it = recovering_.find(id); it != recovering_.end()) {
-    if (it->second.attempts.back().epoch != job.key.epoch) return false;
+    auto standing = standing_of(it->second, job.key, hello.name);
+    if (standing == Standing::foreign) refuse(hello.name, job.key);
+    if (standing != Standing::current) return false;
     revive(id);
   }
   auto it = running_.find(id);
@@ -108,7 +112,7 @@ bool DirectorState::claim(const NodeHello& hello, const node_actor& handle, cons
     if (auto jobs = node->second.find(id); jobs != node->second.end())
       jobs->second.erase(job.key.job.index);
   self_->send(it->second, node_atom_v, hello.name, handle, hello.address);
-  self_->send(it->second, update_atom_v, job);
+  self_->send(it->second, update_atom_v, hello.name, job);
   return true;
 }
 
@@ -122,6 +126,11 @@ bool DirectorState::adopt_unknown(const NodeHello& hello, const node_actor& hand
   if (!record || !*record || (**record).state != State::queued) return false;
   auto attempts = (**record).attempts.empty() ? 0 : (**record).attempts.back().number;
   if (job.attempt != attempts + 1 || (**record).spec->workers.max != 1) return false;
+  // The order itself is the proof that it was given.
+  if (!equal_constant_time(job.token, job_token(context_->secret, id, job.key.epoch))) {
+    refuse(hello.name, job.key);
+    return false;
+  }
   caf::anon_send(peers_.scheduler, unqueue_atom_v, id);  // the answer is of no use
   self_->send(peers_.scheduler, adopt_atom_v, share(request_of(**record)),
               share(std::vector<schedule::JobPlace>{{job.key.job.index, hello.name, job.gpus}}));
@@ -130,6 +139,13 @@ bool DirectorState::adopt_unknown(const NodeHello& hello, const node_actor& hand
   self_->send(actor, node_atom_v, hello.name, handle, hello.address);
   self_->send(actor, adopt_atom_v, job, hello.name);
   return true;
+}
+
+void DirectorState::refuse(const std::string& node, const JobKey& key) {
+  context_->audit->refused(
+      node, Error{Errc::refused, fmt::format("a claim on job {} was refused", to_string(key.job)),
+                  fmt::format("epoch {} of it was never given to that worker", key.epoch),
+                  "is that worker's folder its own?"});
 }
 
 void DirectorState::lost_node(const std::string& node) {

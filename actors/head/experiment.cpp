@@ -2,8 +2,11 @@
 
 #include "actors/head/commit.hpp"
 #include "actors/head/orders.hpp"
+#include "actors/head/report_check.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
@@ -48,10 +51,12 @@ experiment_actor::behavior_type ExperimentState::make_behavior(HeadContextRef co
         place(*placement, epoch);
       },
       [this](adopt_atom, const JobUpdate& update, const std::string& node) { adopt(update, node); },
-      [this](update_atom, const JobUpdate& update) {
-        apply(life_->update(update, context_->clock->now()));
+      [this](update_atom, const std::string& from, const JobUpdate& update) {
+        if (may_speak(from, update.key)) apply(life_->update(update, context_->clock->now()));
       },
-      [this](metrics_atom, const MetricBatch& batch) { metrics(batch); },
+      [this](metrics_atom, const std::string& from, const MetricBatch& batch) {
+        if (may_speak(from, batch.key)) metrics(batch);
+      },
       [this](kill_atom, const std::string& cause) { return kill(cause); },
       [this](lost_atom, const std::string& node) {
         apply(life_->lost_node(node, "its node " + node + " is gone", context_->clock->now()));
@@ -72,6 +77,17 @@ JobKey ExperimentState::key_of(uint32_t index) const {
   for (const auto& job : record.attempts.back().jobs)
     if (job.index == index) return JobKey{JobId{record.id, job.role, index}, life_->epoch()};
   return {};
+}
+
+/// Whether a node may report on a job; where it never had it, that is told. What is late is passed
+/// on: who gets it knows the epoch that counts.
+bool ExperimentState::may_speak(const std::string& node, const JobKey& key) const {
+  if (node.empty() || standing_of(life_->record(), key, node) != Standing::foreign) return true;
+  context_->audit->refused(
+      node, Error{Errc::refused, fmt::format("a report on job {} was refused", to_string(key.job)),
+                  fmt::format("epoch {} of it was never given to that worker", key.epoch),
+                  "is that worker's folder its own?"});
+  return false;
 }
 
 template <class... Ts>
@@ -116,8 +132,8 @@ void ExperimentState::place(const schedule::Placement& placement, uint64_t epoch
 void ExperimentState::settle(const std::string& node, const std::vector<JobKey>& known) {
   auto handle = nodes_.find(node);
   for (const auto& key : known)
-    if (key.job.experiment == life_->record().id && key.epoch != life_->epoch() &&
-        handle != nodes_.end())
+    if (key.job.experiment == life_->record().id && handle != nodes_.end() &&
+        standing_of(life_->record(), key, node) != Standing::current)
       self_->send(handle->second, forget_atom_v, key);
   if (life_->record().attempts.empty()) return;
   auto jobs = life_->record().attempts.back().jobs;

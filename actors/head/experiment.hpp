@@ -42,6 +42,7 @@ class ExperimentState {
   void finish();
   void arm_running_limit();
   JobKey key_of(uint32_t index) const;
+  bool may_speak(const std::string& node, const JobKey& key) const;
   template <class... Ts>
   void tell_node(uint32_t index, Ts... message);
 

@@ -61,6 +61,7 @@ Result<void> Head::start_actors() {
   context->series = stores->series;
   context->code = stores->code;
   context->metrics = std::make_shared<MetricRegistry>();
+  context->audit = std::make_shared<ReportAudit>(clock_, *context->metrics);
   context->secret = stores->secret;
   context->joins = options_.joins;
   context->expected_nodes =

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/head/note_box.hpp"
+#include "actors/head/report_audit.hpp"
 #include "actors/messages.hpp"
 #include "runtime/cluster/join_desk.hpp"
 #include "runtime/core/clock.hpp"
@@ -26,6 +27,7 @@ struct HeadContext {
   std::shared_ptr<storage::SeriesStore> series;  // reads only, except by the series actor
   std::shared_ptr<storage::CodeStore> code;
   std::shared_ptr<MetricRegistry> metrics;
+  std::shared_ptr<ReportAudit> audit;
   std::shared_ptr<cluster::JoinDesk> joins;  // null: no other machine can join
   std::shared_ptr<NoteBox> notes = std::make_shared<NoteBox>();
   std::string secret;                       // key of job tokens

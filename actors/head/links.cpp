@@ -1,5 +1,6 @@
 #include "actors/head/links.hpp"
 
+#include "actors/head/report_check.hpp"
 #include "runtime/cluster/caf_link.hpp"
 
 #include <fmt/format.h>
@@ -46,15 +47,24 @@ desk_actor::behavior_type desk_behavior(desk_actor::pointer self, LinksPeers pee
                               hello.name != worker ? fmt::format("it calls itself {}", hello.name)
                                                    : "it speaks for an actor that is not its own",
                               "its certificate names it; start it with that name"});
+        for (const auto& job : hello.jobs)
+          if (auto good = check_plausible(job); !good) {
+            peers.audit->refused(worker, good.error());
+            return to_caf(good.error());
+          }
         auto checked = hello;
         checked.accepts = true;
         return self->delegate(peers.registry, hello_atom_v, std::move(checked), node);
       },
-      [self, peers](update_atom, const JobUpdate& update) {
-        self->send(peers.director, update_atom_v, update);
+      [self, peers, worker](update_atom, const JobUpdate& update) {
+        if (auto good = check_plausible(update); !good)
+          return peers.audit->refused(worker, good.error());
+        self->send(peers.director, update_atom_v, worker, update);
       },
-      [self, peers](metrics_atom, const MetricBatch& batch) {
-        self->send(peers.director, metrics_atom_v, batch);
+      [self, peers, worker](metrics_atom, const MetricBatch& batch) {
+        if (auto good = check_plausible(batch); !good)
+          return peers.audit->refused(worker, good.error());
+        self->send(peers.director, metrics_atom_v, worker, batch);
       },
       [self, peers, worker](beat_atom, uint64_t) {
         self->send(peers.registry, beat_atom_v, worker);

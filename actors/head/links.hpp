@@ -2,6 +2,7 @@
 // proved its name a desk, which is all it can reach of the head.
 #pragma once
 
+#include "actors/head/report_audit.hpp"
 #include "actors/messages.hpp"
 
 #include <map>
@@ -11,6 +12,7 @@ namespace troupe::actors {
 struct LinksPeers {
   registry_actor registry;
   director_actor director;
+  std::shared_ptr<ReportAudit> audit;
   caf::actor broker;  // CAF's own, see link_broker
 };
 

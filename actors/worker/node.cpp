@@ -88,8 +88,9 @@ NodeState::Job* NodeState::job(const JobKey& key) {
 job_actor NodeState::spawn_job(JobOrder order, uint32_t slot) {
   JobPeers peers{static_cast<node_actor>(self_), stager_, launcher_};
   auto key = order.key;
+  auto token = order.token;
   auto actor = self_->spawn(job_behavior, context_, std::move(peers), std::move(order), slot);
-  jobs_.insert_or_assign(key.job, Job{key, actor, true, false, 0, {}});
+  jobs_.insert_or_assign(key.job, Job{key, actor, true, false, 0, token, {}});
   if (!tick_armed_) arm_tick();
   return actor;
 }
@@ -205,6 +206,7 @@ void NodeState::join() {
     update.gpus = found.gpus;
     update.time_us = context_->clock->now().us;
     update.started_us = found.run.started.us;
+    if (auto* entry = job(key)) update.token = entry->token;
     hello.jobs.push_back(std::move(update));
   }
   self_

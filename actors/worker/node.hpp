@@ -26,6 +26,7 @@ class NodeState {
     bool running = true;
     bool cleaned = false;           // its folders were emptied before the head said to forget it
     uint64_t log_end = 0;           // so far its log has been heard of
+    std::string token = {};         // of its order
     std::vector<std::string> runs;  // names of its runs at the launcher
   };
   /// A job that ran when the worker started, until the head has said whether it wants it.

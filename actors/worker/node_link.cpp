@@ -58,8 +58,9 @@ void NodeState::join_again() {
   for (const auto& [id, entry] : jobs_)
     self_->request(entry.actor, limits::request_timeout, status_atom_v)
         .then(
-            [hello, answered](const JobUpdate& update) {
+            [hello, answered, token = entry.token](const JobUpdate& update) {
               hello->jobs.push_back(without_end(update));
+              hello->jobs.back().token = token;
               answered();
             },
             [answered](caf::error&) { answered(); });

@@ -111,6 +111,7 @@ struct JobUpdate {
   bool stopped = false;         // it ended because it was told to
   std::vector<uint32_t> gpus;   // devices it holds
   Error error;                  // meaningful where `what` is not empty
+  std::string token;            // of its order, where a node introduces itself: proves the order
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
@@ -121,7 +122,7 @@ typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
   };
   return f(caf::meta::type_name("JobUpdate"), x.key, x.attempt, step, x.phase, x.time_us,
            x.started_us, x.has_exit, x.exit_code, x.signal, x.infrastructure, x.stopped, x.gpus,
-           x.error, caf::meta::load_callback(load));
+           x.error, x.token, caf::meta::load_callback(load));
 }
 
 struct WirePoint {

@@ -66,6 +66,10 @@ director_actor::behavior_type probe_director(director_actor::pointer,
       [](preempt_atom, ExperimentId, const std::string&) {},
       [updates](update_atom, const JobUpdate& update) { updates->push_back(update); },
       [](metrics_atom, const MetricBatch&) {},
+      [updates](update_atom, const std::string&, const JobUpdate& update) {
+        updates->push_back(update);
+      },
+      [](metrics_atom, const std::string&, const MetricBatch&) {},
       [](hello_atom, const NodeHello&, const node_actor&) { return NodeWelcome{}; },
       [](recovery_atom) {},
       [](lost_atom, const std::string&) {},
@@ -101,6 +105,7 @@ void HeadTest::start_head(std::vector<std::string> expected) {
   made->clock = clock;
   made->ledger = ledger;
   made->metrics = std::make_shared<MetricRegistry>();
+  made->audit = std::make_shared<ReportAudit>(clock, *made->metrics);
   made->secret = "secret";
   made->expected_nodes = std::move(expected);
   made->commit =

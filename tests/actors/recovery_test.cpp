@@ -124,7 +124,9 @@ TEST_F(Recovery, AdoptsAJobWhoseStartWasNotYetRecorded) {
   auto record = record_of(spec_of(), {1, 0});
   put_new(record);
   start_head({"a"});
-  auto node = join("a", 4000, {running({1, 0})});
+  auto job = running({1, 0});
+  job.token = job_token("secret", {1, 0}, old_epoch);
+  auto node = join("a", 4000, {job});
   EXPECT_THAT(welcome.stop, IsEmpty());
   recovery_is_over();
   EXPECT_THAT(node->started, IsEmpty());
@@ -132,6 +134,23 @@ TEST_F(Recovery, AdoptsAJobWhoseStartWasNotYetRecorded) {
   EXPECT_EQ(experiment({1, 0}).attempts.back().epoch, old_epoch);
   report(ended({1, 0}, 0));
   EXPECT_EQ(state({1, 0}), State::finished);
+}
+
+TEST_F(Recovery, AWorkerThatClaimsWhatItWasNeverGivenGetsNothing) {
+  put_new(record_of(spec_of(), {1, 0}));
+  put_new(running_record({2, 0}, {"b"}, old_epoch));
+  start_head({"a", "b"});
+  auto queued = running({1, 0});  // with a token that it made up
+  queued.token = job_token("guessed", {1, 0}, old_epoch);
+  auto foreign = running({2, 0});
+  join("a", 4000, {queued, foreign});
+  EXPECT_THAT(welcome.stop, ElementsAre(queued.key, foreign.key));
+  EXPECT_EQ(context->audit->count(), 2u);
+  EXPECT_EQ(state({1, 0}), State::queued);
+  // The node that does have it is believed.
+  join("b", 4000, {foreign});
+  EXPECT_EQ(state({2, 0}), State::running);
+  EXPECT_EQ(context->audit->count(), 2u);
 }
 
 TEST_F(Recovery, AKillThatWasRecordedIsCarriedOut) {

@@ -1,0 +1,77 @@
+#include "actors/head/report_check.hpp"
+
+#include "runtime/core/limits.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace troupe::actors {
+
+namespace {
+
+constexpr int64_t year_2100_us = int64_t{4'102'444'800} * 1'000'000;
+constexpr uint64_t offset_max = uint64_t{1} << 53;  // eight petabytes of log
+constexpr uint32_t attempts_max = 1'000'000;
+constexpr uint32_t phases_max = 100'000;
+constexpr size_t gpus_max = 1024;
+constexpr size_t text_max = 64u << 10;
+// A batch has 4,096, and what else stood on its last line.
+constexpr size_t points_max = 64u << 10;
+
+bool is_time(int64_t us) {
+  return us >= 0 && us <= year_2100_us;
+}
+
+Error absurd(const JobKey& key, std::string detail) {
+  return Error{Errc::refused, fmt::format("a report on job {} was refused", to_string(key.job)),
+               std::move(detail), "is its worker of the head's version?"};
+}
+
+}  // namespace
+
+Standing standing_of(const ExperimentRecord& record, const JobKey& key, const std::string& node) {
+  auto attempt = std::find_if(record.attempts.begin(), record.attempts.end(),
+                              [&](const auto& each) { return each.epoch == key.epoch; });
+  if (attempt == record.attempts.end()) {
+    // Older ones are not all kept, nor are those that a head did not live to record. Newer ones
+    // there are none.
+    bool newer = record.attempts.empty() || key.epoch > record.attempts.back().epoch;
+    return newer ? Standing::foreign : Standing::stale;
+  }
+  bool placed = std::any_of(attempt->jobs.begin(), attempt->jobs.end(), [&](const auto& job) {
+    return job.index == key.job.index && job.role == key.job.role && job.node == node;
+  });
+  if (!placed || key.job.experiment != record.id) return Standing::foreign;
+  return key.epoch == record.attempts.back().epoch ? Standing::current : Standing::stale;
+}
+
+Result<void> check_plausible(const JobUpdate& update) {
+  if (update.step < JobStep::preparing || update.step > JobStep::ended)
+    return absurd(update.key, "it is at a step that there is not");
+  if (update.attempt == 0 || update.attempt > attempts_max || update.phase > phases_max ||
+      update.gpus.size() > gpus_max)
+    return absurd(update.key, "its attempt, line or number of devices is absurd");
+  if (!is_time(update.time_us) || !is_time(update.started_us))
+    return absurd(update.key, "its times lie outside of all calendars");
+  for (const auto* text : {&update.error.what, &update.error.detail, &update.error.hint})
+    if (text->size() > text_max) return absurd(update.key, "its error is a book");
+  return ok();
+}
+
+Result<void> check_plausible(const MetricBatch& batch) {
+  if (batch.source != "file" && batch.source != "log")
+    return absurd(batch.key, "its metrics come from nowhere");
+  if (batch.from > batch.to || batch.to > offset_max || batch.attempt == 0 ||
+      batch.attempt > attempts_max || batch.points.size() > points_max)
+    return absurd(batch.key, "the place of its metrics is absurd");
+  for (const auto& point : batch.points) {
+    if (point.end <= batch.from || point.end > batch.to || !is_time(point.time_us))
+      return absurd(batch.key, "the place or time of a metric is absurd");
+    if (point.name.empty() || point.name.size() > limits::metric_line_bytes_max)
+      return absurd(batch.key, "the name of a metric is absurd");
+  }
+  return ok();
+}
+
+}  // namespace troupe::actors
