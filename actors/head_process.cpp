@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include <mutex>
 #include <unistd.h>
 
 namespace troupe {
@@ -45,6 +46,9 @@ class HeadProcess {
   const std::string& cluster_address() const { return address_; }
 
  private:
+  cluster::AdmitWorker admit() const {
+    return [desk = desk_](const std::string& common_name) { return desk->admit(common_name); };
+  }
   Result<void> start_bulk();
   Result<void> start_links();
   std::string reachable(const std::string& bind) const {
@@ -61,6 +65,7 @@ class HeadProcess {
   std::unique_ptr<cluster::BulkServer> bulk_;
   std::unique_ptr<Head> head_;
   links_actor links_;
+  std::mutex server_mutex_;  // requests are served before there is a server
   std::unique_ptr<cluster::LinkServer> server_;
   std::string address_;
 };
@@ -79,6 +84,11 @@ Result<void> HeadProcess::start() {
   head.joins = desk_;
   head.ask_node = [bulk = bulk_.get()](const std::string& node, cluster::BulkQuestion question) {
     bulk->ask(node, std::move(question));
+  };
+  head.cut_node = [this](const std::string& node) {
+    std::lock_guard guard{server_mutex_};
+    if (server_) server_->drop(node);
+    bulk_->drop(node);
   };
   auto policy = schedule::policy_named(options_.policy);
   if (!policy) return std::move(policy).error();
@@ -100,6 +110,7 @@ Result<void> HeadProcess::start_bulk() {
   options.hello = hello_;
   options.clock = clock_;
   options.open = code_files(std::move(*code));
+  options.admit = admit();
   auto started = cluster::BulkServer::start(std::move(options));
   if (!started) return std::move(started).error();
   bulk_ = std::move(*started);
@@ -119,6 +130,7 @@ Result<void> HeadProcess::start_links() {
   server.hello.url = fmt::format("http://{}:{}", reachable(options_.bind), head_->port());
   server.clock = clock_;
   cluster::LinkServerEvents events;
+  events.admit = admit();
   events.on_join = [desk = desk_](const cluster::JoinRequest& request) {
     return desk->join(request);
   };
@@ -137,7 +149,10 @@ Result<void> HeadProcess::start_links() {
   auto bind = server.bind;
   auto started = cluster::LinkServer::start(std::move(server), std::move(events));
   if (!started) return std::move(started).error();
-  server_ = std::move(*started);
+  {
+    std::lock_guard guard{server_mutex_};
+    server_ = std::move(*started);
+  }
   address_ = options_.cluster_address.empty()
                  ? fmt::format("{}:{}", reachable(bind), server_->port())
                  : options_.cluster_address;

@@ -1,5 +1,6 @@
 // What admins do with nodes, asked of the registry and of the join desk.
 #include "actors/head/gateway_service.hpp"
+#include "runtime/core/log.hpp"
 
 namespace troupe::actors {
 
@@ -37,6 +38,19 @@ kj::Promise<Result<void>> GatewayService::label_node(const api::Caller& caller, 
       .ask<bool>(peers_.registry, wish_timeout, "a node", label_atom_v, std::move(node),
                  share(std::move(labels)))
       .then([](Result<bool> answer) { return done(std::move(answer)); });
+}
+
+Result<void> GatewayService::remove_node(const api::Caller& caller, const std::string& node) {
+  TROUPE_TRY(check_admin(caller));
+  if (!context_->joins || !peers_.cut_node)
+    return Error{Errc::refused, "no node can be removed here", "`troupe up` is one machine",
+                 "stop it, and start it with fewer workers"};
+  // First the certificate: what is cut may not be back before.
+  TROUPE_TRY(context_->joins->remove(node));
+  log::warning("audit", "{} removed node {}: its certificate is taken back", caller.user, node);
+  peers_.cut_node(node);
+  caf::anon_send(peers_.registry, leave_atom_v, node);
+  return ok();
 }
 
 Result<std::string> GatewayService::join_token(const api::Caller& caller, Duration life) {

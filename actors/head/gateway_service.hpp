@@ -25,6 +25,7 @@ struct GatewayPeers {
   registry_actor registry;
   code_actor code;
   AskNode ask_node;
+  std::function<void(const std::string& node)> cut_node;
 };
 
 class GatewayService final : public api::Service {
@@ -72,6 +73,7 @@ class GatewayService final : public api::Service {
                                        bool drained) override;
   kj::Promise<Result<void>> label_node(const api::Caller& caller, std::string node,
                                        std::map<std::string, std::string> labels) override;
+  Result<void> remove_node(const api::Caller& caller, const std::string& node) override;
   Result<std::string> join_token(const api::Caller& caller, Duration life) override;
   kj::Promise<Result<std::vector<api::NodeView>>> nodes(const api::Caller& caller) override;
   Result<api::EventPage> events(const api::Caller& caller, uint64_t after, uint32_t limit) override;

@@ -81,7 +81,7 @@ Result<void> Head::start_actors() {
 }
 
 Result<void> Head::start_gateway() {
-  GatewayPeers peers{director_, registry_, code_, options_.ask_node};
+  GatewayPeers peers{director_, registry_, code_, options_.ask_node, options_.cut_node};
   GatewayOptions options;
   options.bind = options_.bind;
   options.port = options_.port;

@@ -19,8 +19,9 @@ struct HeadOptions {
   bool port_given = false;  // otherwise a taken 7070 gives way to a free port
   std::vector<std::string> allowed_hosts;
   schedule::Policy policy;
-  AskNode ask_node;                          // for files of jobs
-  std::shared_ptr<cluster::JoinDesk> joins;  // null: no other machine can join
+  AskNode ask_node;                                       // for files of jobs
+  std::function<void(const std::string& node)> cut_node;  // ends its connections
+  std::shared_ptr<cluster::JoinDesk> joins;               // null: no other machine can join
   /// After a restart these are waited for; absent: those on which the ledger knows jobs to run.
   std::optional<std::vector<std::string>> expected_nodes;
 };

@@ -28,6 +28,11 @@ kj::Promise<void> resume_node(Exchange& x) {
   return drain(x, false);
 }
 
+kj::Promise<void> remove_node(Exchange& x) {
+  auto removed = x.service().remove_node(x.caller, x.captures[0]);
+  return removed ? x.send_nothing() : x.send_error(removed.error());
+}
+
 kj::Promise<void> label_node(Exchange& x) {
   capnp::MallocMessageBuilder request;
   auto in = request.initRoot<wire::NodeLabels>();
@@ -70,6 +75,14 @@ void add_cluster_routes(std::vector<Route>& routes) {
                     "/api/v1/nodes/{name}:resume",
                     resume_node,
                     "Use a drained node again",
+                    {},
+                    std::nullopt,
+                    std::nullopt,
+                    ""});
+  routes.push_back({post,
+                    "/api/v1/nodes/{name}:remove",
+                    remove_node,
+                    "Take a node's certificate back and cut it off",
                     {},
                     std::nullopt,
                     std::nullopt,

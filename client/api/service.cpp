@@ -19,6 +19,10 @@ kj::Promise<Result<void>> Service::label_node(const Caller&, std::string,
   return Result<void>{no_cluster()};
 }
 
+Result<void> Service::remove_node(const Caller&, const std::string&) {
+  return no_cluster();
+}
+
 Result<std::string> Service::join_token(const Caller&, Duration) {
   return no_cluster();
 }

@@ -176,6 +176,8 @@ class Service {
   /// Sets labels of a node; an empty value removes one.
   virtual kj::Promise<Result<void>> label_node(const Caller& caller, std::string node,
                                                std::map<std::string, std::string> labels);
+  /// Takes a node's certificate back and cuts it off; what ran there counts as lost.
+  virtual Result<void> remove_node(const Caller& caller, const std::string& node);
   /// A token with which one machine may join as a worker.
   virtual Result<std::string> join_token(const Caller& caller, Duration life);
 

@@ -28,6 +28,7 @@ int node_show_verb(Session& session);
 int node_drain_verb(Session& session);
 int node_resume_verb(Session& session);
 int node_label_verb(Session& session);
+int node_remove_verb(Session& session);
 int token_join_verb(Session& session);
 int head_verb(Session& session);
 int worker_verb(Session& session);

@@ -27,6 +27,10 @@ int node_resume_verb(Session& session) {
   return change(session, "resume");
 }
 
+int node_remove_verb(Session& session) {
+  return change(session, "remove");
+}
+
 int node_label_verb(Session& session) {
   const auto& words = session.arguments().arguments;
   ValueMap labels;

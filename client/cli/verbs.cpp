@@ -419,6 +419,17 @@ std::vector<Verb> cluster_verbs() {
        .arguments_min = 2,
        .arguments_max = many_arguments,
        .run = node_label_verb},
+      {.name = "node remove",
+       .group = "CLUSTER",
+       .arguments = "NODE",
+       .summary = "takes a node's certificate back and cuts it off, for good",
+       .text = "What runs there counts as lost and starts elsewhere: drain the node first where "
+               "there\nis time. Its certificate is refused from now on; with a new token it may "
+               "join again.",
+       .examples = {"troupe node remove gpu-3"},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .run = node_remove_verb},
       {.name = "token join",
        .group = "CLUSTER",
        .summary = "a token with which one machine may join as a worker, once",

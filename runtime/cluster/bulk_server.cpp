@@ -122,7 +122,9 @@ kj::Promise<BulkServer::Loop::Greeted> BulkServer::Loop::answer(kj::Own<kj::Asyn
                                                                 std::string name,
                                                                 const std::string& text) {
   auto worker = parse_link_hello(text);
-  auto good = check_node_name(name);
+  auto admitted = options_.admit ? options_.admit(name) : Result<std::string>{name};
+  auto good = admitted ? check_node_name(*admitted) : Result<void>{admitted.error()};
+  if (good) name = *admitted;
   if (good && !worker) good = worker.error();
   if (good) good = check_protocol(*worker, name, options_.hello);
   auto hello = options_.hello;

@@ -6,7 +6,7 @@
 
 #include "runtime/cluster/bulk.hpp"
 #include "runtime/cluster/certificates.hpp"
-#include "runtime/cluster/link_protocol.hpp"
+#include "runtime/cluster/link_server.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/core/fd.hpp"
 
@@ -22,6 +22,7 @@ struct BulkServerOptions {
   LinkHello hello;        // version and protocol; the time is added
   std::shared_ptr<Clock> clock;
   BulkOpen open;  // what workers may ask for
+  AdmitWorker admit;
   std::chrono::milliseconds greeting_patience{5000};
   uint32_t greetings_max = 256;  // connections that have not proved themselves yet
 };

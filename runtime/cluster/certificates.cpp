@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <memory>
 
 namespace troupe::cluster {
@@ -148,7 +149,8 @@ Result<std::string> issue(const Identity& authority, EVP_PKEY* key, std::string_
   TROUPE_TRY(extend(x, issuer->get(), NID_basic_constraints, "critical,CA:FALSE"));
   TROUPE_TRY(extend(x, issuer->get(), NID_key_usage, "critical,digitalSignature"));
   TROUPE_TRY(extend(x, issuer->get(), NID_ext_key_usage, usage));
-  TROUPE_TRY(extend(x, issuer->get(), NID_subject_alt_name, fmt::format("DNS:{}", name)));
+  auto host = name.substr(0, name.find('~'));
+  TROUPE_TRY(extend(x, issuer->get(), NID_subject_alt_name, fmt::format("DNS:{}", host)));
   if (::X509_sign(x, issuer_key->get(), ::EVP_sha256()) == 0)
     return crypto_error("a certificate could not be signed");
   return pem_of(x);
@@ -164,9 +166,9 @@ Result<void> check_node_name(std::string_view name) {
   bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return c < 128 && (std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-');
   });
-  if (plain && !name.empty() && name.size() <= 64 && name != head_name) return ok();
+  if (plain && !name.empty() && name.size() <= 56 && name != head_name) return ok();
   return Error{Errc::invalid, fmt::format("\"{}\" cannot name a worker", name.substr(0, 80)),
-               "names are of letters, digits, '.', '_' and '-', up to 64, and not \"head\"",
+               "names are of letters, digits, '.', '_' and '-', up to 56, and not \"head\"",
                "give another with --name"};
 }
 
@@ -216,11 +218,30 @@ Result<KeyRequest> make_key_request() {
 }
 
 Result<std::string> sign_worker(const Identity& authority, const std::string& request,
-                                std::string_view name, Timestamp now) {
+                                std::string_view name, Timestamp now, uint32_t generation) {
   TROUPE_TRY(check_node_name(name));
   auto read = read_request(request);
   if (!read) return std::move(read).error();
-  return issue(authority, ::X509_REQ_get0_pubkey(read->get()), name, "clientAuth,serverAuth", now);
+  return issue(authority, ::X509_REQ_get0_pubkey(read->get()),
+               common_name({std::string{name}, generation}), "clientAuth,serverAuth", now);
+}
+
+std::string common_name(const WorkerSubject& subject) {
+  return subject.generation == 0 ? subject.name
+                                 : fmt::format("{}~{}", subject.name, subject.generation);
+}
+
+Result<WorkerSubject> parse_common_name(std::string_view text) {
+  auto tilde = text.find('~');
+  WorkerSubject subject{std::string{text.substr(0, tilde)}, 0};
+  TROUPE_TRY(check_node_name(subject.name));
+  if (tilde == std::string_view::npos) return subject;
+  auto digits = text.substr(tilde + 1);
+  auto [end, code] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), subject.generation);
+  if (code == std::errc{} && common_name(subject) == text) return subject;
+  return Error{Errc::refused, "a certificate has an odd name", std::string{text.substr(0, 80)},
+               "join the worker again with a new token"};
 }
 
 Result<std::string> fingerprint(const std::string& certificate) {
@@ -259,7 +280,11 @@ Result<std::string> verified_name(const std::string& certificate, const std::str
   if (::X509_NAME_get_text_by_NID(::X509_get_subject_name(read->get()), NID_commonName, name,
                                   sizeof name) <= 0)
     return crypto_error("a certificate has no name");
-  return std::string{name};
+  std::string_view text{name};
+  if (text == head_name) return std::string{text};
+  auto subject = parse_common_name(text);
+  if (!subject) return std::move(subject).error();
+  return std::move(subject->name);
 }
 
 }  // namespace troupe::cluster

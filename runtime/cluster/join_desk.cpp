@@ -3,11 +3,14 @@
 #include "runtime/core/digest.hpp"
 #include "runtime/core/fd.hpp"
 
+#include <sstream>
+
 namespace troupe::cluster {
 
 namespace {
 
 constexpr size_t file_bytes_max = 1u << 20;
+constexpr size_t removed_bytes_max = 64u << 20;  // a million names
 
 /// What the file holds, or what `make` makes, kept.
 template <class Make>
@@ -75,6 +78,15 @@ Result<std::shared_ptr<JoinDesk>> JoinDesk::open(const std::string& dir,
     desk->tokens_.restore(*used);
   else if (used.error().code != Errc::not_found)
     return std::move(used).error();
+  auto removed = read_file(folder + "/removed", removed_bytes_max);
+  if (!removed && removed.error().code != Errc::not_found) return std::move(removed).error();
+  // A line each: "NAME TIMES".
+  if (removed) {
+    std::istringstream lines{*removed};
+    WorkerSubject subject;
+    while (lines >> subject.name >> subject.generation)
+      desk->removed_[subject.name] = subject.generation;
+  }
   return desk;
 }
 
@@ -98,7 +110,34 @@ Result<std::string> JoinDesk::join(const JoinRequest& request) {
   auto now = clock_->now();
   TROUPE_TRY(tokens_.redeem(*token, *key, now));
   TROUPE_TRY(replace_file(dir_ + "/used-tokens", tokens_.used(), 0600));
-  return sign_worker(authority_, request.key_request, request.name, now);
+  auto removed = removed_.find(request.name);
+  return sign_worker(authority_, request.key_request, request.name, now,
+                     removed == removed_.end() ? 0 : removed->second);
+}
+
+Result<void> JoinDesk::remove(const std::string& name) {
+  TROUPE_TRY(check_node_name(name));
+  std::lock_guard guard{mutex_};
+  auto removed = removed_;
+  ++removed[name];
+  std::string lines;
+  for (const auto& [each, times] : removed) lines += each + " " + std::to_string(times) + "\n";
+  TROUPE_TRY(replace_file(dir_ + "/removed", lines, 0600));
+  removed_ = std::move(removed);
+  return ok();
+}
+
+Result<std::string> JoinDesk::admit(const std::string& common_name) {
+  auto subject = parse_common_name(common_name);
+  if (!subject) return std::move(subject).error();
+  std::lock_guard guard{mutex_};
+  auto removed = removed_.find(subject->name);
+  if (removed == removed_.end() || subject->generation >= removed->second)
+    return std::move(subject->name);
+  return Error{Errc::refused, "worker " + subject->name + " may not join",
+               "it was removed from the cluster, and its certificate is good for nothing now",
+               "to let it back: troupe token join on the head; there, take <dir>/cluster away and "
+               "start it with the token"};
 }
 
 }  // namespace troupe::cluster

@@ -24,6 +24,10 @@ void LinkServer::close(uint64_t number) {
   (void)loop_->inbox.post([loop = loop_.get(), number] { loop->close(number); });
 }
 
+void LinkServer::drop(const std::string& worker) {
+  (void)loop_->inbox.post([loop = loop_.get(), worker] { loop->drop(worker); });
+}
+
 void LinkServer::stop() {
   if (!loop_ || !loop_->thread.joinable()) return;
   loop_->stop->fulfill();

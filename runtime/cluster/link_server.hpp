@@ -33,8 +33,13 @@ struct Link {
   UniqueFd fd;  // CAF's end
 };
 
+/// The name of a worker whose verified certificate has this common name; an error where it may not
+/// come in. Called on the servers' threads; must not block. Absent: the name is the common name.
+using AdmitWorker = std::function<Result<std::string>(const std::string& common_name)>;
+
 /// All are called on the server's thread, and must not block.
 struct LinkServerEvents {
+  AdmitWorker admit;
   /// A machine asks for a certificate; the answer is one, or why not.
   std::function<Result<std::string>(const JoinRequest&)> on_join;
   std::function<void(Link link)> on_link;
@@ -58,6 +63,8 @@ class LinkServer {
   uint16_t port() const;
   /// Ends a link. Any thread.
   void close(uint64_t number);
+  /// Ends the link of a worker, where it has one. Any thread.
+  void drop(const std::string& worker);
   /// Ends all links and the thread; no event comes after its return.
   void stop();
 

@@ -177,7 +177,9 @@ kj::Promise<LinkServer::Loop::Greeted> LinkServer::Loop::greet_link(
     auto read = read_text(*secure.stream, greeting_bytes_max);
     return read.then([this, stream = kj::mv(secure.stream),
                       name](std::string text) mutable -> kj::Promise<Greeted> {
-      return answer_link(kj::mv(stream), name, text);
+      auto admitted = events_.admit ? events_.admit(name) : Result<std::string>{name};
+      if (!admitted) return refuse(kj::mv(stream), admitted.error());
+      return answer_link(kj::mv(stream), *admitted, text);
     });
   });
 }
@@ -273,6 +275,10 @@ kj::Promise<void> LinkServer::Loop::carry(Greeted greeted) {
 void LinkServer::Loop::close(uint64_t number) {
   for (auto& [name, live] : live_)
     if (live.number == number) live.end->fulfill();
+}
+
+void LinkServer::Loop::drop(const std::string& worker) {
+  if (auto it = live_.find(worker); it != live_.end()) it->second.end->fulfill();
 }
 
 LinkHello LinkServer::Loop::hello() const {

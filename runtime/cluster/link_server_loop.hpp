@@ -23,6 +23,7 @@ class LinkServer::Loop final : private kj::TaskSet::ErrorHandler {
   /// The thread: listens, says so, serves until `stop`.
   void run(std::promise<Result<void>>& started);
   void close(uint64_t number);
+  void drop(const std::string& worker);
 
   std::thread thread;
   Inbox inbox{10'000};

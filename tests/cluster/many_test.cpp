@@ -192,6 +192,27 @@ TEST(ManyMachines, DrainedNodesGetNothingNewAlsoAfterRestarts) {
   EXPECT_EQ(many.cli({"node", "show", "nobody"}).code, 3);
 }
 
+TEST(ManyMachines, ARemovedNodeIsCutOffAndItsJobsStartElsewhere) {
+  ManyMachines many;
+  ASSERT_TRUE(many.start_head());
+  ASSERT_TRUE(many.start_worker("w1"));
+  auto id = many.submit_shell("echo begin >> " + many.path("mark") + "; sleep 2; echo end");
+  ASSERT_TRUE(many.await_state(id, "RUNNING"));
+  ASSERT_TRUE(many.start_worker("w2"));
+  EXPECT_EQ(many.cli({"node", "remove", "w1"}).code, 0);
+  EXPECT_EQ(many.await_end(id), "FINISHED");
+  EXPECT_EQ(many.lines("mark").size(), 2u);
+  EXPECT_EQ(many.node_state("w1"), "") << "it is no node any more";
+  EXPECT_TRUE(await([&] { return many.worker_err("w1").find("removed") != std::string::npos; }))
+      << many.worker_err("w1");
+  // Neither a restart of it nor one of the head lets it back.
+  many.kill9();
+  ASSERT_TRUE(many.start_head());
+  ASSERT_TRUE(many.await_node("w2", "up"));
+  EXPECT_EQ(many.node_state("w1"), "");
+  EXPECT_EQ(many.cli({"node", "remove", "no/name"}).code, 2);
+}
+
 TEST(ManyMachines, BadWorkersAreRefusedAndToldWhy) {
   ManyMachines many;
   ASSERT_TRUE(many.start_head());

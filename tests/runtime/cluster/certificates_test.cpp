@@ -53,6 +53,23 @@ TEST(Certificates, NoWorkerIsCalledHeadOrHasAStrangeName) {
   EXPECT_TRUE(check_node_name("rack-3.node_7"));
 }
 
+TEST(Certificates, NamesTellGenerationsApart) {
+  EXPECT_EQ(common_name({"w1", 0}), "w1");
+  EXPECT_EQ(common_name({"w1", 12}), "w1~12");
+  EXPECT_EQ(parse_common_name("w1~12")->name, "w1");
+  EXPECT_EQ(parse_common_name("w1~12")->generation, 12u);
+  EXPECT_EQ(parse_common_name("w1")->generation, 0u);
+  for (const char* bad : {"", "~", "~1", "w1~", "w1~0", "w1~01", "w1~-1", "w1~99999999999",
+                          "w1~1~2", "w 1", "head", "head~1"})
+    EXPECT_FALSE(parse_common_name(bad)) << bad;
+  auto ca = authority();
+  auto request = make_key_request();
+  auto longest = std::string(56, 'n');
+  auto certificate = sign_worker(ca, request->request, longest, now, 99'999);
+  ASSERT_TRUE(certificate) << to_string(certificate.error());
+  EXPECT_EQ(*verified_name(*certificate, ca.certificate), longest);
+}
+
 TEST(Certificates, FingerprintsTellAuthoritiesApart) {
   auto one = fingerprint(authority().certificate);
   auto other = fingerprint(authority().certificate);

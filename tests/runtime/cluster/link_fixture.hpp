@@ -103,6 +103,7 @@ class LinkTest : public ::testing::Test {
       ends.put(End{number, name, error});
     };
     events.on_bulk = on_bulk;
+    events.admit = admit;
     auto started = LinkServer::start(std::move(options), std::move(events));
     ASSERT_TRUE(started) << to_string(started.error());
     server = std::move(*started);
@@ -142,6 +143,7 @@ class LinkTest : public ::testing::Test {
   Mailbox<std::shared_ptr<Link>> links;
   Mailbox<End> ends;
   std::function<void(UniqueFd, bool)> on_bulk;  // set before start
+  AdmitWorker admit;                            // likewise
   std::unique_ptr<LinkServer> server;
 };
 

@@ -1,6 +1,8 @@
 // Joining and linking, by peers that mean well.
+#include "runtime/cluster/join_desk.hpp"
 #include "tests/runtime/cluster/frames.hpp"
 #include "tests/runtime/cluster/link_fixture.hpp"
+#include "tests/temp_dir.hpp"
 
 namespace troupe::cluster {
 namespace {
@@ -130,6 +132,73 @@ TEST_F(Links, OneNameOneWorker) {
   worker->client->stop();
   ASSERT_TRUE(ends.take());
   EXPECT_TRUE(next_link(*twin).worker);
+}
+
+TEST_F(Links, AWorkerThatWasRemovedIsCutAndCannotReturn) {
+  TempDir dir;
+  auto desk = *JoinDesk::open(dir.path(), clock);
+  desk->set_address("127.0.0.1:7071");
+  authority = *read_identity(dir.path() + "/cluster/authority");
+  admit = [desk](const std::string& name) { return desk->admit(name); };
+  start();
+  auto request = [&](const std::string& token, const KeyRequest& key) {
+    return JoinRequest{hello("i"), "w1", token, key.request};
+  };
+  auto key = *make_key_request();
+  auto first = desk->join(request(desk->make_token(10min), key));
+  ASSERT_TRUE(first) << to_string(first.error());
+  Joined joined{{key.key, *first}, authority.certificate};
+  auto worker = dial(joined, hello("one"));
+  ASSERT_TRUE(next_link(*worker).worker);
+
+  ASSERT_TRUE(desk->remove("w1"));
+  server->drop("w1");
+  ASSERT_TRUE(ends.take()) << "its link is cut";
+  auto refused = worker->ends.take_until([](const Error& e) { return e.code == Errc::refused; });
+  ASSERT_TRUE(refused);
+  EXPECT_NE(refused->detail.find("removed"), std::string::npos) << refused->detail;
+  worker->client->stop();
+
+  // With a new token it is a worker like any other, also for a head that was restarted meanwhile.
+  desk = *JoinDesk::open(dir.path(), clock);
+  desk->set_address("127.0.0.1:7071");
+  EXPECT_FALSE(desk->admit("w1"));
+  auto anew = *make_key_request();
+  auto second = desk->join(request(desk->make_token(10min), anew));
+  ASSERT_TRUE(second) << to_string(second.error());
+  admit = [desk](const std::string& name) { return desk->admit(name); };
+  start();
+  auto back = dial({{anew.key, *second}, authority.certificate}, hello("two"));
+  auto pair = next_link(*back);
+  ASSERT_TRUE(pair.worker);
+  EXPECT_EQ(pair.head->name, "w1");
+  auto old = dial(joined, hello("one"));
+  ASSERT_TRUE(old->ends.take_until([](const Error& e) { return e.code == Errc::refused; }));
+}
+
+TEST_F(Links, AClockThatIsADayOffKeepsNobodyOut) {
+  for (auto off : {-24h, 24h}) {
+    auto far = Timestamp{clock->now().us + std::chrono::microseconds{off}.count()};
+    authority = *make_authority(far);
+    start();
+    auto key = *make_key_request();
+    auto certificate = sign_worker(authority, key.request, "w1", far);
+    ASSERT_TRUE(certificate);
+    auto worker = std::make_unique<Worker>();
+    LinkClientOptions options{address(),    {{key.key, *certificate}, authority.certificate},
+                              hello("one"), std::make_shared<VirtualClock>(far),
+                              20ms,         50ms};
+    LinkClientEvents events;
+    events.on_link = [w = worker.get()](UniqueFd fd, const LinkHello&) {
+      w->links.put(std::make_shared<UniqueFd>(std::move(fd)));
+    };
+    events.on_end = [](const Error&) {};
+    worker->client = LinkClient::start(std::move(options), std::move(events));
+    auto pair = next_link(*worker);
+    ASSERT_TRUE(pair.worker);
+    auto told = skew_text(pair.head->hello.time_us, clock->now().us);
+    EXPECT_NE(told.find(off < 0h ? "behind" : "ahead"), std::string::npos) << told;
+  }
 }
 
 TEST_F(Links, AProcessThatDialsAgainReplacesItsDeadLink) {

@@ -45,9 +45,9 @@ auto members(const T& x) {
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
   } else {
     static_assert(std::is_same_v<T, NodeHello>);
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, accepts] = x;
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, accepts] = x;
     (void)accepts;  // the head's own word: does not travel
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k);
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l);
   }
 }
 
