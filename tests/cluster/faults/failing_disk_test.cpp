@@ -78,5 +78,39 @@ TEST_P(HeadDiskErrors, RefuseWhatIsNotDurableAndPass) {
 INSTANTIATE_TEST_SUITE_P(Faults, HeadDiskErrors, ::testing::Values("sync", "write", "head"),
                          [](const auto& each) { return each.param; });
 
+/// On either side of the one write that makes a submission durable.
+class DeathAtTheCommit : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(DeathAtTheCommit, MakesOneJobOfOneKey) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer lets nothing be loaded before itself";
+#endif
+  FailingDisk many;
+  Recorder recorder{many};
+  ASSERT_TRUE(many.start_head());
+  recorder.submit("before", recorder.mark(20, 1));
+  for (int round = 0; round < 3; ++round) {
+    many.set("die-" + GetParam());
+    auto answered = recorder.submit(fmt::format("n{}", round), recorder.mark(20, 1), "", true);
+    EXPECT_EQ(answered, "") << "it was answered by a head that was to be dead";
+    EXPECT_TRUE(await([&] { return !is_alive(many.pid()); }));
+    many.kill9();
+    many.set("");
+    ASSERT_TRUE(many.start_head());
+    EXPECT_TRUE(recorder.submit_open());
+  }
+  ASSERT_TRUE(many.start_worker("w1"));
+  recorder.healed();
+  recorder.finish();
+  EXPECT_EQ(recorder.acknowledged().size(), 4u);
+  auto list = many.get("/api/v1/experiments?project=p");
+  ASSERT_TRUE(list && list->find("experiments") != nullptr);
+  EXPECT_EQ(list->find("experiments")->as_list().size(), 4u);
+  EXPECT_EQ(recorder.marks("begin"), 4u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Faults, DeathAtTheCommit, ::testing::Values("before", "after"),
+                         [](const auto& each) { return each.param; });
+
 }  // namespace
 }  // namespace troupe::cluster

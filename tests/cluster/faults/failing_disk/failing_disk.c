@@ -1,11 +1,13 @@
 // Preloaded into a head: syncs and writes of its ledger fail with EIO for as long as a file says so,
 // as a disk does that is dying. TROUPE_FAILING_DISK names the file; it holds words: "sync",
-// "write", and "head" for writes of a file's first two pages alone, where LMDB keeps its roots.
+// "write", and "head" for writes of a file's first two pages alone, where LMDB keeps its roots. Or the
+// head is killed just "die-before" it writes a root, or "die-after": between commit and answer.
 // The record of what was acknowledged is the test's; this only makes the disk bad.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,10 +52,15 @@ int fsync(int fd) {
 ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
   static ssize_t (*real)(int, const void*, size_t, off_t);
   if (real == NULL) *(void**)&real = dlsym(RTLD_NEXT, "pwrite");
-  if (!fails(fd, "write") && !(offset < roots_end && fails(fd, "head")))
-    return real(fd, bytes, size, offset);
-  errno = EIO;
-  return -1;
+  int is_root = offset < roots_end;
+  if (fails(fd, "write") || (is_root && fails(fd, "head"))) {
+    errno = EIO;
+    return -1;
+  }
+  if (is_root && fails(fd, "die-before")) raise(SIGKILL);
+  ssize_t written = real(fd, bytes, size, offset);
+  if (is_root && fails(fd, "die-after")) raise(SIGKILL);
+  return written;
 }
 
 ssize_t pwrite64(int fd, const void* bytes, size_t size, off64_t offset) {
