@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -18,6 +19,12 @@ class LoopDisk {
  public:
   LoopDisk(const std::string& image, const std::string& path) : image_{image}, path_{path} {
     std::filesystem::create_directories(path);
+    // Hosts of other tests copy the mounts they see, and would hold on to this one.
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+      why_not_ = "no mount namespace";
+      return;
+    }
     why_not_ = run_command(
         {"/bin/sh", "-c", fmt::format("truncate -s 96M {0} && mkfs.ext4 -q -F {0}", image)});
     if (why_not_.empty()) mount();
