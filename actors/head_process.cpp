@@ -140,6 +140,9 @@ Result<void> HeadProcess::start_links() {
       log::warning("head", "the clock of worker {} is {} of ours", link.name, skew);
     caf::anon_send(links, linked_atom_v, share(std::move(link)));
   };
+  events.on_silent = [links = links_](const std::string& name, bool silent) {
+    caf::anon_send(links, silent_atom_v, name, silent);
+  };
   events.on_end = [links = links_](uint64_t number, const std::string& name, const Error& error) {
     caf::anon_send(links, unlinked_atom_v, number, name, error.detail);
   };

@@ -175,7 +175,8 @@ using uplink_actor = hello_port::extend_with<report_port>::extend<
 using links_actor = caf::typed_actor<
     caf::reacts_to<linked_atom, LinkRef>,  // a worker has proved its name
     caf::reacts_to<unlinked_atom, uint64_t, std::string, std::string>,  // link, worker, cause
-    caf::reacts_to<leave_atom>                                          // end all desks, quit
+    caf::reacts_to<silent_atom, std::string, bool>,  // worker, whether its machine says nothing
+    caf::reacts_to<leave_atom>                       // end all desks, quit
     >;
 
 /// One job: folders, phases, exit, metrics. Lives while the job does.
@@ -250,7 +251,9 @@ using registry_actor =
                                                      // missing
                      caf::reacts_to<beat_atom, std::string>,     // a node lives
                      caf::reacts_to<goodbye_atom, std::string>,  // a node's worker is being stopped
-                     caf::reacts_to<unlinked_atom, std::string, std::string>,     // node, cause
+                     caf::reacts_to<unlinked_atom, std::string, std::string>,  // node, cause
+                     caf::reacts_to<silent_atom, std::string, bool>,  // node, whether its machine
+                                                                      // says nothing
                      caf::replies_to<drain_atom, std::string, bool>::with<bool>,  // node, whether
                                                                                   // it takes no
                                                                                   // more

@@ -20,6 +20,9 @@ links_actor::behavior_type LinksState::make_behavior(LinksPeers peers) {
         if (desk) self_->send_exit(desk.mapped(), caf::exit_reason::user_shutdown);
         self_->send(peers_.registry, unlinked_atom_v, worker, cause);
       },
+      [this](silent_atom, const std::string& worker, bool silent) {
+        self_->send(peers_.registry, silent_atom_v, worker, silent);
+      },
       [this](leave_atom) {
         for (const auto& [number, desk] : desks_)
           self_->send_exit(desk, caf::exit_reason::user_shutdown);

@@ -65,6 +65,9 @@ registry_actor::behavior_type RegistryState::make_behavior(HeadContextRef contex
         if (it != nodes_.end() && !it->second.linked && it->second.reason == link_ended)
           it->second.reason = cause;
       },
+      [this](silent_atom, const std::string& node, bool silent) {
+        if (auto it = nodes_.find(node); it != nodes_.end()) it->second.machine_silent = silent;
+      },
       [this](drain_atom, const std::string& node, bool drained) { return drain(node, drained); },
       [this](label_atom, const std::string& node, const LabelsRef& labels) {
         return label(node, labels);
@@ -160,17 +163,31 @@ void RegistryState::lose(const std::string& id, Node& node) {
   self_->send(peers_.director, lost_atom_v, id);
 }
 
-/// Each second: who has been silent for too long.
+/// Where half of them fall silent together, it is the way to them that is cut, maybe at the head.
+bool RegistryState::most_machines_answer() const {
+  size_t silent = 0, all = 0;
+  for (const auto& [id, node] : nodes_) {
+    if (node.life == Life::lost || node.handle.node() == self_->node()) continue;
+    ++all;
+    silent += node.machine_silent ? 1 : 0;
+  }
+  return 2 * silent < all;
+}
+
+/// Who has been silent for too long?
 void RegistryState::look() {
   auto now = context_->clock->monotonic();
   auto stood_still = standstill_.look(now);
+  auto most_answer = most_machines_answer();
   for (auto& [id, node] : nodes_) {
     node.seen = std::min(node.seen + stood_still, now);
     if (node.life == Life::lost || node.handle.node() == self_->node()) continue;
     auto silent = now - node.seen;
     if (silent > limits::node_suspect_after)
       suspect(id, node, "it gave no sign of life for some seconds");
-    if (silent > limits::node_lost_after && node.life == Life::suspect) lose(id, node);
+    bool dead = node.machine_silent && most_answer;
+    auto patience = dead ? limits::machine_lost_after : limits::node_lost_after;
+    if (silent > patience && node.life == Life::suspect) lose(id, node);
   }
   self_->delayed_send(self_, look_every, suspect_atom_v);
 }

@@ -5,8 +5,9 @@
 //    ^────── a sign of life, or hello ──────┘   <────────── hello ───────────┘
 //
 // A suspect node gets nothing new, and what it runs goes on: links break more often than machines.
-// Only when it is lost its jobs count as lost. Nodes in this process have no link; they are lost at
-// once.
+// Only when it is lost its jobs count as lost. Where its machine does not even acknowledge what it
+// is sent, and most others do, 7 s are enough: that is no worker that hangs or is being replaced.
+// Nodes in this process have no link; they are lost at once.
 #pragma once
 
 #include "actors/head/head_context.hpp"
@@ -42,8 +43,9 @@ class RegistryState {
     NodeHello hello;
     Timestamp joined;
     Life life = Life::up;
-    bool linked = true;  // its handle lives
-    std::string reason;  // why it is not up
+    bool linked = true;           // its handle lives
+    bool machine_silent = false;  // as its last link saw it
+    std::string reason;           // why it is not up
     std::chrono::nanoseconds seen{0};
     Wish wish;
   };
@@ -53,6 +55,7 @@ class RegistryState {
   void suspect(const std::string& name, Node& node, const std::string& reason);
   void lose(const std::string& name, Node& node);
   void look();
+  bool most_machines_answer() const;
   void beat(const std::string& name);
   void tell_scheduler(const Node& node);
   caf::result<bool> drain(const std::string& name, bool drained);
@@ -67,7 +70,7 @@ class RegistryState {
   HeadContextRef context_;
   RegistryPeers peers_;
   std::map<std::string, Node> nodes_;
-  static constexpr auto look_every = std::chrono::seconds{1};
+  static constexpr auto look_every = std::chrono::milliseconds{500};
   bool looking_ = false;
   Standstill standstill_{look_every};
   std::set<std::string> awaited_;  // recovery is over when these have joined

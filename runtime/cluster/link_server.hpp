@@ -46,6 +46,9 @@ struct LinkServerEvents {
   /// A connection for bulk, of which nothing but its opening was read: it has proved nothing yet.
   /// Absent: those are closed.
   std::function<void(UniqueFd fd, bool serves)> on_bulk;
+  /// The worker's machine has stopped acknowledging what it is sent, or does again. A process that
+  /// hangs does not matter here: its kernel answers for it. Never after the link's end.
+  std::function<void(const std::string& name, bool silent)> on_silent;
   /// `error`: how it ended. Its name may be linked anew before this arrives elsewhere.
   std::function<void(uint64_t number, const std::string& name, const Error& error)> on_end;
 };

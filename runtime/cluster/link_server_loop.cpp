@@ -18,6 +18,18 @@ namespace {
 
 // A worker that dials again has the old link's last messages behind it.
 constexpr auto redial_pause = 100 * kj::MILLISECONDS;
+// CAF says something to each worker once a second. An acknowledgement that is late by so much was
+// lost several times, or its machine is gone.
+constexpr uint32_t silent_after_ms = 2000;
+constexpr auto watch_every = 500 * kj::MILLISECONDS;
+
+/// Whether something is under way to the machine behind a connection, and nothing comes back.
+bool is_silent(int socket) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
+  return info.tcpi_unacked > 0 && info.tcpi_last_ack_recv > silent_after_ms;
+}
 
 kj::StringPtr ptr(const std::string& text) {
   return {text.c_str(), text.size()};
@@ -67,6 +79,7 @@ void LinkServer::Loop::run(std::promise<Result<void>>& started) {
     tasks_ = &tasks;
     tasks.add(inbox.run());
     tasks.add(accept_loop(*receiver));
+    tasks.add(watch_machines());
     end.promise.wait(io.waitScope);
     events_ = {};  // whoever is told of ends does not live any more
     tasks_ = nullptr;
@@ -88,6 +101,18 @@ kj::Promise<void> LinkServer::Loop::accept_loop(kj::ConnectionReceiver& receiver
             return io_->provider->getTimer().afterDelay(50 * kj::MILLISECONDS);
           })
       .then([this, &receiver] { return accept_loop(receiver); });
+}
+
+kj::Promise<void> LinkServer::Loop::watch_machines() {
+  return io_->provider->getTimer().afterDelay(watch_every).then([this] {
+    for (auto& [name, live] : live_) {
+      auto silent = is_silent(live.socket);
+      if (silent == live.silent) continue;
+      live.silent = silent;
+      if (events_.on_silent) events_.on_silent(name, silent);
+    }
+    return watch_machines();
+  });
 }
 
 kj::Promise<void> LinkServer::Loop::serve(kj::AuthenticatedStream stream) {
@@ -172,15 +197,25 @@ kj::Promise<LinkServer::Loop::Greeted> LinkServer::Loop::answer_join(
 
 kj::Promise<LinkServer::Loop::Greeted> LinkServer::Loop::greet_link(
     kj::AuthenticatedStream stream) {
-  return contexts_.link->wrapServer(kj::mv(stream)).then([this](kj::AuthenticatedStream secure) {
+  int socket = -1;
+  KJ_IF_MAYBE (fd, stream.stream->getFd()) {
+    socket = *fd;
+  }
+  auto wrapped = contexts_.link->wrapServer(kj::mv(stream));
+  return wrapped.then([this, socket](kj::AuthenticatedStream secure) {
     auto name = peer_name(secure);
     auto read = read_text(*secure.stream, greeting_bytes_max);
-    return read.then([this, stream = kj::mv(secure.stream),
-                      name](std::string text) mutable -> kj::Promise<Greeted> {
-      auto admitted = events_.admit ? events_.admit(name) : Result<std::string>{name};
-      if (!admitted) return refuse(kj::mv(stream), admitted.error());
-      return answer_link(kj::mv(stream), *admitted, text);
-    });
+    return read
+        .then([this, stream = kj::mv(secure.stream),
+               name](std::string text) mutable -> kj::Promise<Greeted> {
+          auto admitted = events_.admit ? events_.admit(name) : Result<std::string>{name};
+          if (!admitted) return refuse(kj::mv(stream), admitted.error());
+          return answer_link(kj::mv(stream), *admitted, text);
+        })
+        .then([socket](Greeted greeted) {
+          greeted.socket = socket;
+          return greeted;
+        });
   });
 }
 
@@ -256,7 +291,8 @@ kj::Promise<void> LinkServer::Loop::carry(Greeted greeted) {
   auto carrier = kj::heap<Carrier>(kj::mv(greeted.stream), kj::mv(local), io_->provider->getTimer(),
                                    FrameGuard{FrameGuard::From::worker}, identified);
   auto end = kj::newPromiseAndFulfiller<void>();
-  live_.emplace(name, Live{number, greeted.hello.instance, {}, kj::mv(end.fulfiller)});
+  live_.emplace(
+      name, Live{number, greeted.socket, false, greeted.hello.instance, {}, kj::mv(end.fulfiller)});
   events_.on_link(std::move(link));
   auto& carried = *carrier;
   return carried.run()

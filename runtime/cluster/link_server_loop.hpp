@@ -35,9 +35,12 @@ class LinkServer::Loop final : private kj::TaskSet::ErrorHandler {
     kj::Own<kj::AsyncIoStream> stream;  // null: nothing more is wanted of it
     std::string name;
     LinkHello hello;
+    int socket = -1;  // beneath the stream, whose it is
   };
   struct Live {
     uint64_t number = 0;
+    int socket = -1;
+    bool silent = false;
     std::string instance;
     std::string node_id;
     kj::Own<kj::PromiseFulfiller<void>> end;
@@ -53,6 +56,7 @@ class LinkServer::Loop final : private kj::TaskSet::ErrorHandler {
   kj::Promise<Greeted> greet_join(kj::Own<kj::AsyncIoStream> stream);
   kj::Promise<Greeted> answer_join(kj::Own<kj::AsyncIoStream> stream);
   kj::Promise<Greeted> greet_link(kj::AuthenticatedStream stream);
+  kj::Promise<void> watch_machines();
   kj::Promise<Greeted> answer_link(kj::Own<kj::AsyncIoStream> stream, std::string name,
                                    const std::string& text);
   kj::Promise<Greeted> refuse(kj::Own<kj::AsyncIoStream> stream, const Error& error);

@@ -18,6 +18,9 @@ inline constexpr size_t actor_threads_max = 4;
 // Of nodes. CAF notices a dead connection after 5 s; silence above it is noticed sooner.
 inline constexpr auto node_suspect_after = std::chrono::seconds{3};  // of one beat a second
 inline constexpr auto node_lost_after = std::chrono::seconds{10};    // its jobs start elsewhere
+// The same where not even the machine's kernel acknowledges anything: nothing there is merely slow,
+// and a gang is to run again 8 s after a machine of it died.
+inline constexpr auto machine_lost_after = std::chrono::seconds{7};
 
 // From clients.
 inline constexpr size_t http_body_max = 1u << 20;
