@@ -36,6 +36,10 @@ Duration restart_backoff(uint32_t restarts) {
   return pause;
 }
 
+/// An attempt that ran so long met nothing broken where it was: machines of a training of weeks die
+/// one after the other, and each of them by chance.
+constexpr int64_t steady_us = std::chrono::microseconds{std::chrono::minutes{10}}.count();
+
 /// Codes of a job that could not be prepared for a reason that another start does not change.
 bool is_own(Errc code) {
   return code == Errc::failed || code == Errc::exhausted || code == Errc::invalid ||
@@ -174,7 +178,7 @@ Effects ExperimentLife::update(const JobUpdate& update, Timestamp now) {
       passed(update.key.job.index, update.phase, false, effects);
       break;
     }
-    case JobStep::phase_done:
+    case JobStep::phase_done:  // of the one before the first: prepared, and has done none
       passed(update.key.job.index, update.phase + 1, true, effects);
       break;
     case JobStep::ended:
@@ -184,13 +188,13 @@ Effects ExperimentLife::update(const JobUpdate& update, Timestamp now) {
   return effects;
 }
 
-/// The job has done so many lines. The gang goes on to the line that all have reached; a head that
-/// was restarted learns how far each is from what they report.
+/// The job is prepared and has done so many lines. The gang goes on to the line that all have
+/// reached; a head that was restarted learns how far each is from what they report.
 void ExperimentLife::passed(uint32_t index, uint32_t lines, bool waits, Effects& effects) {
   const auto& jobs = attempt().jobs;
   if (jobs.size() < 2) return;
   auto& done = phase_done_[index];
-  done = std::max(done, lines);
+  done = std::max(done, lines + 1);
   auto least = done;
   for (const auto& job : jobs) {
     if (is_terminal(job.state)) continue;  // it ends well only behind the last line
@@ -198,10 +202,10 @@ void ExperimentLife::passed(uint32_t index, uint32_t lines, bool waits, Effects&
     least = std::min(least, it == phase_done_.end() ? 0 : it->second);
   }
   // Said again to one that asks again: it may have missed it.
-  bool again = waits && least >= lines;
+  bool again = waits && least > lines;
   if (outcome_ != Outcome::none || (least <= announced_ && !again)) return;
   announced_ = std::max(announced_, least);
-  effects.go_phase = least;
+  effects.go_phase = least - 1;
 }
 
 Error ExperimentLife::job_error(const JobUpdate& update) const {
@@ -308,6 +312,7 @@ void ExperimentLife::settle(Timestamp now, Effects& effects) {
 
 void ExperimentLife::settle_failed(Timestamp now, Effects& effects) {
   bool infrastructure = outcome_ == Outcome::infrastructure;
+  if (infrastructure && now.us - attempt().started.us >= steady_us) record_.restarts = 0;
   auto& spent = infrastructure ? record_.restarts : record_.failures;
   auto allowed = infrastructure ? infrastructure_restarts_max : record_.spec->retry.count;
   if (spent++ < allowed) {

@@ -85,8 +85,8 @@ class ExperimentLife {
   Outcome outcome_ = Outcome::none;
   std::string outcome_cause_;
   std::optional<Error> outcome_error_;
-  std::map<uint32_t, uint32_t> phase_done_;  // job index -> lines of the order it has done
-  uint32_t announced_ = 0;                   // the newest line that all were told to begin
+  std::map<uint32_t, uint32_t> phase_done_;  // job index -> 1 + lines of the order it has done
+  uint32_t announced_ = 0;                   // 1 + the newest line that all were told to begin
 };
 
 }  // namespace troupe::actors

@@ -49,7 +49,8 @@ Standing standing_of(const ExperimentRecord& record, const JobKey& key, const st
 Result<void> check_plausible(const JobUpdate& update) {
   if (update.step < JobStep::preparing || update.step > JobStep::ended)
     return absurd(update.key, "it is at a step that there is not");
-  if (update.attempt == 0 || update.attempt > attempts_max || update.phase > phases_max ||
+  // The line before the first, all bits set, is what a rank is at that waits to start.
+  if (update.attempt == 0 || update.attempt > attempts_max || update.phase + 1 > phases_max ||
       update.gpus.size() > gpus_max)
     return absurd(update.key, "its attempt, line or number of devices is absurd");
   if (!is_time(update.time_us) || !is_time(update.started_us))

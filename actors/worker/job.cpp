@@ -94,7 +94,7 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
 /// To a head that came back. What was on its way when the link was cut is lost, so all metrics are
 /// read anew; the head keeps what it has of them.
 void JobState::tell_again() {
-  if (context_->head_is_remote && stage_ != Stage::staging) {
+  if (context_->head_is_remote && !run_key_.empty()) {
     file_offset_ = file_lines_ = log_offset_ = bad_metric_lines_ = 0;
     log_points_.clear();
     scan_metrics(stage_ == Stage::ended);
@@ -129,7 +129,7 @@ void JobState::prepare() {
               update.stopped = true;
               end(std::move(update));
             } else {
-              start_phase(0);
+              go_on(0);
             }
           },
           [this](caf::error& e) {
@@ -150,6 +150,15 @@ void JobState::adopt(const process::RunStatus& status) {
   run_key_ = status.key;
   started_us_ = status.started.us;
   launched(status);
+}
+
+/// Setup is each job's own; every line of `run`, the first as well, waits for the whole gang: no
+/// rank starts before all can.
+void JobState::go_on(uint32_t phase) {
+  if (order_.nodes == 1 || order_.phases[phase].setup) return start_phase(phase);
+  phase_ = phase - 1;  // of none done before the first, the head counts from there
+  stage_ = Stage::at_barrier;
+  send(blank(JobStep::phase_done));
 }
 
 void JobState::start_phase(uint32_t phase) {
@@ -221,14 +230,7 @@ void JobState::phase_ended(const process::RunStatus& status) {
   bool good = status.state == process::RunState::ended && !status.error && exit.code == 0 &&
               exit.signal == 0;
   if (good && !stop_wanted_ && phase_ + 1 < order_.phases.size()) {
-    // Setup is each job's own; lines of `run` wait for the whole gang.
-    if (order_.nodes > 1 && !order_.phases[phase_].setup) {
-      stage_ = Stage::at_barrier;
-      send(blank(JobStep::phase_done));
-    } else {
-      start_phase(phase_ + 1);
-    }
-    return;
+    return go_on(phase_ + 1);
   }
   if (status.state == process::RunState::ended && !status.error) {
     update.has_exit = true;

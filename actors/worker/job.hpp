@@ -30,6 +30,7 @@ class JobState {
 
   void prepare();
   void adopt(const process::RunStatus& status);
+  void go_on(uint32_t phase);
   void start_phase(uint32_t phase);
   void launched(const process::RunStatus& status);
   void phase_ended(const process::RunStatus& status);

@@ -62,7 +62,7 @@ struct ExperimentRecord {
   Timestamp created, queued, started, ended;
   std::vector<AttemptRecord> attempts;    // the newest last; at most limits::attempts_kept
   uint32_t failures = 0;                  // attempts that failed by its own doing, dropped ones too
-  uint32_t restarts = 0;                  // attempts that were lost for another reason
+  uint32_t restarts = 0;                  // attempts in a row that were lost for another
   std::map<std::string, double> metrics;  // last value of each
   std::map<std::string, Extremes> extremes;
   std::string rerun_of;  // id text, or empty

@@ -404,6 +404,17 @@ TEST_F(Director, StartsAGangTogetherAndLetsItPassBarriersTogether) {
   auto id = run_one(spec);
   ASSERT_EQ(node->started.size(), 2u);
   EXPECT_EQ(node->started[0].world_size, 2u);
+  auto prepared = [&](size_t index) {
+    auto update = update_for(node->started[index], JobStep::phase_done);
+    --update.phase;
+    return update;
+  };
+  report(prepared(0));
+  EXPECT_THAT(node->phases, IsEmpty()) << "no rank starts before all can";
+  report(prepared(1));
+  EXPECT_EQ(node->phases.size(), 2u);
+  EXPECT_EQ(node->phases.back().second, 0u);
+  node->phases.clear();
   for (const auto& order : node->started) report(update_for(order, JobStep::running));
   report(update_for(node->started[0], JobStep::phase_done));
   EXPECT_THAT(node->phases, IsEmpty());

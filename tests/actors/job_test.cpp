@@ -121,10 +121,37 @@ TEST_F(Job, NamesTheLineOfSetupThatFailed) {
   EXPECT_THAT(updates->back().error.detail, HasSubstr("line 1 ended with exit code 2"));
 }
 
-TEST_F(Job, OfAGangWaitsBetweenLinesForTheOthers) {
+TEST_F(Job, OfAGangIsSetUpAndThenWaitsForTheOthers) {
+  order.phases = {{{"setup"}, true}, {{"train"}, false}};
+  order.nodes = order.world_size = 2;
+  begin();
+  finish(0);
+  EXPECT_EQ(launcher->started.size(), 1u) << "setup alone";
+  EXPECT_EQ(updates->back().step, JobStep::phase_done);
+  EXPECT_EQ(updates->back().phase, 0u);
+  caf::anon_send(job, phase_atom_v, uint32_t{1});
+  run();
+  EXPECT_EQ(launcher->started.size(), 2u);
+}
+
+TEST_F(Job, OfAGangIsStoppedWhileItWaitsToStart) {
+  order.nodes = order.world_size = 2;
+  begin();
+  stop();
+  EXPECT_THAT(launcher->started, IsEmpty());
+  EXPECT_EQ(updates->back().step, JobStep::ended);
+  EXPECT_TRUE(updates->back().stopped);
+}
+
+TEST_F(Job, OfAGangWaitsBeforeAndBetweenLinesForTheOthers) {
   order.phases = {{{"train"}, false}, {{"evaluate"}, false}};
   order.nodes = order.world_size = 2;
   begin();
+  EXPECT_THAT(launcher->started, IsEmpty());
+  EXPECT_EQ(updates->back().step, JobStep::phase_done);
+  EXPECT_EQ(updates->back().phase + 1, 0u);
+  caf::anon_send(job, phase_atom_v, uint32_t{0});
+  run();
   finish(0);
   EXPECT_EQ(launcher->started.size(), 1u);
   EXPECT_EQ(updates->back().step, JobStep::phase_done);

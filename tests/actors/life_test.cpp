@@ -177,6 +177,17 @@ TEST_F(RetriedLife, CountsLossesApartAndGivesUpAfterFive) {
   EXPECT_THAT(pauses, ElementsAre(seconds{0}, seconds{2}, seconds{4}, seconds{8}, seconds{10}));
 }
 
+TEST_F(RetriedLife, LossesAfterALongRunAreChanceAgain) {
+  auto now = t0;
+  for (uint32_t i = 0; i < 3 * ExperimentLife::infrastructure_restarts_max; ++i) {
+    (void)life.place(places_on({"a"}), ++epoch, now);
+    now.us += std::chrono::microseconds{std::chrono::minutes{10}}.count();
+    auto end = life.update(infrastructure_end_of(record()), now);
+    EXPECT_EQ(end.next, Next::requeue) << i;
+    EXPECT_EQ(end.backoff, Duration{0});
+  }
+}
+
 TEST_F(Life, RestartsAfterTheLossOfItsNode) {
   place();
   runs();
