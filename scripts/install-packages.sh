@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what building, testing and trying Troupe needs, from Debian 12 alone. Does nothing when all is there.
 #   scripts/install-packages.sh            asks no questions; uses sudo where it is not run by root
+#   scripts/install-packages.sh --peers    also what the benches measure Troupe against; their services do not start
 # docs/dependencies.md says what each package is for.
 set -eu
 
@@ -11,6 +12,9 @@ libssl-dev libgtest-dev libgmock-dev
 curl jq procps iproute2 nftables
 python3-numpy python3-sklearn
 "
+
+peers="slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge nftables iproute2"
+[ "${1:-}" = --peers ] && packages="$packages $peers"
 
 is_installed() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || true)" = installed ]
@@ -43,6 +47,12 @@ apt() {
     apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
 }
 echo "installing:$missing" >&2
+policy=/usr/sbin/policy-rc.d
+if [ "${1:-}" = --peers ] && [ ! -e "$policy" ]; then
+  trap '$as_root rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+  $as_root chmod 755 "$policy"
+fi
 # Lists may be absent (fresh machine) or stale: one refresh where the first try fails.
 # shellcheck disable=SC2086
 if ! apt install --no-install-recommends $missing >/dev/null 2>&1; then

@@ -15,6 +15,12 @@ void bench_philly(bool quick);
 void bench_packing(bool quick);
 void bench_kueue(bool quick);
 void bench_decisions(bool quick);
+void bench_machines(bool quick);
+void bench_starts(bool quick);
+void bench_control(bool quick);
+void bench_failures(bool quick);
+void bench_head(bool quick);
+void bench_alarms(bool quick);
 
 /// Single submissions over RPC, with so many calls in flight on each connection.
 double rpc_submissions_a_second(bool quick, int connections, int in_flight);

@@ -2,12 +2,12 @@
 #include "runtime/core/fd.hpp"
 #include "tests/bench/bench.hpp"
 #include "tests/bench/cluster_under_test.hpp"
+#include "tests/bench/machines.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <ctime>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,14 +68,8 @@ double through_troupe(int jobs, bool as_set) {
       }
     }
   }
-  cluster.await_idle(connection);
+  await_idle(connection);
   return jobs / (now_seconds() - began);
-}
-
-int64_t wall_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_REALTIME, &t);
-  return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
 }
 
 }  // namespace
@@ -104,7 +98,7 @@ void bench_start_latency(bool quick) {
   for (int i = 0; i < rounds; ++i) {
     auto began = wall_ns();
     connection.request("POST", "/api/v1/experiments", body);
-    cluster.await_idle(connection);
+    await_idle(connection);
     auto text = read_file(stamps).value_or("");
     auto line = text.rfind('\n', text.size() - 2);
     auto stamp =

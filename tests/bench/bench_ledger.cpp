@@ -196,7 +196,7 @@ void bench_grid(bool quick) {
   began = now_seconds();
   auto killed = connection.request("POST", "/api/v1/experiments/1:kill");
   auto kill_seconds = now_seconds() - began;
-  cluster.await_idle(connection);
+  await_idle(connection);
   auto gone_seconds = now_seconds() - began;
   row(fmt::format("grid of {} members: accepted; 1,000 listed", size),
       fmt::format("{:.3f} s; {:.3f} s", accept_seconds, list_seconds), "1 s");

@@ -107,7 +107,7 @@ uint64_t ClusterUnderTest::resident_bytes() const {
   return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at + 6, nullptr, 10) * 1024;
 }
 
-void ClusterUnderTest::await_idle(HttpConnection& connection) {
+void await_idle(HttpConnection& connection) {
   // A list of one row is answered from an index in microseconds, so asking costs what is measured
   // next to nothing.
   while (true) {

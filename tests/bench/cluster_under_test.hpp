@@ -27,8 +27,6 @@ class ClusterUnderTest {
   uint64_t resident_bytes() const;
   /// Ends it and waits.
   void stop();
-  /// Waits until no experiment lives.
-  void await_idle(HttpConnection& connection);
 
  private:
   std::string dir_;
@@ -39,6 +37,8 @@ class ClusterUnderTest {
   double start_seconds_ = 0;
 };
 
+/// Waits until no experiment lives.
+void await_idle(HttpConnection& connection);
 double now_seconds();
 /// A fresh folder, removed when the program ends.
 std::string scratch_folder(const std::string& name);
