@@ -102,7 +102,8 @@ void RunManager::start(RunRequest request) {
   if (known != journal_.runs().end()) {
     auto& status = known->second.status;
     auto run = live_.find(request.key);
-    if (run != live_.end() && (run->second->starting > 0 || run->second->status.error))
+    if (run != live_.end() && (run->second->tell_start_at != never || run->second->starting > 0 ||
+                               run->second->status.error))
       return;  // will be told
     (status.state == RunState::running ? events_.started : events_.ended)(status);
     return;
@@ -140,6 +141,8 @@ void RunManager::start(RunRequest request) {
   auto& kept = *run;
   live_[request.key] = std::move(run);
   if (!good) kill_ranks(kept);
+  kept.tell_start_at = std::chrono::steady_clock::now() + tell_start_after;
+  wake_at(kept.tell_start_at);
   std::vector<uint64_t> settled;
   for (auto& [id, starting] : starting_)
     if (starting.spawn.fd() < 0) settled.push_back(id);
@@ -175,15 +178,13 @@ Result<void> RunManager::spawn_ranks(Run& run, RunRequest& request, JournalRun& 
     if (!spawn) return std::move(spawn).error();
     auto pid = spawn->pid();
     auto id = next_id_++;
-    auto watched = spawn->fd() < 0 ? ok() : watch(spawn->fd(), id, request.key);
     entry.processes.push_back({pid, before, boot_ticks()});
     run.status.pids.push_back(pid);
     run.alive.push_back(true);
     ++run.alive_count;
     ++run.starting;
     ranks_[pid] = {&run, rank, id};
-    starting_.emplace(id, Starting{std::move(*spawn), &run});
-    TROUPE_TRY(std::move(watched));
+    starting_.emplace(id, Starting{std::move(*spawn), &run, false});
   }
   return ok();
 }
@@ -208,7 +209,7 @@ void RunManager::spawned(uint64_t id) {
   auto found = starting_.find(id);
   if (found == starting_.end()) return;
   auto& run = *found->second.run;
-  if (found->second.spawn.fd() >= 0) unwatch(found->second.spawn.fd());
+  if (found->second.watched) unwatch(found->second.spawn.fd());
   auto failure = spawner_.finish(std::move(found->second.spawn));
   starting_.erase(found);
   --run.starting;
@@ -216,10 +217,12 @@ void RunManager::spawned(uint64_t id) {
     run.status.error = std::move(failure);
     kill_ranks(run);
   }
-  if (run.starting == 0 && !run.status.error) begun(run);
+  if (run.tell_start_at == never) begun(run);
 }
 
+/// Tells that it has begun, where it has.
 void RunManager::begun(Run& run) {
+  if (run.starting > 0 || run.status.error) return;
   if ((run.cpus > 0 && confinement_.cpu()) || (run.mem > 0 && confinement_.memory())) {
     run.limit_at = std::chrono::steady_clock::now() + limit_after;
     wake_at(run.limit_at);

@@ -6,7 +6,8 @@
 //                         | stop, or one rank failed: SIGTERM, after the grace SIGKILL
 //
 // A run is in the journal, can be stopped and is swept as soon as its processes exist; it is told
-// as started when all of them have called exec, and as not started when one could not.
+// as started when all of them have called exec and live on for a moment, and as not started when
+// one could not.
 #pragma once
 
 #include "runtime/process/confinement.hpp"
@@ -61,6 +62,9 @@ class RunManager {
  private:
   using Time = std::chrono::steady_clock::time_point;
   static constexpr Time never = Time::max();
+  /// A command that lives shorter is told by its end alone: the way of one more message through the
+  /// cluster costs as much as such a command itself, and nobody acts on it that soon.
+  static constexpr Duration tell_start_after{3};
 
   struct Run {
     RunStatus status;
@@ -76,7 +80,8 @@ class RunManager {
     double cpus = 0;
     uint64_t mem = 0;
     std::unique_ptr<RunLimits> limits;
-    Time limit_at = never, kill_at = never, sweep_at = never, tell_log_at = never;
+    Time tell_start_at = never, limit_at = never, kill_at = never, sweep_at = never,
+         tell_log_at = never;
     bool terminated = false;  // SIGTERM was sent
     int sweeps = 0;
   };
@@ -94,6 +99,7 @@ class RunManager {
   struct Starting {
     Spawn spawn;
     Run* run;
+    bool watched;  // in the epoll set
   };
 
   void recover();
@@ -101,6 +107,7 @@ class RunManager {
   Result<void> watch(int fd, uint64_t id, const std::string& key);
   void unwatch(int fd);
   void spawned(uint64_t id);
+  void look_at_start(Run& run);
   void begun(Run& run);
   void refuse(const std::string& key, Error error);
   void rank_ended(Run& run, size_t rank, int code, int status);

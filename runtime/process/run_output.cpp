@@ -81,6 +81,28 @@ void RunManager::close_pipe(uint64_t id) {
   pipes_.erase(pipe);
 }
 
+/// Ranks that have not left our memory by now are watched from here on.
+void RunManager::look_at_start(Run& run) {
+  run.tell_start_at = never;
+  std::vector<uint64_t> left;
+  for (size_t rank = 0; rank < run.alive.size(); ++rank) {
+    auto process = ranks_.find(run.status.pids[rank]);
+    if (!run.alive[rank] || process == ranks_.end()) continue;
+    auto id = process->second.spawn;
+    auto found = starting_.find(id);
+    if (found == starting_.end()) continue;
+    auto& starting = found->second;
+    if (starting.spawn.has_left())
+      left.push_back(id);
+    else if (watch(starting.spawn.fd(), id, run.status.key))
+      starting.watched = true;
+    else
+      run.tell_start_at = std::chrono::steady_clock::now() + tell_start_after;
+  }
+  if (run.starting == 0 && run.tell_start_at == never) begun(run);
+  for (auto id : left) spawned(id);
+}
+
 int RunManager::tick() {
   auto now = std::chrono::steady_clock::now();
   if (now >= wake_) {
@@ -88,6 +110,7 @@ int RunManager::tick() {
     std::vector<std::string> sweeps;
     for (auto& [key, held] : live_) {
       auto& run = *held;
+      if (run.tell_start_at <= now) look_at_start(run);
       if (run.limit_at <= now) {
         run.limit_at = never;
         auto limits = RunLimits::create(confinement_, sha256_hex(run.marker).substr(0, 16),
@@ -106,7 +129,8 @@ int RunManager::tick() {
         run.tell_log_at = never;
         events_.logged(key, run.log->end());
       }
-      wake_at(std::min({run.limit_at, run.kill_at, run.sweep_at, run.tell_log_at}));
+      wake_at(
+          std::min({run.tell_start_at, run.limit_at, run.kill_at, run.sweep_at, run.tell_log_at}));
     }
     for (auto& key : sweeps)
       if (auto run = live_.find(key); run != live_.end()) settle(*run->second);

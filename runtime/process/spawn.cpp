@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <string_view>
 #include <sys/mman.h>
@@ -201,6 +202,11 @@ void Spawn::await() {
   char nothing;
   while (left_ && ::read(left_.get(), &nothing, 1) < 0 && errno == EINTR) {
   }
+}
+
+bool Spawn::has_left() const {
+  pollfd polled{left_.get(), POLLIN, 0};
+  return !left_ || ::poll(&polled, 1, 0) > 0;
 }
 
 Spawner::Spawner(uint64_t open_files_max) : parent_{::getpid()}, open_files_max_{open_files_max} {}

@@ -49,6 +49,8 @@ class Spawn {
   pid_t pid() const { return pid_; }
   /// Hangs up (EPOLLHUP) when the child has left; -1 where it has already.
   int fd() const { return left_.get(); }
+  /// What fd() would tell, without waiting.
+  bool has_left() const;
 
  private:
   friend class Spawner;
