@@ -120,17 +120,29 @@ uint64_t boot_ticks() {
          static_cast<uint64_t>(now.tv_nsec) * per_second / 1'000'000'000;
 }
 
-size_t kill_marked(std::string_view suffix, const std::vector<ProcessStamp>& known) {
+namespace {
+
+bool is_meant(pid_t pid, const Marks& marks) {
+  auto tag = process_tag(pid);
+  if (tag != 0 && tag >= marks.first_tag && tag <= marks.last_tag) return true;
+  auto markers = run_markers(pid);
+  return std::any_of(markers.begin(), markers.end(),
+                     [&](auto& marker) {
+                       return !marks.suffix.empty() && marker.ends_with(marks.suffix);
+                     }) ||
+         is_known(pid, marks.known);
+}
+
+}  // namespace
+
+size_t kill_marked(const Marks& marks) {
   size_t found = 0;
   for (auto pid : all_processes()) {
     if (pid == ::getpid()) continue;
     // Held open before looking: from here on the number cannot come to mean another process.
     UniqueFd handle{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
     if (!handle) continue;
-    auto markers = run_markers(pid);
-    bool marked = std::any_of(markers.begin(), markers.end(),
-                              [&](auto& marker) { return marker.ends_with(suffix); });
-    if (!marked && !is_known(pid, known)) continue;
+    if (!is_meant(pid, marks)) continue;
     auto facts = process_facts(pid);
     if (!facts || facts->state == 'Z' || facts->state == 'X') continue;
     ++found;

@@ -58,8 +58,16 @@ uint64_t process_tag(pid_t pid);
 /// Clock ticks since boot, the unit in which the kernel stamps a process's start.
 uint64_t boot_ticks();
 
-/// Kills every process that carries a marker ending in `suffix`, or is one of `known` by number and
-/// start. A number that was given to another process meanwhile is never hit. How many were found.
-size_t kill_marked(std::string_view suffix, const std::vector<ProcessStamp>& known);
+/// Which processes are meant: those that carry a marker ending in `suffix`, or have a tag of the
+/// range, or are one of `known` by number and start.
+struct Marks {
+  std::string suffix;
+  uint64_t first_tag = 0, last_tag = 0;  // 0: none
+  std::vector<ProcessStamp> known;
+};
+
+/// Kills them all. A number that was given to another process meanwhile is never hit. How many were
+/// found.
+size_t kill_marked(const Marks& marks);
 
 }  // namespace troupe::process

@@ -28,10 +28,14 @@ constexpr auto limit_after = 20ms;
 /// Far more than a worker ever leaves unforgotten; bounds our memory.
 constexpr size_t runs_max = 200'000;
 
-/// Never 0, and below what stands for no limit.
-uint64_t tag_of(const std::string& marker) {
-  return std::strtoull(sha256_hex(marker).substr(0, 15).c_str(), nullptr, 16) + 1;
+/// A tag names the launcher's folder by its high bits, so that the next launcher there finds what
+/// this one left, and the run by the low ones, which begin anew with each launcher. Never 0, and
+/// below what stands for no limit.
+constexpr int run_bits = 24;
+uint64_t folder_tag(const std::string& name) {
+  return (std::strtoull(sha256_hex(name).substr(0, 9).c_str(), nullptr, 16) + 1) << run_bits;
 }
+constexpr uint64_t run_mask = (uint64_t{1} << run_bits) - 1;
 
 }  // namespace
 
@@ -51,13 +55,13 @@ RunManager::RunManager(Journal journal, std::string name, int epoll, uint64_t op
 RunManager::~RunManager() = default;
 
 void RunManager::recover() {
-  std::vector<ProcessStamp> known;
+  Marks marks{"+" + name_, folder_tag(name_), folder_tag(name_) | run_mask, {}};
   for (auto& [key, run] : journal_.runs())
     if (run.status.state == RunState::running && journal_.same_boot())
-      known.insert(known.end(), run.processes.begin(), run.processes.end());
+      marks.known.insert(marks.known.end(), run.processes.begin(), run.processes.end());
   // They die by themselves with their parent; what they had forked does not. Also without a record:
   // the launcher may have died between a start and writing it down.
-  for (int round = 0; round < 500 && kill_marked("+" + name_, known) > 0; ++round) ::usleep(2000);
+  for (int round = 0; round < 500 && kill_marked(marks) > 0; ++round) ::usleep(2000);
   for (auto& [key, run] : journal_.runs()) {
     if (run.status.state != RunState::running) continue;
     auto status = run.status;
@@ -118,8 +122,8 @@ void RunManager::start(RunRequest request) {
   run->status.key = request.key;
   run->status.started = clock_.now();
   run->marker = request.key + "+" + name_;
-  run->tag = tag_of(run->marker);
   run->number = next_run_++;
+  run->tag = folder_tag(name_) | (run->number & run_mask);
   run->cpus = request.cpus;
   run->mem = request.mem;
   run->log_dir = request.log_dir;
@@ -326,7 +330,7 @@ void RunManager::settle(Run& run) {
   for (auto pid : left) ::kill(pid, SIGKILL);
   if (run.limits) run.limits->kill_all();
   // A second round is rare: a deep tree, or one that forks on. Then all that can be found at once.
-  if (run.sweeps++ > 0) (void)kill_marked(run.marker, {});
+  if (run.sweeps++ > 0) (void)kill_marked({run.marker, run.tag, run.tag, {}});
   run.sweep_at = std::chrono::steady_clock::now() + std::min(run.sweeps, 20) * 10ms;
   wake_at(run.sweep_at);
 }

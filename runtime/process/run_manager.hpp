@@ -69,7 +69,7 @@ class RunManager {
   struct Run {
     RunStatus status;
     std::string marker;
-    uint64_t tag = 0;         // of the marker
+    uint64_t tag = 0;         // of its processes
     std::vector<bool> alive;  // by rank
     size_t alive_count = 0;
     size_t starting = 0;  // of these, not known to have called exec

@@ -74,6 +74,11 @@ inline std::vector<pid_t> with_argument(const std::string& word) {
   return found;
 }
 
+/// An argument for sleep by which with_argument() finds this process again, and no other test's.
+inline std::string seconds_of_its_own(int seconds, const std::string& mark) {
+  return fmt::format("{}.{}", seconds, std::stoul(mark.substr(0, 7), nullptr, 16));
+}
+
 class Harness {
  public:
   explicit Harness(int idle_ms = 60'000) : root{fresh_dir()}, dir{root + "/launcher"} {

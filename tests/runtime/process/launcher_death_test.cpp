@@ -93,6 +93,20 @@ TEST(LauncherDeath, LeavesNoProcessAndSaysSo) {
   EXPECT_EQ(h.run(h.shell("after", "exit 6")).exits.at(0).code, 6);
 }
 
+TEST(LauncherDeath, LeavesNoDaemonThatClearedItsEnvironment) {
+  Harness h;
+  h.connect();
+  auto seconds = seconds_of_its_own(1007, h.mark);
+  h.client->start(
+      h.shell("away", "setsid sh -c 'env -i /bin/sleep " + seconds + " &'; echo up; sleep 1000"));
+  ASSERT_TRUE(h.wait([&] { return h.logged.contains("away"); }));
+  ASSERT_TRUE(await([&] { return with_argument(seconds).size() == 1; }));
+  ::kill(h.launcher_pid(), SIGKILL);
+  ASSERT_TRUE(h.wait([&] { return h.connections == 2; }));
+  h.end_of("away");
+  EXPECT_TRUE(with_argument(seconds).empty());  // gone before it was told
+}
+
 TEST(LauncherDeath, KillsAtRandomMomentsLoseAndDoubleNothing) {
   Harness h;
   auto seed = std::random_device{}();
@@ -142,9 +156,9 @@ TEST(LauncherDeath, NeverHitsANumberThatWasGivenAgain) {
   auto ticks = process_facts(pid)->start_ticks;
   // A run once had this number, but began before or after what has it now.
   std::vector<ProcessStamp> others{{pid, ticks - 500, ticks - 1}, {pid, ticks + 1, ticks + 500}};
-  EXPECT_EQ(kill_marked("+no-such-marker", others), 0u);
+  EXPECT_EQ(kill_marked({"+no-such-marker", 0, 0, others}), 0u);
   EXPECT_TRUE(is_alive(pid));
-  EXPECT_EQ(kill_marked("+no-such-marker", {{pid, ticks, ticks}}), 1u);
+  EXPECT_EQ(kill_marked({"+no-such-marker", 0, 0, {{pid, ticks, ticks}}}), 1u);
   EXPECT_EQ(exit_of(pid), -SIGKILL);
 }
 

@@ -85,17 +85,19 @@ TEST(Launcher, StopsPolitelyThenByForce) {
 TEST(Launcher, LeavesNothingOfATreeBehind) {
   Harness h;
   h.connect();
+  auto seconds = seconds_of_its_own(1005, h.mark);
   // In the background; in a session of its own; twice forked; without its environment; deaf.
   auto status = h.run(h.shell("tree", R"(
     sleep 1000 &
     setsid sleep 1001 &
     (setsid sh -c 'setsid sleep 1002 & setsid sh -c "trap \"\" TERM; sleep 1003; :" & sleep 1004' &)
-    env -i /usr/bin/setsid /bin/sleep 1005.)" +
-                                          h.mark.substr(0, 6) + R"( &
+    env -i /usr/bin/setsid /bin/sleep )" + seconds +
+                                          R"( &
     sleep 0.2; echo left; exit 5)"));
   EXPECT_EQ(status.exits.at(0).code, 5);
   EXPECT_EQ(h.text_of("tree"), "left\n");
   EXPECT_TRUE(h.marked_gone());
+  EXPECT_TRUE(with_argument(seconds).empty());
 }
 
 TEST(Launcher, FindsADaemonWithoutSessionAndEnvironmentBesideANeighbour) {
@@ -103,7 +105,7 @@ TEST(Launcher, FindsADaemonWithoutSessionAndEnvironmentBesideANeighbour) {
   h.connect();
   h.client->start(h.shell("neighbour", "echo up; sleep 1000"));
   ASSERT_TRUE(h.wait([&] { return h.logged.contains("neighbour"); }));
-  auto seconds = fmt::format("1006.{}", std::stoul(h.mark.substr(0, 7), nullptr, 16));
+  auto seconds = seconds_of_its_own(1006, h.mark);
   // Gone before any limit is put on the run, so no cgroup can tell.
   auto status = h.run(h.shell("away", "setsid sh -c 'env -i /bin/sleep " + seconds + " &'"));
   EXPECT_EQ(status.exits.at(0).code, 0);

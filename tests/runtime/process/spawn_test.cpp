@@ -45,9 +45,21 @@ class SlowCommand {
   bool leased_ = false;
 };
 
-#define SKIP_WITHOUT_LEASES(command)                                                    \
+/// Connected, and with such a command in its folder.
+struct SlowHarness : Harness {
+  SlowHarness() { connect(); }
+  /// The command as a run that stands in exec.
+  bool start_slow(const std::string& seconds) {
+    client->start(request("slow", {slow.path(), seconds}));
+    return slow.await_exec();
+  }
+
+  SlowCommand slow{root};
+};
+
+#define SKIP_WITHOUT_LEASES(harness)                                                    \
   if (!TROUPE_RAW_SYSCALLS) GTEST_SKIP() << "here a start stands still until the exec"; \
-  if (!(command).leased()) GTEST_SKIP() << "no leases on the file system of " << h.root
+  if (!(harness).slow.leased()) GTEST_SKIP() << "no leases on the file system of " << h.root
 
 std::vector<pid_t> children_of(pid_t parent) {
   std::vector<pid_t> found;
@@ -142,32 +154,27 @@ TEST(Spawn, ManyAtOnce) {
 }
 
 TEST(Spawn, ASlowStartDelaysNobody) {
-  Harness h;
-  h.connect();
-  SlowCommand slow{h.root};
-  SKIP_WITHOUT_LEASES(slow);
-  h.client->start(h.request("slow", {slow.path(), "0"}));
-  ASSERT_TRUE(slow.await_exec());
+  SlowHarness h;
+  SKIP_WITHOUT_LEASES(h);
+  ASSERT_TRUE(h.start_slow("0"));
   for (int i = 0; i < 20; ++i)
     EXPECT_EQ(h.run(h.shell(fmt::format("quick{}", i), "exit 3")).exits.at(0).code, 3);
-  h.client->start(h.request("slow", {slow.path(), "0"}));  // asked again: still one run
+  h.client->start(h.request("slow", {h.slow.path(), "0"}));  // asked again: still one run
   EXPECT_EQ(h.starts["slow"], 0);
   EXPECT_EQ(h.ends["slow"], 0);
-  slow.release();
+  h.slow.release();
   EXPECT_EQ(h.end_of("slow").exits.at(0).code, 0);
   EXPECT_EQ(h.starts["slow"], 1);
 }
 
 TEST(Spawn, CanBeStoppedBeforeItsCommandRuns) {
-  Harness h;
-  h.connect();
-  SlowCommand slow{h.root};
-  SKIP_WITHOUT_LEASES(slow);
+  SlowHarness h;
+  SKIP_WITHOUT_LEASES(h);
   auto gang = h.shell("slow", "sleep 1000");
   gang.processes.push_back(gang.processes[0]);
-  gang.processes[1].argv = {slow.path(), "1000"};
+  gang.processes[1].argv = {h.slow.path(), "1000"};
   h.client->start(gang);
-  ASSERT_TRUE(slow.await_exec());
+  ASSERT_TRUE(h.slow.await_exec());
   h.client->stop("slow", 60s);
   auto status = h.end_of("slow");
   EXPECT_TRUE(status.stopped);
@@ -178,36 +185,30 @@ TEST(Spawn, CanBeStoppedBeforeItsCommandRuns) {
 }
 
 TEST(Spawn, DiesWithTheLauncherBeforeItsCommandRuns) {
-  Harness h;
-  h.connect();
-  SlowCommand slow{h.root};
-  SKIP_WITHOUT_LEASES(slow);
-  h.client->start(h.request("slow", {slow.path(), "1000"}));
-  ASSERT_TRUE(slow.await_exec());
+  SlowHarness h;
+  SKIP_WITHOUT_LEASES(h);
+  ASSERT_TRUE(h.start_slow("1000"));
   auto launcher = h.launcher_pid();
   auto children = children_of(launcher);
   ASSERT_EQ(children.size(), 1u);
   ::kill(launcher, SIGKILL);
   EXPECT_TRUE(await([&] { return !is_alive(children[0]); }));
-  slow.release();
+  h.slow.release();
   auto status = h.end_of("slow");
   EXPECT_EQ(status.error.value().detail, "the launcher died");
   EXPECT_TRUE(h.marked_gone());
 }
 
 TEST(Spawn, IsKnownToAWorkerThatComesBackMeanwhile) {
-  Harness h;
-  h.connect();
-  SlowCommand slow{h.root};
-  SKIP_WITHOUT_LEASES(slow);
-  h.client->start(h.request("slow", {slow.path(), "0"}));
-  ASSERT_TRUE(slow.await_exec());
+  SlowHarness h;
+  SKIP_WITHOUT_LEASES(h);
+  ASSERT_TRUE(h.start_slow("0"));
   h.client.reset();
   h.connect();
   // However long it takes, the worker learns of its other runs.
   ASSERT_TRUE(h.wait([&] { return h.connections == 2; }));
   EXPECT_EQ(h.start_of("slow").state, RunState::running);
-  slow.release();
+  h.slow.release();
   EXPECT_EQ(h.end_of("slow").exits.at(0).code, 0);
   EXPECT_EQ(h.ends["slow"], 1);
 }
