@@ -71,4 +71,19 @@ void StopSignals::end_after(std::chrono::seconds limit) const {
   }}.detach();
 }
 
+int run_foreground(const StopSignals& signals, const Foreground& program) {
+  if (auto started = program.start(); !started) {
+    auto code = complain(started.error());
+    program.stop(false);
+    return code;
+  }
+  for (const auto& line : program.greeting()) say(line);
+  signals.wait();
+  say(program.farewell);
+  signals.end_after(program.stop_limit);
+  program.stop(true);
+  say("stopped");
+  return 0;
+}
+
 }  // namespace troupe::actors

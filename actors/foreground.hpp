@@ -7,7 +7,9 @@
 
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace troupe::actors {
 
@@ -35,5 +37,17 @@ class StopSignals {
  private:
   sigset_t set_;
 };
+
+/// A program that runs until a signal stops it.
+struct Foreground {
+  std::function<Result<void>()> start;
+  std::function<std::vector<std::string>()> greeting;  // when it has started
+  std::string farewell;                                // when a signal has come
+  std::chrono::seconds stop_limit;
+  std::function<void(bool started)> stop;
+};
+
+/// From its start to its end; its exit code.
+int run_foreground(const StopSignals& signals, const Foreground& program);
 
 }  // namespace troupe::actors

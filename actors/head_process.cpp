@@ -191,20 +191,18 @@ int run_head(const HeadProcessOptions& options) {
   LinkedConfig config;
   caf::actor_system system{config};
   HeadProcess head{options, system};
-  if (auto started = head.start(); !started) {
-    auto code = complain(started.error());
-    head.stop();
-    return code;
-  }
-  say(fmt::format("troupe {} head is up: {}", troupe_version, head.url()));
-  say(fmt::format("  workers dial {}; state in {}", head.cluster_address(), options.dir));
-  say("  a token for one: troupe token join");
-  signals.wait();
-  say("stopping; jobs go on");
-  signals.end_after(stop_limit);
-  head.stop();
-  say("stopped");
-  return 0;
+  Foreground program;
+  program.start = [&] { return head.start(); };
+  program.greeting = [&] {
+    return std::vector{
+        fmt::format("troupe {} head is up: {}", troupe_version, head.url()),
+        fmt::format("  workers dial {}; state in {}", head.cluster_address(), options.dir),
+        std::string{"  a token for one: troupe token join"}};
+  };
+  program.farewell = "stopping; jobs go on";
+  program.stop_limit = stop_limit;
+  program.stop = [&](bool) { head.stop(); };
+  return run_foreground(signals, program);
 }
 
 }  // namespace troupe

@@ -153,22 +153,21 @@ int run_up(const UpOptions& options) {
   cluster::Config config;
   caf::actor_system system{config};
   Up up{options, system};
-  if (auto started = up.start(); !started) {
-    auto code = complain(started.error());
-    up.stop(false);
-    return code;
-  }
-  say(fmt::format("troupe {} is up: {}", troupe_version, up.url()));
-  say(fmt::format("  {} worker{}, {} cpus, {} memory, {} gpus; state in {}", up.workers(),
-                  up.workers() == 1 ? "" : "s", static_cast<double>(up.machine().milli_cpus) / 1000,
-                  bytes_text(up.machine().mem), up.machine().gpus, options.dir));
-  say("  try: troupe run -- echo hello        Ctrl-C stops");
-  signals.wait();
-  say("stopping (again to stop at once)");
-  signals.end_after(Head::drain_timeout + watchdog_after);
-  up.stop(true);
-  say("stopped");
-  return 0;
+  Foreground program;
+  program.start = [&] { return up.start(); };
+  program.greeting = [&] {
+    const auto& machine = up.machine();
+    return std::vector{
+        fmt::format("troupe {} is up: {}", troupe_version, up.url()),
+        fmt::format("  {} worker{}, {} cpus, {} memory, {} gpus; state in {}", up.workers(),
+                    up.workers() == 1 ? "" : "s", static_cast<double>(machine.milli_cpus) / 1000,
+                    bytes_text(machine.mem), machine.gpus, options.dir),
+        std::string{"  try: troupe run -- echo hello        Ctrl-C stops"}};
+  };
+  program.farewell = "stopping (again to stop at once)";
+  program.stop_limit = Head::drain_timeout + watchdog_after;
+  program.stop = [&](bool started) { up.stop(started); };
+  return run_foreground(signals, program);
 }
 
 }  // namespace troupe

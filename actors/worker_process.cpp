@@ -178,20 +178,17 @@ int run_worker(const WorkerProcessOptions& options) {
   LinkedConfig config;
   caf::actor_system system{config};
   WorkerProcess worker{options, *membership, hello, clock, system};
-  if (auto started = worker.start(); !started) {
-    auto code = complain(started.error());
-    worker.stop();
-    return code;
-  }
-  say(fmt::format("troupe {} worker {} is up; its head is {}:{}", troupe_version, membership->name,
-                  membership->head.host, membership->head.port));
-  say(fmt::format("  state in {}", options.dir));
-  signals.wait();
-  say("stopping; jobs go on");
-  signals.end_after(stop_limit);
-  worker.stop();
-  say("stopped");
-  return 0;
+  Foreground program;
+  program.start = [&] { return worker.start(); };
+  program.greeting = [&] {
+    return std::vector{fmt::format("troupe {} worker {} is up; its head is {}:{}", troupe_version,
+                                   membership->name, membership->head.host, membership->head.port),
+                       fmt::format("  state in {}", options.dir)};
+  };
+  program.farewell = "stopping; jobs go on";
+  program.stop_limit = stop_limit;
+  program.stop = [&](bool) { worker.stop(); };
+  return run_foreground(signals, program);
 }
 
 }  // namespace troupe
