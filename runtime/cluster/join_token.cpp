@@ -1,28 +1,18 @@
 #include "runtime/cluster/join_token.hpp"
 
 #include "runtime/core/digest.hpp"
+#include "runtime/core/split.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
-#include <vector>
 
 namespace troupe::cluster {
 
 namespace {
 
 constexpr std::string_view kind = "troupe-join-1";
-
-std::vector<std::string_view> parts_of(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    auto at = text.find(separator);
-    parts.push_back(text.substr(0, at));
-    if (at == std::string_view::npos) return parts;
-    text.remove_prefix(at + 1);
-  }
-}
 
 bool is_hex(std::string_view text, size_t digits) {
   return text.size() == digits && std::all_of(text.begin(), text.end(), [](char c) {
@@ -52,7 +42,7 @@ Result<JoinToken> parse_join_token(std::string_view text) {
               fmt::format("one begins with {}/ and has six parts", kind),
               "make one on the head: troupe token join"};
   if (text.size() > 1024) return error;
-  auto parts = parts_of(text, '/');
+  auto parts = split(text, '/');
   JoinToken token;
   if (parts.size() != 6 || parts[0] != kind || parts[1].find(':') == std::string_view::npos ||
       !is_hex(parts[2], 64) || !is_hex(parts[3], number_digits) ||
@@ -109,8 +99,8 @@ std::string JoinTokens::used() const {
 }
 
 void JoinTokens::restore(std::string_view used) {
-  for (auto line : parts_of(used, '\n')) {
-    auto parts = parts_of(line, ' ');
+  for (auto line : split(used, '\n')) {
+    auto parts = split(line, ' ');
     Use use;
     if (parts.size() != 3 || !is_hex(parts[0], number_digits) ||
         !to_number(parts[1], use.expires_s))

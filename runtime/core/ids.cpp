@@ -1,5 +1,7 @@
 #include "runtime/core/ids.hpp"
 
+#include "runtime/core/split.hpp"
+
 #include <fmt/format.h>
 
 #include <charconv>
@@ -23,16 +25,6 @@ std::optional<uint64_t> whole_number(std::string_view text) {
   if (code != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
   if (number > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return std::nullopt;
   return number;
-}
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    auto at = text.find(separator);
-    parts.push_back(text.substr(0, at));
-    if (at == std::string_view::npos) return parts;
-    text.remove_prefix(at + 1);
-  }
 }
 
 /// "3", "1-5" or "1,3,5-8" as numbers, all at least 1 and at most `limit`.

@@ -34,13 +34,24 @@ class Links : public LinkTest {
     EXPECT_EQ(read_some(pair.worker->get(), head_frame.size()), head_frame);
     return pair;
   }
+  struct Member {
+    Result<Joined> joined;
+    std::unique_ptr<Worker> worker;
+    Pair pair;
+  };
+  /// The worker w1, joined and linked; without `pair.worker` where that failed.
+  Member linked_member() {
+    Member member{join("w1"), nullptr, {}};
+    EXPECT_TRUE(member.joined);
+    if (!member.joined) return member;
+    member.worker = dial(*member.joined, hello("one"));
+    member.pair = next_link(*member.worker);
+    return member;
+  }
 };
 
 TEST_F(Links, AMachineWithATokenJoinsAndItsFramesCross) {
-  auto joined = join("w1");
-  ASSERT_TRUE(joined) << to_string(joined.error());
-  auto worker = dial(*joined, hello("one"));
-  auto pair = next_link(*worker);
+  auto [joined, worker, pair] = linked_member();
   ASSERT_TRUE(pair.worker);
   EXPECT_EQ(pair.head->name, "w1");
   EXPECT_EQ(pair.head->hello.version, "1.2.3");
@@ -60,10 +71,7 @@ TEST_F(Links, AMachineWithATokenJoinsAndItsFramesCross) {
 }
 
 TEST_F(Links, EndsAreToldOnBothSidesAndTheWorkerDialsAgain) {
-  auto joined = join("w1");
-  ASSERT_TRUE(joined);
-  auto worker = dial(*joined, hello("one"));
-  auto first = next_link(*worker);
+  auto [joined, worker, first] = linked_member();
   ASSERT_TRUE(first.worker);
   server->close(first.head->number);
   auto end = ends.take();
@@ -113,10 +121,7 @@ TEST_F(Links, AWorkerWaitsForAHeadThatIsAway) {
 }
 
 TEST_F(Links, OneNameOneWorker) {
-  auto joined = join("w1");
-  ASSERT_TRUE(joined);
-  auto worker = dial(*joined, hello("one"));
-  auto pair = next_link(*worker);
+  auto [joined, worker, pair] = linked_member();
   ASSERT_TRUE(pair.worker);
   auto twin = dial(*joined, hello("two"));
   auto refused = twin->ends.take();
@@ -202,10 +207,7 @@ TEST_F(Links, AClockThatIsADayOffKeepsNobodyOut) {
 }
 
 TEST_F(Links, AProcessThatDialsAgainReplacesItsDeadLink) {
-  auto joined = join("w1");
-  ASSERT_TRUE(joined);
-  auto worker = dial(*joined, hello("one"));
-  auto pair = next_link(*worker);
+  auto [joined, worker, pair] = linked_member();
   ASSERT_TRUE(pair.worker);
   auto again = dial(*joined, hello("one"));
   auto end = ends.take();

@@ -165,31 +165,29 @@ TEST(Policy, PriorityStopsTheNewestOfTheLowestAndNoMoreThanNeeded) {
   EXPECT_EQ(stops[1].id, id(1));
 }
 
-TEST(Policy, WhatMayNotBeStoppedIsNot) {
+/// One GPU, on which 1 runs; 2 is more urgent.
+Scheduler with_an_urgent_one_behind(bool preemptible) {
   auto policy = Policy::fifo();
   policy.preempt = true;
   Scheduler scheduler{policy};
   scheduler.put_node(gpus("n", 1));
-  auto fixed = request(1, 1);
-  fixed.preemptible = false;
-  ASSERT_TRUE(scheduler.enqueue(fixed));
+  auto first = request(1, 1);
+  first.preemptible = preemptible;
+  EXPECT_TRUE(scheduler.enqueue(first));
   scheduler.schedule();
   auto urgent = request(2, 1);
   urgent.priority = 99;
-  ASSERT_TRUE(scheduler.enqueue(urgent));
+  EXPECT_TRUE(scheduler.enqueue(urgent));
+  return scheduler;
+}
+
+TEST(Policy, WhatMayNotBeStoppedIsNot) {
+  auto scheduler = with_an_urgent_one_behind(false);
   EXPECT_THAT(scheduler.decide().preemptions, IsEmpty());
 }
 
 TEST(Policy, AKilledOneGivesUpTheRoomThatWasClearedForIt) {
-  auto policy = Policy::fifo();
-  policy.preempt = true;
-  Scheduler scheduler{policy};
-  scheduler.put_node(gpus("n", 1));
-  ASSERT_TRUE(scheduler.enqueue(request(1, 1)));
-  scheduler.schedule();
-  auto urgent = request(2, 1);
-  urgent.priority = 99;
-  ASSERT_TRUE(scheduler.enqueue(urgent));
+  auto scheduler = with_an_urgent_one_behind(true);
   EXPECT_EQ(scheduler.decide().preemptions.size(), 1u);
   EXPECT_TRUE(scheduler.is_waiting(id(2)));
   EXPECT_TRUE(scheduler.dequeue(id(2)));
@@ -200,15 +198,7 @@ TEST(Policy, AKilledOneGivesUpTheRoomThatWasClearedForIt) {
 }
 
 TEST(Policy, ALostNodeTakesThePromiseWithIt) {
-  auto policy = Policy::fifo();
-  policy.preempt = true;
-  Scheduler scheduler{policy};
-  scheduler.put_node(gpus("n", 1));
-  ASSERT_TRUE(scheduler.enqueue(request(1, 1)));
-  scheduler.schedule();
-  auto urgent = request(2, 1);
-  urgent.priority = 99;
-  ASSERT_TRUE(scheduler.enqueue(urgent));
+  auto scheduler = with_an_urgent_one_behind(true);
   EXPECT_EQ(scheduler.decide().preemptions.size(), 1u);
   scheduler.remove_node("n");
   EXPECT_THAT(scheduler.decide().starts, IsEmpty());

@@ -21,6 +21,17 @@ Options with(schedule::Policy policy) {
   return options;
 }
 
+/// One GPU: a long one that takes `long_run`, and half an hour later a short one.
+Report long_and_short(const std::string& long_run) {
+  auto workload = of(R"({"nodes": 1, "gpus": 1}
+{"at": 0, "run": ")" +
+                     long_run + R"(", "gpus": 1}
+{"at": "30m", "run": "6m", "gpus": 1})");
+  auto options = with(schedule::Policy::attained());
+  options.grace = seconds{20};
+  return run(workload, options);
+}
+
 TEST(Simulation, RunsWhatFitsAndCountsTheRest) {
   auto workload = of(R"({"nodes": 1, "gpus": 2}
 {"at": 0, "run": "1h", "gpus": 2}
@@ -40,12 +51,7 @@ TEST(Simulation, RunsWhatFitsAndCountsTheRest) {
 }
 
 TEST(Simulation, AStoppedOneDoesTheRestOfItsWorkAndPaysForTheRestart) {
-  auto workload = of(R"({"nodes": 1, "gpus": 1}
-{"at": 0, "run": "1h", "gpus": 1}
-{"at": "30m", "run": "6m", "gpus": 1})");
-  auto options = with(schedule::Policy::attained());
-  options.grace = seconds{20};
-  auto report = run(workload, options);
+  auto report = long_and_short("1h");
   EXPECT_EQ(report.stops, 1u);
   EXPECT_EQ(report.outcomes[1].first_start, Time{minutes{30} + seconds{20}});
   EXPECT_EQ(report.outcomes[0].longest_stall, Time{minutes{6}});
@@ -53,12 +59,7 @@ TEST(Simulation, AStoppedOneDoesTheRestOfItsWorkAndPaysForTheRestart) {
 }
 
 TEST(Simulation, OneThatEndsByItselfIsNotStopped) {
-  auto workload = of(R"({"nodes": 1, "gpus": 1}
-{"at": 0, "run": "1805s", "gpus": 1}
-{"at": "30m", "run": "6m", "gpus": 1})");
-  auto options = with(schedule::Policy::attained());
-  options.grace = seconds{20};
-  auto report = run(workload, options);
+  auto report = long_and_short("1805s");
   EXPECT_EQ(report.stops, 0u);
   EXPECT_EQ(report.outcomes[1].first_start, Time{seconds{1805}});
 }
