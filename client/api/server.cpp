@@ -1,6 +1,7 @@
 #include "client/api/server.hpp"
 
 #include "client/api/error_body.hpp"
+#include "client/api/gathered_stream.hpp"
 #include "client/api/prefixed_stream.hpp"
 #include "client/api/rpc_session.hpp"
 #include "runtime/core/log.hpp"
@@ -121,9 +122,13 @@ kj::Promise<void> ApiServer::handle(kj::Own<kj::AsyncIoStream> stream) {
         if (got == 0) return kj::READY_NOW;
         auto c = first[0];
         auto whole = kj::heap<PrefixedStream>(c, kj::mv(stream));
-        if (is_method_letter(c)) return http_.listenHttp(kj::mv(whole));
+        if (is_method_letter(c))
+          return http_.listenHttp(
+              kj::heap<GatheredStream>(kj::mv(whole), GatheredStream::Ahead::one));
         // An RPC message begins with its number of segments: below 256 for any honest one.
-        if (c == 0) return serve_rpc(shared_, kj::mv(whole));
+        if (c == 0)
+          return serve_rpc(shared_,
+                           kj::heap<GatheredStream>(kj::mv(whole), GatheredStream::Ahead::many));
         return kj::READY_NOW;
       })
       .attach(kj::mv(counted));

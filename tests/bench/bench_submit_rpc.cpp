@@ -17,7 +17,7 @@ namespace troupe::bench {
 namespace {
 
 /// Its threads share what they need of the processor; the connections are what is counted.
-constexpr int threads_count = 4;
+constexpr int threads_count = 2;
 
 struct Tally {
   std::atomic<uint64_t> accepted{0};

@@ -44,8 +44,7 @@ void HttpConnection::fill() {
   buffer_.append(piece, static_cast<size_t>(n));
 }
 
-HttpConnection::Response HttpConnection::request(std::string_view method, std::string_view path,
-                                                 std::string_view body) {
+void HttpConnection::send(std::string_view method, std::string_view path, std::string_view body) {
   auto text = fmt::format(
       "{} {} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\nContent-Type: "
       "application/json\r\n"
@@ -57,6 +56,9 @@ HttpConnection::Response HttpConnection::request(std::string_view method, std::s
     if (n <= 0) die("write");
     rest.remove_prefix(static_cast<size_t>(n));
   }
+}
+
+HttpConnection::Response HttpConnection::receive() {
   size_t head_end = 0;
   while ((head_end = buffer_.find("\r\n\r\n")) == std::string::npos) fill();
   Response response;

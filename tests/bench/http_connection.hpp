@@ -21,7 +21,14 @@ class HttpConnection {
   };
   /// Ends the program with a message where the connection fails: a benchmark has no use for half a
   /// run.
-  Response request(std::string_view method, std::string_view path, std::string_view body = {});
+  Response request(std::string_view method, std::string_view path, std::string_view body = {}) {
+    send(method, path, body);
+    return receive();
+  }
+  /// The two halves of a request, for many connections in one thread.
+  void send(std::string_view method, std::string_view path, std::string_view body = {});
+  Response receive();
+  int fd() const { return fd_; }
 
  private:
   void fill();
