@@ -118,9 +118,9 @@ Result<void> HeadProcess::start_bulk() {
 }
 
 Result<void> HeadProcess::start_links() {
-  auto broker = cluster::link_broker(system_);
+  auto serve = serve_through(system_, cluster::link_broker(system_));
   links_ = system_.spawn(links_behavior, LinksPeers{head_->registry(), head_->director(),
-                                                    head_->context()->audit, broker});
+                                                    head_->context()->audit, serve});
   cluster::LinkServerOptions server;
   server.bind = options_.cluster_bind.empty() ? options_.bind : options_.cluster_bind;
   server.port = options_.cluster_port;

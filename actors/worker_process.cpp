@@ -56,6 +56,7 @@ class WorkerProcess {
   std::shared_ptr<SystemClock> clock_;
   caf::actor_system& system_;
   Machine machine_ = this_machine();
+  std::shared_ptr<std::atomic<uint64_t>> welcomed_ = std::make_shared<std::atomic<uint64_t>>(0);
   uplink_actor uplink_;
   std::unique_ptr<Worker> worker_;
   std::shared_ptr<cluster::BulkClient> bulk_;
@@ -84,17 +85,19 @@ WorkerOptions WorkerProcess::worker_options() const {
   context.code = std::make_shared<RemoteCode>(bulk_);
   context.address = options_.address.empty() ? address_towards(membership_.head) : options_.address;
   context.head_is_remote = true;
+  context.link = welcomed_;
   worker.launcher_argv = options_.launcher_argv;
   return worker;
 }
 
 Result<void> WorkerProcess::start() {
   UplinkPeers peers;
-  peers.broker = cluster::link_broker(system_);
+  peers.dial = dial_through(cluster::link_broker(system_));
   peers.hang_up = [client = hang_up_] {
     if (auto* there = client->load()) there->hang_up();
   };
   peers.now_us = [clock = clock_] { return clock->now().us; };
+  peers.welcomed = welcomed_;
   start_bulk();
   uplink_ = system_.spawn(uplink_behavior, std::move(peers));
   worker_ = std::make_unique<Worker>(worker_options(), system_);

@@ -38,6 +38,14 @@ NodeWelcome DirectorState::hello(const NodeHello& hello, const node_actor& handl
   nodes_.insert_or_assign(hello.name, handle);
   addresses_.insert_or_assign(hello.name, hello.address);
   shapes_that_fit_.clear();
+  NodeWelcome welcome;
+  for (const auto& job : hello.jobs) {
+    if (claim(hello, handle, job)) continue;
+    (job.step == JobStep::ended ? welcome.forget : welcome.stop).push_back(job.key);
+  }
+  settle_unheard(hello);
+  settle_running(hello);
+  // Behind what runs on it: the scheduler must not give that room to others in between.
   schedule::NodeSpec spec;
   spec.name = hello.name;
   spec.milli_cpus = hello.milli_cpus;
@@ -48,14 +56,6 @@ NodeWelcome DirectorState::hello(const NodeHello& hello, const node_actor& handl
   spec.labels = hello.labels;
   spec.accepts = hello.accepts;
   self_->send(peers_.scheduler, node_atom_v, share(std::move(spec)));
-
-  NodeWelcome welcome;
-  for (const auto& job : hello.jobs) {
-    if (claim(hello, handle, job)) continue;
-    (job.step == JobStep::ended ? welcome.forget : welcome.stop).push_back(job.key);
-  }
-  settle_unheard(hello);
-  settle_running(hello);
   return welcome;
 }
 

@@ -1,38 +1,11 @@
 #include "actors/head/head.hpp"
 
-#include "actors/head/code.hpp"
-#include "actors/head/director.hpp"
-#include "actors/head/ledger.hpp"
-#include "actors/head/registry.hpp"
-#include "actors/head/scheduler.hpp"
-#include "actors/head/series.hpp"
 #include "actors/head/stores.hpp"
 #include "runtime/core/log.hpp"
 
 #include <fmt/format.h>
 
-#include <set>
-
 namespace troupe::actors {
-
-namespace {
-
-/// Where jobs ran when the head ended.
-std::vector<std::string> nodes_in_use(const storage::Ledger& ledger) {
-  std::set<std::string> nodes;
-  auto live = ledger.live();
-  if (!live) return {};
-  for (auto id : *live) {
-    auto record = ledger.experiment(id);
-    if (!record || !*record || (**record).state == State::queued || (**record).attempts.empty())
-      continue;
-    for (const auto& job : (**record).attempts.back().jobs)
-      if (!is_terminal(job.state)) nodes.insert(job.node);
-  }
-  return {nodes.begin(), nodes.end()};
-}
-
-}  // namespace
 
 Head::Head(HeadOptions options, caf::actor_system& system)
     : options_{std::move(options)}, system_{system} {}
@@ -68,20 +41,12 @@ Result<void> Head::start_actors() {
       options_.expected_nodes ? *options_.expected_nodes : nodes_in_use(*stores->ledger);
   context->on_events = [relay = relay_](uint64_t last) { relay->came(last); };
   context_ = context;
-  ledger_ = system_.spawn<caf::detached>(ledger_behavior, context_);
-  series_ = system_.spawn<caf::detached>(series_behavior, context_);
-  code_ = system_.spawn<caf::detached>(code_behavior, context_);
-  scheduler_ = system_.spawn(scheduler_behavior, context_->clock, options_.policy);
-  director_ =
-      system_.spawn(director_behavior, context_, DirectorPeers{ledger_, scheduler_, series_});
-  caf::anon_send(scheduler_, attach_atom_v, caf::actor_cast<placement_sink>(director_));
-  registry_ =
-      system_.spawn(registry_behavior, context_, RegistryPeers{director_, scheduler_, ledger_});
+  cast_ = spawn_cast(system_, context_, options_.policy);
   return ok();
 }
 
 Result<void> Head::start_gateway() {
-  GatewayPeers peers{director_, registry_, code_, options_.ask_node, options_.cut_node};
+  GatewayPeers peers{cast_.director, cast_.registry, cast_.code, options_.ask_node, options_.cut_node};
   GatewayOptions options;
   options.bind = options_.bind;
   options.port = options_.port;
@@ -99,10 +64,10 @@ Result<void> Head::start_gateway() {
 
 uint64_t Head::drain(const std::string& cause) {
   uint64_t stopped = 0;
-  if (!director_) return stopped;
+  if (!cast_.director) return stopped;
   bool answered = false;
   caf::scoped_actor self{system_};
-  self->request(director_, drain_timeout, drain_atom_v, cause)
+  self->request(cast_.director, drain_timeout, drain_atom_v, cause)
       .receive(
           [&](uint64_t count) {
             stopped = count;
@@ -121,21 +86,21 @@ void Head::end(Handle& actor) {
 
 void Head::stop_serving() {
   if (gateway_) gateway_->stop();
-  end(registry_);
+  end(cast_.registry);
 }
 
 void Head::stop() {
   stop_serving();
-  if (series_) {
+  if (cast_.series) {
     caf::scoped_actor self{system_};
-    self->request(series_, std::chrono::seconds{5}, sync_atom_v)
+    self->request(cast_.series, std::chrono::seconds{5}, sync_atom_v)
         .receive([](bool) {}, [](caf::error&) {});
   }
-  end(director_);
-  end(scheduler_);
-  end(code_);
-  end(series_);
-  end(ledger_);
+  end(cast_.director);
+  end(cast_.scheduler);
+  end(cast_.code);
+  end(cast_.series);
+  end(cast_.ledger);
 }
 
 }  // namespace troupe::actors

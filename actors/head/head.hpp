@@ -2,6 +2,7 @@
 // has one beside its workers, `troupe head` one with a cluster port. Owned by main.
 #pragma once
 
+#include "actors/head/cast.hpp"
 #include "actors/head/gateway.hpp"
 #include "actors/head/head_context.hpp"
 
@@ -46,8 +47,8 @@ class Head {
   const std::string& owner_token() const { return token_; }
   const std::string& owner() const { return user_; }
   const HeadContextRef& context() const { return context_; }
-  const registry_actor& registry() const { return registry_; }
-  const director_actor& director() const { return director_; }
+  const registry_actor& registry() const { return cast_.registry; }
+  const director_actor& director() const { return cast_.director; }
 
   static constexpr auto drain_timeout = std::chrono::seconds{20};
 
@@ -64,12 +65,7 @@ class Head {
   std::string token_;
   std::string user_;
   HeadContextRef context_;
-  ledger_actor ledger_;
-  series_actor series_;
-  code_actor code_;
-  scheduler_actor scheduler_;
-  director_actor director_;
-  registry_actor registry_;
+  HeadCast cast_;
   std::unique_ptr<Gateway> gateway_;
 };
 

@@ -154,7 +154,12 @@ Effects ExperimentLife::update(const JobUpdate& update, Timestamp now) {
   if (is_terminal(record_.state) || record_.attempts.empty() || update.key.epoch != epoch())
     return effects;
   auto* record = job(update.key.job.index);
-  if (record == nullptr || is_terminal(record->state)) return effects;
+  if (record == nullptr) return effects;
+  if (is_terminal(record->state)) {
+    // It was given up with its node, which is here again; what it holds may be somebody else's.
+    if (update.step != JobStep::ended) effects.stop.push_back(record->index);
+    return effects;
+  }
   if (update.started_us != 0) record->started = Timestamp{update.started_us};
   // It goes on although the attempt is over: the order to stop was lost, with a head or on the way.
   if (outcome_ != Outcome::none && update.step != JobStep::ended) {

@@ -12,7 +12,7 @@ links_actor::behavior_type LinksState::make_behavior(LinksPeers peers) {
   return {
       [this](linked_atom, const LinkRef& link) {
         auto desk = self_->spawn(desk_behavior, peers_, link->name);
-        cluster::serve_link(self_->system(), peers_.broker, std::move(link->fd), desk);
+        peers_.serve(*link, desk);
         desks_.emplace(link->number, std::move(desk));
       },
       [this](unlinked_atom, uint64_t number, const std::string& worker, const std::string& cause) {
@@ -29,6 +29,12 @@ links_actor::behavior_type LinksState::make_behavior(LinksPeers peers) {
         desks_.clear();
         self_->quit();
       },
+  };
+}
+
+ServeDesk serve_through(caf::actor_system& system, caf::actor broker) {
+  return [&system, broker = std::move(broker)](cluster::Link& link, const desk_actor& desk) {
+    cluster::serve_link(system, broker, std::move(link.fd), desk);
   };
 }
 

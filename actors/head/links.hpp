@@ -5,15 +5,21 @@
 #include "actors/head/report_audit.hpp"
 #include "actors/messages.hpp"
 
+#include <functional>
 #include <map>
 
 namespace troupe::actors {
+
+/// Gives who dials on a link its desk.
+using ServeDesk = std::function<void(cluster::Link& link, const desk_actor& desk)>;
+/// Through CAF's own broker, see link_broker.
+ServeDesk serve_through(caf::actor_system& system, caf::actor broker);
 
 struct LinksPeers {
   registry_actor registry;
   director_actor director;
   std::shared_ptr<ReportAudit> audit;
-  caf::actor broker;  // CAF's own, see link_broker
+  ServeDesk serve;
 };
 
 class LinksState {

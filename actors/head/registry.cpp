@@ -197,6 +197,10 @@ void RegistryState::beat(const std::string& id) {
   if (it == nodes_.end() || !it->second.linked) return;
   auto& node = it->second;
   node.seen = context_->clock->monotonic();
+  // It does not know that it was given up. Without its desk it dials anew, and tells what it has.
+  if (node.life == Life::lost && self_->current_sender())
+    return self_->send_exit(caf::actor_cast<caf::actor>(self_->current_sender()),
+                            caf::exit_reason::user_shutdown);
   if (node.life != Life::suspect || node.reason == "its worker was stopped") return;
   node.life = Life::up;
   node.reason.clear();

@@ -73,6 +73,7 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
   peers_ = std::move(peers);
   order_ = std::move(order);
   newest_ = blank(JobStep::preparing);
+  take_link();
   return {
       [this](begin_atom) { prepare(); },
       [this](adopt_atom, const RunStatusRef& status) { adopt(*status); },
@@ -94,6 +95,7 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
 /// To a head that came back. What was on its way when the link was cut is lost, so all metrics are
 /// read anew; the head keeps what it has of them.
 void JobState::tell_again() {
+  take_link();
   if (context_->head_is_remote && !run_key_.empty()) {
     file_offset_ = file_lines_ = log_offset_ = bad_metric_lines_ = 0;
     log_points_.clear();
@@ -115,6 +117,7 @@ JobUpdate JobState::blank(JobStep step) const {
 }
 
 void JobState::send(JobUpdate update) {
+  update.link = link_;
   newest_ = update;
   self_->send(context_->director, update_atom_v, std::move(update));
 }
@@ -145,11 +148,13 @@ void JobState::prepare() {
 void JobState::adopt(const process::RunStatus& status) {
   auto key = parse_run_key(status.key);
   if (!key) return;
+  take_link();
   phase_ = key->second;
   stage_ = Stage::running;
   run_key_ = status.key;
   started_us_ = status.started.us;
   launched(status);
+  if (stop_wanted_ && stage_ == Stage::running) peers_.launcher->stop(run_key_, stop_grace_);
 }
 
 /// Setup is each job's own; every line of `run`, the first as well, waits for the whole gang: no
@@ -253,6 +258,7 @@ void JobState::phase_ended(const process::RunStatus& status) {
 
 void JobState::stop(Duration grace) {
   if (stage_ == Stage::ended) return;
+  stop_grace_ = stop_wanted_ ? std::min(stop_grace_, grace) : grace;
   stop_wanted_ = true;
   if (stage_ == Stage::running) {
     if (auto file = open_file(context_->paths.stop_file(slot_), O_WRONLY | O_CREAT, 0644); !file)

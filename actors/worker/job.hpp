@@ -39,6 +39,7 @@ class JobState {
   void fail(Error error, bool infrastructure);
   void send(JobUpdate update);
   void tell_again();
+  void take_link() { link_ = context_->link ? context_->link->load() : 0; }
   JobUpdate blank(JobStep step) const;
   Error exit_error(const process::RunStatus& status) const;
 
@@ -58,7 +59,9 @@ class JobState {
   uint32_t phase_ = 0;
   std::string run_key_;  // of the phase that runs
   bool stop_wanted_ = false;
+  Duration stop_grace_{0};  // for what is adopted later
   JobUpdate newest_;
+  uint64_t link_ = 0;  // all that was reported on it begins at the beginning
   int64_t started_us_ = 0;
   uint64_t file_offset_ = 0;
   uint64_t file_lines_ = 0;

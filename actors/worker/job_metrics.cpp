@@ -91,6 +91,7 @@ void JobState::send_metrics(const std::string& source, uint64_t from, uint64_t t
     batch.key = order_.key;
     batch.attempt = order_.attempt;
     batch.source = source;
+    batch.link = link_;
     batch.from = begin == 0 ? from : points[begin - 1].end;
     batch.to = end == points.size() ? to : points[end - 1].end;
     batch.points.assign(

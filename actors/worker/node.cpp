@@ -115,19 +115,22 @@ void NodeState::adopt(const JobKey& key) {
   if (auto* entry = job(key)) self_->send(entry->actor, adopt_atom_v, share(found.mapped().run));
 }
 
+/// The order to stop comes first: what it adopts may have ended, and must not go on to its next
+/// line.
 void NodeState::stop(const JobKey& key, uint32_t grace_ms) {
-  adopt(key);
   if (auto* found = job(key)) self_->send(found->actor, stop_atom_v, grace_ms);
+  adopt(key);
 }
 
-void NodeState::forget(const JobKey& key) {
-  adopt(key);
-  auto* found = job(key);
-  if (found == nullptr) return;
+void NodeState::forget(JobKey key) {
+  if (job(key) == nullptr) return;
   auto entry = std::move(jobs_.extract(key.job).mapped());
-  if (!entry.running) return drop(key, entry);
+  auto found = found_.extract(key);
+  bool over = found && found.mapped().run.state != process::RunState::running;
+  if (!entry.running || over) return drop(key, entry);
   // Whoever says so has given the job up: it ends now. Its folders are its own until it has.
   self_->send(entry.actor, stop_atom_v, uint32_t{0});
+  if (found) self_->send(entry.actor, adopt_atom_v, share(found.mapped().run));
   abandoned_.emplace(key, std::move(entry));
 }
 
@@ -159,13 +162,18 @@ void NodeState::gone(const JobKey& key) {
 /// The launcher is there and says what it has: the first time that is the way to join the head.
 void NodeState::known(const std::vector<process::RunStatus>& runs) {
   if (joined_) return reconnected(runs);
-  if (std::exchange(joining_, true)) return join();
+  if (std::exchange(joining_, true)) {
+    // A launcher that came back meanwhile tells of ends that nobody else will.
+    for (const auto& run : runs) launched(share(run));
+    return join();
+  }
   std::map<JobKey, std::pair<uint32_t, JobOrder>> orders;
   for (auto& [slot, order] : read_orders(context_->paths)) {
     auto key = order.key;
     orders.emplace(key, std::pair{slot, std::move(order)});
   }
   std::map<JobKey, uint32_t> phases;
+  std::map<JobKey, std::vector<std::string>> names;
   for (const auto& run : runs) {
     auto key = parse_run_key(run.key);
     if (!key) continue;
@@ -175,6 +183,7 @@ void NodeState::known(const std::vector<process::RunStatus>& runs) {
       launcher_->forget(run.key);
       continue;
     }
+    names[key->first].push_back(run.key);
     auto [it, fresh] = phases.emplace(key->first, key->second);
     if (!fresh && it->second >= key->second) continue;
     it->second = key->second;
@@ -188,11 +197,11 @@ void NodeState::known(const std::vector<process::RunStatus>& runs) {
     }
     found->second.attempt = order.second.attempt;
     found->second.gpus = order.second.gpus;
+    // Of two attempts of one job the newer has replaced the other. (They come in that order.)
+    if (auto older = jobs_.find(key.job); older != jobs_.end()) forget(older->second.key);
     spawn_job(std::move(order.second), order.first);
+    job(key)->runs = std::move(names[key]);
   }
-  for (const auto& run : runs)
-    if (auto key = parse_run_key(run.key))
-      if (auto* found = job(key->first)) found->runs.push_back(run.key);
   join();
 }
 
@@ -216,6 +225,8 @@ void NodeState::join() {
           [this](const NodeWelcome& welcome) {
             joined_ = true;
             welcomed(welcome);
+            // An order can be here before the welcome; what its job has said so far is lost.
+            if (context_->link) report_all();
           },
           [this](caf::error& e) {
             auto error = from_caf(e, "joining the head");
@@ -228,14 +239,20 @@ void NodeState::join() {
 }
 
 void NodeState::welcomed(const NodeWelcome& welcome) {
-  // Only now: what an adopted job reports must find its experiment.
-  while (!found_.empty()) adopt(JobKey{found_.begin()->first});
+  // First: what ended while nobody looked must not go on to its next line for a head that does not
+  // want it.
   for (const auto& key : welcome.stop) forget(key);
   for (const auto& key : welcome.forget) forget(key);
+  // Only now: what an adopted job reports must find its experiment.
+  while (!found_.empty()) adopt(JobKey{found_.begin()->first});
 }
 
 void NodeState::reconnected(const std::vector<process::RunStatus>& runs) {
   for (const auto& run : runs) launched(share(run));
+  report_all();
+}
+
+void NodeState::report_all() {
   for (auto& [id, entry] : jobs_) self_->send(entry.actor, report_atom_v);
 }
 

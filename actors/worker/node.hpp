@@ -46,7 +46,7 @@ class NodeState {
   job_actor spawn_job(JobOrder order, uint32_t slot = 0);
   void adopt(const JobKey& key);
   void stop(const JobKey& key, uint32_t grace_ms);
-  void forget(const JobKey& key);
+  void forget(JobKey key);  // a copy: the original lies in what is removed
   void drop(const JobKey& key, const Job& entry);
   void release(const JobKey& key);
   void flush_released();
@@ -62,6 +62,7 @@ class NodeState {
   void say_hello_again(NodeHello hello);
   void welcomed(const NodeWelcome& welcome);
   void reconnected(const std::vector<process::RunStatus>& runs);
+  void report_all();
   void launched(const RunStatusRef& status);
 
   LogStatus log_status(const JobId& id) const;

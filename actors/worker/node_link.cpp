@@ -74,7 +74,7 @@ void NodeState::say_hello_again(NodeHello hello) {
           [this](const NodeWelcome& welcome) {
             joining_again_ = false;
             welcomed(welcome);
-            for (auto& [id, entry] : jobs_) self_->send(entry.actor, report_atom_v);
+            report_all();
           },
           [this](caf::error& e) {
             joining_again_ = false;

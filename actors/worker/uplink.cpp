@@ -13,6 +13,11 @@ constexpr auto beat_every = std::chrono::seconds{1};
 constexpr auto dial_timeout = std::chrono::seconds{5};
 constexpr auto goodbye_timeout = std::chrono::seconds{1};
 
+caf::error away() {
+  return to_caf(Error{Errc::unavailable, "the head cannot be reached", "there is no link to it now",
+                      "it is tried again"});
+}
+
 }  // namespace
 
 uplink_actor::behavior_type UplinkState::make_behavior(UplinkPeers peers) {
@@ -23,14 +28,14 @@ uplink_actor::behavior_type UplinkState::make_behavior(UplinkPeers peers) {
     peers_.hang_up();  // CAF has given it up; so does the carrier
   });
   return {
-      [this](hello_atom, const NodeHello& hello, const node_actor& node) {
-        return ask<NodeWelcome>(limits::request_timeout, hello_atom_v, hello, node);
+      [this](hello_atom, const NodeHello& node, const node_actor& handle) {
+        return hello(node, handle);
       },
       [this](update_atom, const JobUpdate& update) {
-        if (desk_) self_->send(desk_, update_atom_v, update);
+        if (desk_ && update.link == link_) self_->send(desk_, update_atom_v, update);
       },
       [this](metrics_atom, const MetricBatch& batch) {
-        if (desk_) self_->send(desk_, metrics_atom_v, batch);
+        if (desk_ && batch.link == link_) self_->send(desk_, metrics_atom_v, batch);
       },
       [this](attach_atom, const node_actor& node) { node_ = node; },
       [this](linked_atom, const HeadLinkRef& link) { linked(*link); },
@@ -46,20 +51,20 @@ void UplinkState::linked(HeadLink& link) {
   if (!skew.empty() && !std::exchange(told_skew_, true))
     log::warning("worker", "this machine's clock is {} of the head's", skew);
   auto mine = ++link_;
-  cluster::dial_link<desk_actor>(
-      static_cast<uplink_actor::pointer>(self_), peers_.broker, std::move(link.fd), dial_timeout,
-      [this, mine, url = link.head.url](desk_actor desk) {
-        if (mine != link_) return;
-        desk_ = std::move(desk);
-        self_->monitor(desk_);
-        if (node_) self_->send(node_, linked_atom_v, url);
-        beat(mine);
-      },
-      [this, mine](caf::error& e) {
-        if (mine != link_) return;
-        log::warning("worker", "{}", to_string(from_caf(e, "the link to the head")));
-        peers_.hang_up();
-      });
+  DeskAnswer answer;
+  answer.linked = [this, mine, url = link.head.url](desk_actor desk) {
+    if (mine != link_) return;
+    desk_ = std::move(desk);
+    self_->monitor(desk_);
+    if (node_) self_->send(node_, linked_atom_v, url);
+    beat(mine);
+  };
+  answer.failed = [this, mine](caf::error& e) {
+    if (mine != link_) return;
+    log::warning("worker", "{}", to_string(from_caf(e, "the link to the head")));
+    peers_.hang_up();
+  };
+  peers_.dial(self_, link, std::move(answer));
 }
 
 void UplinkState::unlinked() {
@@ -75,6 +80,28 @@ void UplinkState::beat(uint64_t link) {
   self_->delayed_send(self_, beat_every, tick_atom_v, link);
 }
 
+caf::typed_response_promise<NodeWelcome> UplinkState::hello(const NodeHello& hello,
+                                                            const node_actor& node) {
+  auto promise = self_->make_response_promise<NodeWelcome>();
+  if (!desk_) {
+    promise.deliver(away());
+    return promise;
+  }
+  self_->request(desk_, limits::request_timeout, hello_atom_v, hello, node)
+      .then(
+          [this, promise, mine = link_](NodeWelcome& welcome) mutable {
+            // Of an older link it says nothing about what the head has heard on this one.
+            if (mine != link_) {
+              promise.deliver(away());
+              return;
+            }
+            peers_.welcomed->store(mine);
+            promise.deliver(std::move(welcome));
+          },
+          [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+  return promise;
+}
+
 void UplinkState::leave() {
   if (!desk_) return self_->quit();
   self_->request(desk_, goodbye_timeout, goodbye_atom_v)
@@ -83,14 +110,20 @@ void UplinkState::leave() {
 
 template <class T, class... Ts>
 caf::result<T> UplinkState::ask(std::chrono::seconds timeout, Ts... question) {
-  if (!desk_)
-    return to_caf(Error{Errc::unavailable, "the head cannot be reached",
-                        "there is no link to it now", "it is tried again"});
+  if (!desk_) return away();
   auto promise = self_->make_response_promise<T>();
   self_->request(desk_, timeout, std::move(question)...)
       .then([promise](T& answer) mutable { promise.deliver(std::move(answer)); },
             [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
   return promise;
+}
+
+DialDesk dial_through(caf::actor broker) {
+  return
+      [broker = std::move(broker)](uplink_actor::pointer self, HeadLink& link, DeskAnswer answer) {
+        cluster::dial_link<desk_actor>(self, broker, std::move(link.fd), dial_timeout,
+                                       std::move(answer.linked), std::move(answer.failed));
+      };
 }
 
 uplink_actor::behavior_type uplink_behavior(uplink_actor::stateful_pointer<UplinkState> self,

@@ -8,6 +8,7 @@
 #include "runtime/core/clock.hpp"
 #include "runtime/process/launcher.hpp"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -35,7 +36,9 @@ struct WorkerContext {
   hello_port registry;
   report_port director;
   std::shared_ptr<CodeSource> code;
-  std::string address;          // for the ranks of gangs; empty: of this machine alone
+  std::string address;  // for the ranks of gangs; empty: of this machine alone
+  /// The number of the newest link on which the head has welcomed this node; null: it is here.
+  std::shared_ptr<std::atomic<uint64_t>> link;
   bool head_is_remote = false;  // what was sent may be lost with a link: it is kept, and told again
 };
 using WorkerContextRef = std::shared_ptr<const WorkerContext>;

@@ -112,6 +112,7 @@ struct JobUpdate {
   std::vector<uint32_t> gpus;   // devices it holds
   Error error;                  // meaningful where `what` is not empty
   std::string token;            // of its order, where a node introduces itself: proves the order
+  uint64_t link = 0;            // the worker's own, see its uplink: does not travel
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
@@ -145,6 +146,7 @@ struct MetricBatch {
   uint64_t from = 0;
   uint64_t to = 0;
   std::vector<WirePoint> points;
+  uint64_t link = 0;  // as in JobUpdate: does not travel
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, MetricBatch& x) {

@@ -389,6 +389,17 @@ TEST_F(Life, AGangThatLosesANodeIsStoppedAndRestarted) {
   EXPECT_EQ(exits(0, 1, SIGTERM).next, Next::requeue);
 }
 
+TEST_F(Life, AJobThatWasGivenUpWithItsNodeIsStoppedWhenItComesBack) {
+  place({"a", "b"});
+  runs(0);
+  runs(1);
+  life.lost_node("a", "gone", t0);
+  auto back = runs(0);
+  EXPECT_THAT(back.stop, ElementsAre(0u)) << "its place may have been given to another";
+  EXPECT_EQ(back.grace, Duration{0});
+  EXPECT_THAT(exits(0, 0).stop, IsEmpty());
+}
+
 TEST_F(Life, TheGangGoesOnWhenAllHaveReachedTheBarrier) {
   place({"a", "b"});
   auto done = [&](ExperimentLife& of, uint32_t index, uint32_t phase) {

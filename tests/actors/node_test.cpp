@@ -179,6 +179,47 @@ TEST_F(Node, StopsAFoundJobThatIsKilledBeforeTheHeadHasAnswered) {
   EXPECT_EQ(updates->back().step, JobStep::ended);
 }
 
+TEST_F(Node, DoesNotGoOnToTheNextLineOfWhatTheHeadDoesNotWantBack) {
+  start();
+  auto both = order(7);
+  both.phases.push_back({{"evaluate"}, false});
+  tell(both);
+  leave();
+  head->welcome.stop = {both.key};
+  start({status(RunState::ended)});
+  EXPECT_THAT(launcher->started, SizeIs(1));
+  EXPECT_THAT(launcher->forgotten, ElementsAre("42.worker.0/7/0"));
+}
+
+TEST_F(Node, OfTwoAttemptsOfOneJobItKeepsTheNewer) {
+  launcher->script({RunState::running, 0, {}, true});
+  start();
+  tell(order(7));
+  tell(order(8, 2));
+  leave();
+  auto older = status(RunState::ended), newer = status(RunState::running);
+  newer.key = "42.worker.0/8/0";
+  start({older, newer});
+  ASSERT_THAT(head->hellos.back().jobs, SizeIs(1));
+  EXPECT_EQ(head->hellos.back().jobs[0].key, order(8).key);
+  EXPECT_THAT(launcher->forgotten, ElementsAre("42.worker.0/7/0"));
+  advance(milliseconds{200});  // when slots are freed
+  auto other = order(9);
+  other.key.job.experiment = {43, 0};
+  tell(other);
+  EXPECT_EQ(launcher->started.back().processes.at(0).cwd, context->paths.work(0));
+}
+
+TEST_F(Node, HearsOfAnEndFromALauncherThatCameBackBeforeTheHeadHasAnswered) {
+  start();
+  tell(order(7));
+  leave();
+  auto lost = status(RunState::ended);
+  head->before_answer = [&](const node_actor&) { events.connected({lost}); };
+  start({status(RunState::running)});
+  EXPECT_EQ(updates->back().step, JobStep::ended);
+}
+
 TEST_F(Node, KeepsTheFoldersOfAJobThatWasGivenUpUntilItIsDead) {
   launcher->script({RunState::running, 0, {}, true});
   start();
