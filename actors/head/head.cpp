@@ -46,7 +46,8 @@ Result<void> Head::start_actors() {
 }
 
 Result<void> Head::start_gateway() {
-  GatewayPeers peers{cast_.director, cast_.registry, cast_.code, options_.ask_node, options_.cut_node};
+  GatewayPeers peers{cast_.director, cast_.registry, cast_.code, options_.ask_node,
+                     options_.cut_node};
   GatewayOptions options;
   options.bind = options_.bind;
   options.port = options_.port;
