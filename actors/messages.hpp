@@ -16,6 +16,7 @@
 
 #include <caf/all.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -43,14 +44,21 @@ struct HeadLink {
   cluster::LinkHello head;
 };
 
-/// Changes of the ledger that become durable together, and once, however often they are asked for:
-/// whoever is not answered in time can ask again.
+/// Changes of the ledger that become durable together.
 struct Mutations {
   std::vector<storage::Mutation> list;
 
-  // The ledger actor's own.
-  std::optional<uint64_t> written{};  // the newest event number when they became durable
-  bool gathered = false;              // they are in the commit being put together
+  // The ledger actor's own: the newest event number when they became durable.
+  std::optional<uint64_t> written{};
+};
+
+/// What the stager makes ready, and then starts, for one job.
+struct Staging {
+  std::shared_ptr<const JobOrder> order;
+  std::shared_ptr<process::Launcher> launcher;
+  /// Nothing is to be started any more. Set by the job; a message would have to wait behind the
+  /// very work that it is to end.
+  std::atomic<bool> cancelled{false};
 };
 
 using MutationsRef = Shared<Mutations>;
@@ -69,6 +77,7 @@ using BlobRef = Shared<std::pair<std::string, std::string>>;  // digest and byte
 using TextRef = Shared<std::string>;
 using RunStatusesRef = Shared<std::vector<process::RunStatus>>;
 using LabelsRef = Shared<std::map<std::string, std::string>>;
+using StagingRef = Shared<Staging>;
 using JobKeysRef = Shared<std::vector<JobKey>>;
 using LinkRef = Shared<cluster::Link>;
 using HeadLinkRef = Shared<HeadLink>;
@@ -98,6 +107,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::RunStatusesRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::BlobRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TextRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LabelsRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::StagingRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::JobKeysRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LinkRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::HeadLinkRef)
@@ -193,8 +203,10 @@ using job_actor = caf::typed_actor<
 
 /// Does what blocks on files for one node. Detached.
 using stager_actor = caf::typed_actor<
-    caf::replies_to<stage_atom, JobOrder>::with<uint32_t>,  // makes its folders and code; answers
-                                                            // the number of its slot
+    caf::replies_to<stage_atom, StagingRef>::with<uint32_t, bool>,  // makes its folders and code
+                                                                    // and starts its first line;
+                                                                    // answers its slot's number
+                                                                    // and whether it is started
     caf::reacts_to<clean_atom, JobKey>,      // it has ended: empties its folders, keeps its order
     caf::reacts_to<forget_atom, JobKeysRef>  // empties their folders; their slots are free
     >;

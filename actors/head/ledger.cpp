@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <map>
+#include <set>
 
 namespace troupe::actors {
 
@@ -59,16 +60,26 @@ ledger_actor::behavior_type LedgerState::make_behavior(HeadContextRef context) {
   };
 }
 
-Result<uint64_t> LedgerState::commit(const std::vector<Waiting*>& group) {
-  std::vector<storage::Mutation> all;
-  for (auto* waiting : group) {
-    auto& mutations = *waiting->mutations;
-    // Asked for again: they are durable, or stand in this group already.
-    if (mutations.written || std::exchange(mutations.gathered, true)) continue;
-    all.insert(all.end(), mutations.list.begin(), mutations.list.end());
+/// In their order, but of an experiment's records the last alone: its steps are events, and nobody
+/// sees the rows between.
+std::vector<storage::Mutation> LedgerState::changes_of(const std::vector<Waiting*>& group) {
+  std::vector<storage::Mutation> changes;
+  std::set<ExperimentId> later;
+  for (auto waiting = group.rbegin(); waiting != group.rend(); ++waiting) {
+    const auto& list = (*waiting)->mutations->list;
+    for (auto change = list.rbegin(); change != list.rend(); ++change) {
+      const auto* put = std::get_if<storage::PutExperiment>(&*change);
+      if (put == nullptr || later.insert(put->record->id).second || put->is_new)
+        changes.push_back(*change);
+    }
   }
+  std::reverse(changes.begin(), changes.end());
+  return changes;
+}
+
+Result<uint64_t> LedgerState::commit(const std::vector<Waiting*>& group) {
+  auto all = changes_of(group);
   auto committed = context_->commit ? context_->commit(all) : context_->ledger->commit(all);
-  for (auto* waiting : group) waiting->mutations->gathered = false;
   if (!committed) return std::move(committed).error();
   commits_->add();
   mutations_->add(all.size());

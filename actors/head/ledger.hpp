@@ -19,6 +19,7 @@ class LedgerState {
   };
 
   std::vector<Waiting> gather();
+  static std::vector<storage::Mutation> changes_of(const std::vector<Waiting*>& group);
   void flush();
   void end_if_unusable() const;
   void flush_soon();

@@ -29,12 +29,14 @@ class JobState {
   enum class Stage { staging, running, at_barrier, ended };
 
   void prepare();
+  void staged(uint32_t slot, bool started);
   void adopt(const process::RunStatus& status);
   void go_on(uint32_t phase);
   void start_phase(uint32_t phase);
   void launched(const process::RunStatus& status);
   void phase_ended(const process::RunStatus& status);
   void stop(Duration grace);
+  void stop_run();
   void end(JobUpdate update);
   void fail(Error error, bool infrastructure);
   void send(JobUpdate update);
@@ -53,13 +55,14 @@ class JobState {
   job_actor::pointer self_;
   WorkerContextRef context_;
   JobPeers peers_;
-  JobOrder order_;
-  uint32_t slot_ = 0;  // its folders; known when it is staged
+  std::shared_ptr<const JobOrder> order_;
+  StagingRef staging_;  // of its first line
+  uint32_t slot_ = 0;   // its folders; known when it is staged
   Stage stage_ = Stage::staging;
   uint32_t phase_ = 0;
   std::string run_key_;  // of the phase that runs
   bool stop_wanted_ = false;
-  Duration stop_grace_{0};  // for what is adopted later
+  Duration grace_{0};  // the shortest that was wished for; also for what is adopted later
   JobUpdate newest_;
   uint64_t link_ = 0;  // all that was reported on it begins at the beginning
   int64_t started_us_ = 0;
@@ -76,9 +79,5 @@ class JobState {
 job_actor::behavior_type job_behavior(job_actor::stateful_pointer<JobState> self,
                                       WorkerContextRef context, JobPeers peers, JobOrder order,
                                       uint32_t slot);
-
-/// The launcher's name of one phase of a job, and back.
-std::string run_key(const JobKey& key, uint32_t phase);
-std::optional<std::pair<JobKey, uint32_t>> parse_run_key(std::string_view text);
 
 }  // namespace troupe::actors

@@ -60,13 +60,13 @@ void JobState::scan_file(bool final) {
 }
 
 void JobState::scan_log_store(bool final) {
-  process::LogReader reader{context_->paths.log(order_.key.job)};
+  process::LogReader reader{context_->paths.log(order_->key.job)};
   auto left = final ? final_scan_bytes_max : scan_bytes_max;
   while (left > 0) {
     auto slice = reader.read(log_offset_, read_bytes);
     if (!slice || slice->bytes.empty()) return;
     // Rank 0 reports; it is a process of the first job.
-    if (order_.first_rank == 0) {
+    if (order_->first_rank == 0) {
       auto scan = scan_log(slice->bytes, slice->next_offset - slice->bytes.size(), 0);
       bad_metric_lines_ += scan.bad_lines;
       for (auto& point : scan.points) {
@@ -88,8 +88,8 @@ void JobState::send_metrics(const std::string& source, uint64_t from, uint64_t t
     // A line is never split: the head knows a source by how far it was read.
     while (end < points.size() && points[end].end == points[end - 1].end) ++end;
     MetricBatch batch;
-    batch.key = order_.key;
-    batch.attempt = order_.attempt;
+    batch.key = order_->key;
+    batch.attempt = order_->attempt;
     batch.source = source;
     batch.link = link_;
     batch.from = begin == 0 ? from : points[begin - 1].end;

@@ -1,5 +1,6 @@
 #include "actors/worker/node.hpp"
 
+#include "actors/worker/run_request.hpp"
 #include "runtime/core/digest.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
@@ -45,7 +46,7 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
   events.lost = [](const Error& error) { log::warning("node", "{}", to_string(error)); };
   launcher_ = context_->make_launcher(std::move(events));
   return {
-      [this](start_atom, const JobOrder& order) { start(order); },
+      [this](start_atom, JobOrder& order) { start(std::move(order)); },
       [this](stop_atom, const JobKey& key, uint32_t grace_ms) { stop(key, grace_ms); },
       [this](phase_atom, const JobKey& key, uint32_t phase) {
         if (auto* found = job(key)) self_->send(found->actor, phase_atom_v, phase);
@@ -95,16 +96,15 @@ job_actor NodeState::spawn_job(JobOrder order, uint32_t slot) {
   return actor;
 }
 
-void NodeState::start(const JobOrder& order) {
+void NodeState::start(JobOrder order) {
   if (job(order.key) != nullptr) return;  // told twice
   if (auto it = jobs_.find(order.key.job); it != jobs_.end()) {
     if (it->second.key.epoch > order.key.epoch)
       return;  // an order of a head that has been replaced
     forget(it->second.key);
   }
-  auto told = order;
-  if (!head_url_.empty()) told.env.emplace("TROUPE_URL", head_url_);
-  self_->send(spawn_job(std::move(told)), begin_atom_v);
+  if (!head_url_.empty()) order.env.emplace("TROUPE_URL", head_url_);
+  self_->send(spawn_job(std::move(order)), begin_atom_v);
 }
 
 /// The head speaks of it, so what it reports finds its experiment; and its actor must know its run

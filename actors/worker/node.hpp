@@ -42,7 +42,7 @@ class NodeState {
     int64_t deadline_us = 0;
   };
 
-  void start(const JobOrder& order);
+  void start(JobOrder order);
   job_actor spawn_job(JobOrder order, uint32_t slot = 0);
   void adopt(const JobKey& key);
   void stop(const JobKey& key, uint32_t grace_ms);

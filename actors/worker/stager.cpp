@@ -1,21 +1,39 @@
 #include "actors/worker/stager.hpp"
 
+#include "actors/worker/run_request.hpp"
+
 namespace troupe::actors {
 
 stager_actor::behavior_type StagerState::make_behavior(WorkerContextRef context) {
   context_ = std::move(context);
   slots_ = std::make_unique<JobSlots>(context_->paths, context_->name);
   return {
-      [this](stage_atom, const JobOrder& order) -> caf::result<uint32_t> {
-        auto slot = stage(order);
-        if (!slot) return to_caf(slot.error());
-        return *slot;
-      },
+      [this](stage_atom, const StagingRef& work) { return stage_and_start(*work); },
       [this](clean_atom, const JobKey& key) { slots_->clean(key); },
-      [this](forget_atom, const JobKeysRef& keys) {
-        for (const auto& key : *keys) slots_->release(key);
-      },
+      [this](forget_atom, const JobKeysRef& keys) { forget(*keys); },
   };
+}
+
+/// One at a time, so that a job that is to start waits for one of them at most: it comes with high
+/// priority.
+void StagerState::forget(const std::vector<JobKey>& keys) {
+  if (keys.size() == 1) return slots_->release(keys.front());
+  for (const auto& key : keys) self_->send(self_, forget_atom_v, share(std::vector<JobKey>{key}));
+}
+
+/// The start goes out from here: a job of milliseconds feels each further step between two threads.
+caf::typed_response_promise<uint32_t, bool> StagerState::stage_and_start(const Staging& work) {
+  auto promise = self_->make_response_promise<uint32_t, bool>();
+  auto slot = stage(*work.order);
+  if (!slot) {
+    promise.deliver(to_caf(slot.error()));
+    return promise;
+  }
+  bool starts = !work.cancelled && !waits_for_gang(*work.order, 0);
+  // First: what becomes of the run must find a job that knows of it.
+  promise.deliver(*slot, starts);
+  if (starts) work.launcher->start(run_request(*context_, *work.order, *slot, 0));
+  return promise;
 }
 
 Result<uint32_t> StagerState::stage(const JobOrder& order) {

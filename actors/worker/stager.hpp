@@ -1,5 +1,6 @@
 // The stager: does for one node what blocks on files: fills and empties the slots of jobs, copies
-// code. Detached, so that a slow disk stops neither heartbeats nor exits.
+// code, starts what it has made ready. Detached, so that a slow disk stops neither heartbeats nor
+// exits.
 #pragma once
 
 #include "actors/worker/job_slots.hpp"
@@ -14,6 +15,8 @@ class StagerState {
   stager_actor::behavior_type make_behavior(WorkerContextRef context);
 
  private:
+  caf::typed_response_promise<uint32_t, bool> stage_and_start(const Staging& work);
+  void forget(const std::vector<JobKey>& keys);
   Result<uint32_t> stage(const JobOrder& order);
 
   stager_actor::pointer self_;

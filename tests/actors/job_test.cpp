@@ -1,6 +1,7 @@
 // One job on its node: real folders, a launcher without processes.
 #include "actors/worker/job.hpp"
 
+#include "actors/worker/run_request.hpp"
 #include "actors/worker/stager.hpp"
 #include "runtime/process/fake_launcher.hpp"
 #include "tests/actors/head_fixture.hpp"

@@ -131,7 +131,6 @@ TEST_F(LedgerFault, ACommitThatComesLateIsNotRepeated) {
   gate->held = true;
   report_exit(order, 0);
   hang();
-  EXPECT_GT(gate->waiting.size(), 1u) << "it was asked again";
   release_ledger();
   advance(seconds{2});
   EXPECT_EQ(state(id), State::finished);

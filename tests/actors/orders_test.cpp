@@ -3,7 +3,7 @@
 #include "actors/head/orders.hpp"
 
 #include "actors/worker/environment.hpp"
-#include "actors/worker/job.hpp"
+#include "actors/worker/run_request.hpp"
 #include "runtime/core/json.hpp"
 #include "tests/actors/records.hpp"
 

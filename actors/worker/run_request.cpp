@@ -1,0 +1,88 @@
+#include "actors/worker/run_request.hpp"
+
+#include "runtime/core/limits.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <filesystem>
+
+namespace troupe::actors {
+
+namespace {
+
+/// The newest folder or file below checkpoints; names that begin with '.' or end in ".tmp" are not
+/// complete.
+std::string newest_checkpoint(const std::string& dir) {
+  std::error_code code;
+  std::string newest;
+  std::filesystem::file_time_type newest_time;
+  for (std::filesystem::directory_iterator it{dir, code}, end; !code && it != end;
+       it.increment(code)) {
+    auto file = it->path().filename().string();
+    if (file.starts_with('.') || file.ends_with(".tmp") || file.ends_with(".partial")) continue;
+    std::error_code time_code;
+    auto time = it->last_write_time(time_code);
+    if (time_code) continue;
+    if (newest.empty() || time > newest_time) {
+      newest = it->path().string();
+      newest_time = time;
+    }
+  }
+  return newest;
+}
+
+template <class T>
+bool take_number(std::string_view& text, T& number) {
+  auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (code != std::errc{}) return false;
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  return true;
+}
+
+}  // namespace
+
+std::string run_key(const JobKey& key, uint32_t phase) {
+  return fmt::format("{}/{}/{}", to_string(key.job), key.epoch, phase);
+}
+
+std::optional<std::pair<JobKey, uint32_t>> parse_run_key(std::string_view text) {
+  auto slash = text.find('/');
+  auto job = parse_job_id(text.substr(0, slash));
+  if (!job || slash == std::string_view::npos) return std::nullopt;
+  auto rest = text.substr(slash + 1);
+  JobKey key{*job, 0};
+  uint32_t phase = 0;
+  if (!take_number(rest, key.epoch) || !rest.starts_with('/')) return std::nullopt;
+  rest.remove_prefix(1);
+  if (!take_number(rest, phase) || !rest.empty()) return std::nullopt;
+  return std::pair{key, phase};
+}
+
+bool waits_for_gang(const JobOrder& order, uint32_t phase) {
+  return order.nodes > 1 && !order.phases[phase].setup;
+}
+
+process::RunRequest run_request(const WorkerContext& context, const JobOrder& order, uint32_t slot,
+                                uint32_t phase) {
+  const auto& what = order.phases[phase];
+  const auto& paths = context.paths;
+  process::RunRequest request;
+  request.key = run_key(order.key, phase);
+  request.log_dir = paths.log(order.key.job);
+  request.log_bytes_max = limits::job_log_bytes_max;
+  if (context.confine) {
+    request.cpus = static_cast<double>(order.milli_cpus) / 1000;
+    request.mem = order.mem;
+  }
+  // A first attempt has no checkpoint of its own to look for.
+  auto resume =
+      order.attempt > 1 ? newest_checkpoint(paths.checkpoints(order.key.job.experiment)) : "";
+  for (uint32_t rank = 0; rank < (what.setup ? 1 : order.processes); ++rank)
+    request.processes.push_back(
+        {what.argv, job_environment(context.environment, paths, order, slot, rank, resume),
+         paths.work(slot)});
+  return request;
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,25 @@
+// What the launcher is asked to run for one line of a job, and by which name. Pure but for a look
+// for the newest checkpoint.
+#pragma once
+
+#include "actors/worker/worker_context.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace troupe::actors {
+
+/// The launcher's name of one phase of a job, and back.
+std::string run_key(const JobKey& key, uint32_t phase);
+std::optional<std::pair<JobKey, uint32_t>> parse_run_key(std::string_view text);
+
+/// Setup is each job's own; every line of `run`, the first as well, waits for the whole gang: no
+/// rank starts before all can.
+bool waits_for_gang(const JobOrder& order, uint32_t phase);
+
+process::RunRequest run_request(const WorkerContext& context, const JobOrder& order, uint32_t slot,
+                                uint32_t phase);
+
+}  // namespace troupe::actors
