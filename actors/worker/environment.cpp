@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
+#include <string_view>
 
 namespace troupe::actors {
 
@@ -16,27 +16,52 @@ std::string list_text(const std::vector<uint32_t>& numbers) {
   return fmt::format("{}", fmt::join(numbers, ","));
 }
 
-void add_ranks(std::map<std::string, std::string>& env, const JobOrder& order,
-               uint32_t local_rank) {
+/// Put together the strongest first: what has a value keeps it. Some fifty short texts for each
+/// process of each job, so no map is built of them.
+class EnvironmentList {
+ public:
+  explicit EnvironmentList(size_t count) { list_.reserve(count); }
+  void add(std::string_view name, std::string_view value) {
+    auto is_it = [&](const std::string& entry) {
+      return entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name);
+    };
+    if (std::any_of(list_.begin(), list_.end(), is_it)) return;
+    auto& entry = list_.emplace_back();
+    entry.reserve(name.size() + 1 + value.size());
+    entry.append(name).append(1, '=').append(value);
+  }
+  void add(std::string_view name, uint64_t value) { add(name, fmt::format_int{value}.c_str()); }
+  void add(const std::map<std::string, std::string>& values) {
+    for (const auto& [name, value] : values) add(name, value);
+  }
+  std::vector<std::string> take() { return std::move(list_); }
+
+ private:
+  std::vector<std::string> list_;
+};
+
+void add_ranks(EnvironmentList& env, const JobOrder& order, uint32_t local_rank) {
   auto rank = order.first_rank + local_rank;
-  env["RANK"] = fmt::to_string(rank);
-  env["WORLD_SIZE"] = fmt::to_string(order.world_size);
-  env["LOCAL_RANK"] = fmt::to_string(local_rank);
-  env["LOCAL_WORLD_SIZE"] = fmt::to_string(order.processes);
-  env["NODE_RANK"] = env["GROUP_RANK"] = fmt::to_string(order.node_rank);
-  env["MASTER_ADDR"] = order.master_addr;
-  env["MASTER_PORT"] = fmt::to_string(order.master_port);
+  env.add("RANK", rank);
+  env.add("WORLD_SIZE", order.world_size);
+  env.add("LOCAL_RANK", local_rank);
+  env.add("LOCAL_WORLD_SIZE", order.processes);
+  env.add("NODE_RANK", order.node_rank);
+  env.add("GROUP_RANK", order.node_rank);
+  env.add("MASTER_ADDR", order.master_addr);
+  env.add("MASTER_PORT", order.master_port);
   // What torchrun gives its processes; frameworks recognise it by these.
-  env["ROLE_RANK"] = env["RANK"];
-  env["ROLE_WORLD_SIZE"] = env["WORLD_SIZE"];
-  env["ROLE_NAME"] = "default";
-  env["GROUP_WORLD_SIZE"] = fmt::to_string(order.nodes);
-  env["TORCHELASTIC_RUN_ID"] = env["TROUPE_ID"];
-  env["TORCHELASTIC_RESTART_COUNT"] = fmt::to_string(order.attempt - 1);
-  env["TORCHELASTIC_MAX_RESTARTS"] = "0";
-  env["TROUPE_NODES"] = fmt::to_string(order.nodes);
-  env["TROUPE_NODE_RANK"] = fmt::to_string(order.node_rank);
-  env["TROUPE_GPUS_PER_NODE"] = fmt::to_string(order.gpus.size());
+  env.add("ROLE_RANK", rank);
+  env.add("ROLE_WORLD_SIZE", order.world_size);
+  env.add("ROLE_NAME", "default");
+  env.add("GROUP_WORLD_SIZE", order.nodes);
+  auto id = order.env.find("TROUPE_ID");
+  env.add("TORCHELASTIC_RUN_ID", id == order.env.end() ? "" : id->second);
+  env.add("TORCHELASTIC_RESTART_COUNT", order.attempt - 1);
+  env.add("TORCHELASTIC_MAX_RESTARTS", "0");
+  env.add("TROUPE_NODES", order.nodes);
+  env.add("TROUPE_NODE_RANK", order.node_rank);
+  env.add("TROUPE_GPUS_PER_NODE", order.gpus.size());
 }
 
 }  // namespace
@@ -44,32 +69,33 @@ void add_ranks(std::map<std::string, std::string>& env, const JobOrder& order,
 std::vector<std::string> job_environment(const WorkerEnvironment& worker, const WorkerPaths& paths,
                                          const JobOrder& order, uint32_t slot, uint32_t local_rank,
                                          const std::string& resume) {
+  constexpr size_t ours = 40;
   const auto& id = order.key.job;
-  auto env = worker.base;
+  EnvironmentList env{ours + order.env.size() + worker.base.size()};
+  add_ranks(env, order, local_rank);
+  // An empty list hides all devices: a job that asked for none must not find one.
+  env.add("CUDA_VISIBLE_DEVICES", list_text(order.gpus));
+  env.add("TROUPE_TOKEN_FILE", paths.token(slot));
+  if (!worker.url.empty()) env.add("TROUPE_URL", worker.url);
+  constexpr auto grace = std::chrono::duration_cast<std::chrono::seconds>(limits::kill_grace);
+  env.add("TROUPE_GRACE_S", static_cast<uint64_t>(grace.count()));
+  env.add("TROUPE_STOP_FILE", paths.stop_file(slot));
+  env.add("TROUPE_METRICS", paths.metrics(slot));
+  auto scratch = paths.scratch(slot);
+  env.add("TROUPE_SCRATCH", scratch);
+  env.add("TMPDIR", scratch);
+  env.add("TROUPE_DATA", paths.no_data());
+  if (!resume.empty()) env.add("TROUPE_RESUME", resume);
+  env.add("TROUPE_CHECKPOINTS", paths.checkpoints(id.experiment));
+  env.add("TROUPE_OUTPUT", paths.output(id.experiment));
+  env.add("TROUPE_JOB", to_string(id));
+  env.add(order.env);
+  env.add("PYTHONUNBUFFERED", "1");
   // Libraries that start a thread for each core of the machine would starve each other.
   auto threads = std::max<int64_t>(1, order.milli_cpus / 1000 / std::max(1u, order.processes));
-  env["OMP_NUM_THREADS"] = fmt::to_string(threads);
-  env["PYTHONUNBUFFERED"] = "1";
-  for (const auto& [name, value] : order.env) env[name] = value;
-  env["TROUPE_JOB"] = to_string(id);
-  env["TROUPE_OUTPUT"] = paths.output(id.experiment);
-  env["TROUPE_CHECKPOINTS"] = paths.checkpoints(id.experiment);
-  if (!resume.empty()) env["TROUPE_RESUME"] = resume;
-  env["TROUPE_DATA"] = paths.no_data();
-  env["TROUPE_SCRATCH"] = env["TMPDIR"] = paths.scratch(slot);
-  env["TROUPE_METRICS"] = paths.metrics(slot);
-  env["TROUPE_STOP_FILE"] = paths.stop_file(slot);
-  env["TROUPE_GRACE_S"] =
-      fmt::to_string(std::chrono::duration_cast<std::chrono::seconds>(limits::kill_grace).count());
-  if (!worker.url.empty()) env["TROUPE_URL"] = worker.url;
-  env["TROUPE_TOKEN_FILE"] = paths.token(slot);
-  // An empty list hides all devices: a job that asked for none must not find one.
-  env["CUDA_VISIBLE_DEVICES"] = list_text(order.gpus);
-  add_ranks(env, order, local_rank);
-  std::vector<std::string> list;
-  list.reserve(env.size());
-  for (const auto& [name, value] : env) list.push_back(name + "=" + value);
-  return list;
+  env.add("OMP_NUM_THREADS", static_cast<uint64_t>(threads));
+  env.add(worker.base);
+  return env.take();
 }
 
 std::map<std::string, std::string> inherited_environment() {

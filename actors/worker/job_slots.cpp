@@ -49,16 +49,20 @@ std::optional<std::vector<std::string>> usable_folder(const std::string& path) {
   if (!folder || ::fstat(folder->get(), &info) != 0 || info.st_uid != ::geteuid() ||
       (info.st_mode & 0700) != 0700)
     return std::nullopt;
-  auto* dir = ::fdopendir(folder->get());
-  if (dir == nullptr) return std::nullopt;
-  (void)folder->release();
+  // Not readdir(): it asks the kernel four more times, and five folders are looked at for each job.
+  alignas(dirent64) char entries[4096];
   std::vector<std::string> names;
-  while (const auto* entry = ::readdir(dir)) {
-    std::string_view file{entry->d_name};
-    if (file != "." && file != "..") names.emplace_back(file);
+  while (true) {
+    auto bytes = ::getdents64(folder->get(), entries, sizeof entries);
+    if (bytes < 0) return std::nullopt;
+    if (bytes == 0) return names;
+    for (ssize_t at = 0; at < bytes;) {
+      const auto* entry = reinterpret_cast<const dirent64*>(entries + at);
+      std::string_view file{entry->d_name};
+      if (file != "." && file != "..") names.emplace_back(file);
+      at += entry->d_reclen;
+    }
   }
-  ::closedir(dir);
-  return names;
 }
 
 bool is_usable_and_empty(const std::string& path) {
