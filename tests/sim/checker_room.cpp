@@ -1,5 +1,6 @@
 // What the checker says of resources, and of the end.
 #include "actors/head/orders.hpp"
+#include "actors/worker/run_request.hpp"
 #include "tests/sim/checker.hpp"
 
 #include <fmt/format.h>

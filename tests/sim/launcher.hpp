@@ -3,7 +3,7 @@
 // lost, as the real one does with its journal.
 #pragma once
 
-#include "actors/worker/job.hpp"
+#include "actors/worker/run_request.hpp"
 #include "runtime/process/launcher.hpp"
 #include "tests/sim/jobs.hpp"
 #include "tests/sim/world.hpp"

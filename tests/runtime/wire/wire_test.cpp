@@ -35,10 +35,12 @@ auto members(const T& x) {
     const auto& [a, b, c, d, e] = x;
     return std::tie(a, b, c, d, e);
   } else if constexpr (std::is_same_v<T, MetricBatch>) {
-    const auto& [a, b, c, d, e, f] = x;
+    const auto& [a, b, c, d, e, f, link] = x;
+    (void)link;  // the worker's own word: does not travel
     return std::tie(a, b, c, d, e, f);
   } else if constexpr (std::is_same_v<T, JobUpdate>) {
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = x;
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, link] = x;
+    (void)link;  // the worker's own word: does not travel
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
   } else if constexpr (std::is_same_v<T, JobOrder>) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = x;
