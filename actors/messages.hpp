@@ -56,9 +56,10 @@ struct Mutations {
 struct Staging {
   std::shared_ptr<const JobOrder> order;
   std::shared_ptr<process::Launcher> launcher;
-  /// Nothing is to be started any more. Set by the job; a message would have to wait behind the
-  /// very work that it is to end.
-  std::atomic<bool> cancelled{false};
+  /// Not negative: it is to be stopped, with that grace. Set by the job; a message would have to
+  /// wait behind the very work that it is to end. The stager looks before it starts and once more
+  /// behind it: a stop that the job sent itself may have come to the launcher before the start.
+  std::atomic<int64_t> stop_grace_ms{-1};
 };
 
 using MutationsRef = Shared<Mutations>;

@@ -72,7 +72,7 @@ void JobState::prepare() {
   staging_.value = std::make_shared<Staging>();
   staging_->order = order_;
   staging_->launcher = peers_.launcher;
-  staging_->cancelled = stop_wanted_;
+  if (stop_wanted_) staging_->stop_grace_ms = grace_.count();
   // tidy: allow infinite: the stager answers, or ends together with the node and with us
   self_->request<caf::message_priority::high>(peers_.stager, caf::infinite, stage_atom_v, staging_)
       .then([this](uint32_t slot, bool started) { staged(slot, started); },
@@ -198,9 +198,9 @@ void JobState::stop(Duration grace) {
   if (stage_ == Stage::ended) return;
   grace_ = stop_wanted_ ? std::min(grace_, grace) : grace;
   stop_wanted_ = true;
-  if (stage_ == Stage::staging) {
-    if (staging_.value) staging_->cancelled = true;
-  } else if (stage_ == Stage::running) {
+  if (staging_.value) staging_->stop_grace_ms = grace_.count();
+  if (stage_ == Stage::staging) return;  // the stager's answer goes on from here
+  if (stage_ == Stage::running) {
     stop_run();
   } else {
     auto update = blank(JobStep::ended);

@@ -29,10 +29,13 @@ caf::typed_response_promise<uint32_t, bool> StagerState::stage_and_start(const S
     promise.deliver(to_caf(slot.error()));
     return promise;
   }
-  bool starts = !work.cancelled && !waits_for_gang(*work.order, 0);
+  bool starts = work.stop_grace_ms < 0 && !waits_for_gang(*work.order, 0);
   // First: what becomes of the run must find a job that knows of it.
   promise.deliver(*slot, starts);
-  if (starts) work.launcher->start(run_request(*context_, *work.order, *slot, 0));
+  if (!starts) return promise;
+  work.launcher->start(run_request(*context_, *work.order, *slot, 0));
+  if (auto grace = work.stop_grace_ms.load(); grace >= 0)
+    work.launcher->stop(run_key(work.order->key, 0), Duration{grace});
   return promise;
 }
 

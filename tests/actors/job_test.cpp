@@ -122,6 +122,39 @@ TEST_F(Job, NamesTheLineOfSetupThatFailed) {
   EXPECT_THAT(updates->back().error.detail, HasSubstr("line 1 ended with exit code 2"));
 }
 
+/// A launcher that hears of the job's stop before the stager's start.
+class Overtaken final : public process::Launcher {
+ public:
+  Overtaken(std::shared_ptr<process::Launcher> real, std::shared_ptr<Staging> staging)
+      : real_{std::move(real)}, staging_{std::move(staging)} {}
+  void start(process::RunRequest request) override {
+    staging_->stop_grace_ms = 5000;
+    real_->stop(request.key, Duration{5000});
+    real_->start(std::move(request));
+  }
+  void stop(const std::string& key, Duration grace) override { real_->stop(key, grace); }
+  void forget(const std::string& key) override { real_->forget(key); }
+
+ private:
+  std::shared_ptr<process::Launcher> real_;
+  std::shared_ptr<Staging> staging_;
+};
+
+TEST_F(Job, AStopThatOvertakesTheStartStillEndsIt) {
+  StagingRef staging;
+  staging.value = std::make_shared<Staging>();
+  staging->order = std::make_shared<const JobOrder>(order);
+  auto overtaken = std::make_shared<Overtaken>(launcher, staging.value);
+  staging->launcher = overtaken;
+  caf::anon_send(stager, stage_atom_v, staging);
+  run();
+  ASSERT_EQ(launcher->started.size(), 1u);
+  ASSERT_EQ(launcher->stopped.size(), 2u) << "the first came to nothing: there was no run yet";
+  EXPECT_EQ(launcher->stopped.back().first, launcher->started.back().key);
+  EXPECT_EQ(launcher->stopped.back().second, Duration{5000});
+  staging->launcher.reset();  // it holds the staging itself
+}
+
 TEST_F(Job, OfAGangIsSetUpAndThenWaitsForTheOthers) {
   order.phases = {{{"setup"}, true}, {{"train"}, false}};
   order.nodes = order.world_size = 2;

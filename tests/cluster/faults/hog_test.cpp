@@ -35,8 +35,9 @@ TEST_F(Hogs, HurtNobodyButThemselves) {
   EXPECT_EQ(many().await_end(descriptors), "FAILED");
   EXPECT_NE(many().log_text(descriptors).find("Too many open files"), std::string::npos);
   // As many processes as a machine of tests bears; all of them end with their job.
-  auto processes =
-      hog("n=0; while [ $n -lt 1000 ]; do sleep 1000 & n=$((n+1)); done; echo all; wait");
+  auto processes = many().submit_shell(
+      "n=0; while [ $n -lt 1000 ]; do sleep 1000 & n=$((n+1)); done; echo all; wait",
+      R"(,"resources":{"cpus":1,"mem":"1GiB"})");
   ASSERT_TRUE(await([&] { return many().log_text(processes) == "all\n"; }));
   EXPECT_EQ(many().cli({"kill", processes}).code, 0);
   EXPECT_EQ(many().await_end(processes), "KILLED");
