@@ -117,7 +117,7 @@ kj::Promise<Result<api::LogChunk>> GatewayService::await_log(const std::string& 
               // It is between two lives, or its end is being recorded: news come as an event.
               return events_after(last_event)
                   .exclusiveJoin(timer_.afterDelay(wait_max))
-                  .then(nothing_yet);
+                  .then([nothing_yet] { return nothing_yet(); });  // KJ would keep a reference
             });
       });
 }

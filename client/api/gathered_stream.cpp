@@ -14,6 +14,7 @@ GatheredStream::~GatheredStream() noexcept {
 
 size_t GatheredStream::take(kj::byte* to, size_t most) {
   auto size = std::min(most, read_end_ - read_at_);
+  if (size == 0) return 0;
   std::memcpy(to, read_.begin() + read_at_, size);
   read_at_ += size;
   return size;

@@ -50,14 +50,14 @@ void add(Amount& sum, const Amount& amount, bool minus) {
 }  // namespace
 
 bool is_gpu_type(std::string_view device, std::string_view asked) {
-  if (device == asked) return true;
+  if (asked.empty() || device == asked) return true;
   auto lower = [](unsigned char c) { return std::tolower(c); };
   auto same = [&](char a, char b) { return lower(a) == lower(b); };
   auto in_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
   auto from = device.begin();
   while (true) {
     auto at = std::search(from, device.end(), asked.begin(), asked.end(), same);
-    if (at == device.end()) return asked.empty();
+    if (at == device.end()) return false;
     auto end = at + static_cast<std::ptrdiff_t>(asked.size());
     bool begins = at == device.begin() || !in_word(*(at - 1)) || !in_word(*at);
     if (begins && (end == device.end() || !in_word(*end) || !in_word(*(end - 1)))) return true;

@@ -213,6 +213,8 @@ Outcome Simulation::run() {
     if (!record.attempts.empty()) outcome.attempts += record.attempts.back().number;
   outcome.faults = faults.counts();
   outcome.virtual_seconds = static_cast<double>(world_.now().count()) / 1e9;
+  // What is still on its way speaks to the workload, which ends here.
+  if (head_.up()) head_.crash();
   return outcome;
 }
 
