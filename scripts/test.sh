@@ -37,7 +37,8 @@ step() {
 }
 
 # Tests mostly wait for processes and disks, but a flood of them would make their deadlines meaningless.
-test_jobs=${JOBS:-$(nproc)}
+cores=$(nproc)
+test_jobs=${JOBS:-$((cores < 3 ? 3 : cores))}
 
 run_tests() { # PRESET LABELS_LEFT_OUT
   # A failing test is counted from the report, so ctest's own code does not matter; a report without tests does.
