@@ -46,16 +46,7 @@ NodeWelcome DirectorState::hello(const NodeHello& hello, const node_actor& handl
   settle_unheard(hello);
   settle_running(hello);
   // Behind what runs on it: the scheduler must not give that room to others in between.
-  schedule::NodeSpec spec;
-  spec.name = hello.name;
-  spec.milli_cpus = hello.milli_cpus;
-  spec.mem = hello.mem;
-  spec.gpus = hello.gpus;
-  spec.gpu_type = hello.gpu_type;
-  spec.gpu_mem = hello.gpu_mem;
-  spec.labels = hello.labels;
-  spec.accepts = hello.accepts;
-  self_->send(peers_.scheduler, node_atom_v, share(std::move(spec)));
+  self_->send(peers_.scheduler, node_atom_v, share(node_spec_of(hello, hello.accepts)));
   return welcome;
 }
 

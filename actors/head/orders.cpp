@@ -78,6 +78,19 @@ std::string parameter_variable(std::string_view name) {
   return variable;
 }
 
+schedule::NodeSpec node_spec_of(const NodeHello& hello, bool accepts) {
+  schedule::NodeSpec spec;
+  spec.name = hello.name;
+  spec.milli_cpus = hello.milli_cpus;
+  spec.mem = hello.mem;
+  spec.gpus = hello.gpus;
+  spec.gpu_type = hello.gpu_type;
+  spec.gpu_mem = hello.gpu_mem;
+  spec.labels = hello.labels;
+  spec.accepts = accepts;
+  return spec;
+}
+
 schedule::Request request_of(const ExperimentRecord& record) {
   const auto& spec = *record.spec;
   schedule::Request request;

@@ -13,6 +13,9 @@ namespace troupe::actors {
 
 schedule::Request request_of(const ExperimentRecord& record);
 
+/// What a node has, in the words of the scheduler.
+schedule::NodeSpec node_spec_of(const NodeHello& hello, bool accepts);
+
 /// The orders of the newest attempt, one for each of its jobs. `token` is put into each.
 Result<std::vector<JobOrder>> orders_of(const ExperimentRecord& record, const std::string& token,
                                         Timestamp now);

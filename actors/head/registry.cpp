@@ -1,5 +1,6 @@
 #include "actors/head/registry.hpp"
 
+#include "actors/head/orders.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
 
@@ -209,16 +210,8 @@ void RegistryState::beat(const std::string& id) {
 }
 
 void RegistryState::tell_scheduler(const Node& node) {
-  schedule::NodeSpec spec;
-  spec.name = node.hello.name;
-  spec.milli_cpus = node.hello.milli_cpus;
-  spec.mem = node.hello.mem;
-  spec.gpus = node.hello.gpus;
-  spec.gpu_type = node.hello.gpu_type;
-  spec.gpu_mem = node.hello.gpu_mem;
-  spec.labels = node.hello.labels;
-  spec.accepts = node.life == Life::up && !node.wish.drained;
-  self_->send(peers_.scheduler, node_atom_v, share(std::move(spec)));
+  auto accepts = node.life == Life::up && !node.wish.drained;
+  self_->send(peers_.scheduler, node_atom_v, share(node_spec_of(node.hello, accepts)));
 }
 
 caf::typed_response_promise<NodeViewsRef> RegistryState::nodes() {
