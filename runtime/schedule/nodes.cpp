@@ -220,14 +220,17 @@ uint64_t Nodes::room_for(const Node& node, const Request& request) const {
 }
 
 /// Calls what(index) for the nodes where one worker fits, those with the least left over first in
-/// each group, until it answers false.
+/// each group, until it answers false. A group has one type of GPUs and only nodes that accept.
 template <class Visit>
 void Nodes::visit(const Request& request, Visit what) const {
   const auto& each = request.amount;
+  auto suits = [&](const Node& node) {
+    return (each.gpus == 0 || node.spec.gpu_mem >= request.gpu_mem) &&
+           node.has_labels(request.labels);
+  };
   for (const auto& [type, group] : groups_) {
     if (each.gpus != 0 && !request.gpu_type.empty() && !is_gpu_type(type, request.gpu_type))
       continue;
-    bool any = request.labels.empty() && (each.gpus == 0 || request.gpu_mem == 0);
     auto at = group.lower_bound({each.gpus, each.milli_cpus, each.mem, 0});
     while (at != group.end()) {
       const auto& [gpus, cpus, mem, index] = *at;
@@ -235,7 +238,7 @@ void Nodes::visit(const Request& request, Visit what) const {
         at = group.lower_bound({gpus, each.milli_cpus, each.mem, 0});
         continue;
       }
-      if (mem >= each.mem && (any || nodes_[index].usable(request)) && !what(index)) break;
+      if (mem >= each.mem && suits(nodes_[index]) && !what(index)) break;
       ++at;
     }
   }
