@@ -24,6 +24,18 @@ class FaultTest : public LabTest {
     ASSERT_TRUE(many().await_state(second_, "RUNNING"));
     recorder().nodes();
   }
+  /// The fault has ended: both jobs end once, `first_` in a second attempt where w1 was lost.
+  void expect_done_once(bool lost) {
+    EXPECT_TRUE(many().await_node("w1", "up"));
+    EXPECT_TRUE(many().await_node("w2", "up"));
+    recorder().back("w1");
+    recorder().healed();
+    recorder().finish();
+    EXPECT_EQ(attempts(first_), lost ? 2u : 1u);
+    EXPECT_EQ(attempts(second_), 1u);
+    EXPECT_EQ(many().state(first_), "FINISHED");
+    EXPECT_LE(doubts("w1"), 1u) << "it flaps";
+  }
   void TearDown() override {
     recorder_.reset();
     many_.reset();

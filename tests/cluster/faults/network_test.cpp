@@ -51,14 +51,7 @@ TEST_P(NetworkFault, EndsWithEverythingDoneOnce) {
   else
     pass(std::chrono::milliseconds{fault.milliseconds});
   fault.end(lab());
-  EXPECT_TRUE(many().await_node("w1", "up"));
-  recorder().back("w1");
-  recorder().healed();
-  recorder().finish();
-  EXPECT_EQ(attempts(first_), lost ? 2u : 1u);
-  EXPECT_EQ(attempts(second_), 1u);
-  EXPECT_EQ(many().state(first_), "FINISHED");
-  EXPECT_LE(doubts("w1"), 1u) << "it flaps";
+  expect_done_once(lost);
 }
 
 INSTANTIATE_TEST_SUITE_P(
