@@ -41,6 +41,14 @@ Result<UniqueFd> lock_folder(const std::string& dir, const std::string& name, co
   return lock;
 }
 
+Result<UniqueFd> lock_head(const std::string& dir, const std::string& taken) {
+  auto url = read_file(dir + "/up.url", 4096);
+  return lock_folder(
+      dir, "up",
+      Error{Errc::conflict, taken, url ? "it serves " + *url : "another process holds its lock",
+            "use it, stop it first, or give another folder with --dir"});
+}
+
 StopSignals::StopSignals() {
   sigemptyset(&set_);
   sigaddset(&set_, SIGINT);

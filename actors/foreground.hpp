@@ -22,6 +22,9 @@ int complain(const Error& error);
 /// where another has it; `detail` and `hint` say what to do.
 Result<UniqueFd> lock_folder(const std::string& dir, const std::string& name, const Error& taken);
 
+/// The same for the folder of a head; `up` is one too. conflict, naming who serves there.
+Result<UniqueFd> lock_head(const std::string& dir, const std::string& taken);
+
 /// SIGINT, SIGTERM and SIGHUP are taken by wait() alone.
 class StopSignals {
  public:

@@ -177,13 +177,7 @@ void HeadProcess::stop() {
 }  // namespace
 
 int run_head(const HeadProcessOptions& options) {
-  auto url = read_file(options.dir + "/up.url", 4096);
-  // The same lock as that of `up`: both are heads.
-  auto lock =
-      lock_folder(options.dir, "up",
-                  Error{Errc::conflict, fmt::format("a head has {} already", options.dir),
-                        url ? fmt::format("it serves {}", *url) : "another process holds its lock",
-                        "use it, stop it first, or give another folder with --dir"});
+  auto lock = lock_head(options.dir, fmt::format("a head has {} already", options.dir));
   if (!lock) return complain(lock.error());
   StopSignals signals;
   if (!cluster::require_tls13())

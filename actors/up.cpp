@@ -142,12 +142,7 @@ void Up::stop(bool drain_first) {
 }  // namespace
 
 int run_up(const UpOptions& options) {
-  auto url = read_file(options.dir + "/up.url", 4096);
-  auto lock =
-      lock_folder(options.dir, "up",
-                  Error{Errc::conflict, fmt::format("troupe is already up in {}", options.dir),
-                        url ? fmt::format("it serves {}", *url) : "another process holds its lock",
-                        "use it, stop it first, or give another folder with --dir"});
+  auto lock = lock_head(options.dir, fmt::format("troupe is already up in {}", options.dir));
   if (!lock) return complain(lock.error());
   StopSignals signals;
   cluster::Config config;
