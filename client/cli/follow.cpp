@@ -1,5 +1,6 @@
 #include "client/cli/follow.hpp"
 
+#include "client/cli/set_members.hpp"
 #include "runtime/core/fd.hpp"
 #include "runtime/core/state.hpp"
 
@@ -147,24 +148,23 @@ class Follower {
 
   Result<void> note_jobs(const Value& entry) {
     if (!options_.logs) return ok();
-    if (text_of(entry, "kind") == "set") {
-      for (const auto& member : list_of(entry, "members")) TROUPE_TRY(note_member(entry, member));
-      return ok();
-    }
+    if (text_of(entry, "kind") == "set")
+      return members_[text_of(entry, "id")].visit(
+          head_, entry, [&](const Value& member) { return note_member(entry, member); });
     for (const auto& job : list_of(entry, "jobs"))
       if (auto id = parse_job_id(text_of(job, "id"))) note_job(*id);
     return ok();
   }
 
-  /// Its jobs do not change any more once it has been placed.
-  Result<void> note_member(const Value& set, const Value& member) {
+  /// Its jobs do not change any more once it has been placed: whether it has.
+  Result<bool> note_member(const Value& set, const Value& member) {
     auto id = text_of(member, "id");
-    if (known_members_.count(id) != 0) return ok();
+    if (known_members_.count(id) != 0) return true;
     auto jobs = jobs_of_member(head_, set, member);
     if (!jobs) return std::move(jobs).error();
     if (!jobs->empty()) known_members_.insert(id);
     for (const auto& job : *jobs) note_job(job);
-    return ok();
+    return !jobs->empty();
   }
 
   void note_job(const JobId& job) {
@@ -255,7 +255,8 @@ class Follower {
   const FollowOptions& options_;
   std::map<ExperimentId, Value> watched_;
   std::set<std::string> known_jobs_;
-  std::set<std::string> known_members_;  // whose jobs are all known
+  std::set<std::string> known_members_;        // whose jobs are all known
+  std::map<std::string, SetMembers> members_;  // by set
   std::vector<JobId> waiting_jobs_;
   std::list<LogStream> streams_;
   std::unique_ptr<client::Stream> events_;
@@ -278,22 +279,6 @@ int follow(Session& session, const std::vector<ExperimentId>& ids, const FollowO
   auto head = session.head();
   if (!head) return session.fail(head.error());
   return Follower{session, **head, ids, options}.run();
-}
-
-Result<std::vector<JobId>> jobs_of_member(client::Client& head, const Value& set,
-                                          const Value& member) {
-  std::vector<JobId> jobs;
-  auto id = parse_experiment_id(text_of(member, "id"));
-  if (!id || text_of(member, "state") == "QUEUED") return jobs;
-  if (text_of(set, "workers") == "1") {
-    jobs.push_back({*id, "worker", 0});
-    return jobs;
-  }
-  auto shown = head.show(*id);
-  if (!shown) return std::move(shown).error();
-  for (const auto& job : list_of(*shown, "jobs"))
-    if (auto job_id = parse_job_id(text_of(job, "id"))) jobs.push_back(*job_id);
-  return jobs;
 }
 
 int exit_code_of_entry(const Value& entry) {

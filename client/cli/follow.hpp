@@ -25,10 +25,6 @@ struct FollowOptions {
 /// interrupted: nothing is stopped.
 int follow(Session& session, const std::vector<ExperimentId>& ids, const FollowOptions& options);
 
-/// All jobs of a member as its set shows it; none before it was placed.
-Result<std::vector<JobId>> jobs_of_member(client::Client& head, const Value& set,
-                                          const Value& member);
-
 /// The exit code of something that has ended: the job's own code, 128+signal, 1 for a set with
 /// members that did not finish, 0 when all is well.
 int exit_code_of_entry(const Value& entry);

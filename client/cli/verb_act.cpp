@@ -2,6 +2,7 @@
 #include "client/cli/commands.hpp"
 #include "client/cli/entry_text.hpp"
 #include "client/cli/follow.hpp"
+#include "client/cli/set_members.hpp"
 #include "client/cli/sparkline.hpp"
 
 #include <fmt/format.h>
@@ -22,11 +23,13 @@ Result<std::vector<JobId>> jobs_of(client::Client& head, ExperimentId id,
   auto entry = head.show(id);
   if (!entry) return std::move(entry).error();
   if (text_of(*entry, "kind") == "set") {
-    for (const auto& member : list_of(*entry, "members")) {
+    auto note = [&](const Value& member) -> Result<bool> {
       auto some = jobs_of_member(head, *entry, member);
       if (!some) return std::move(some).error();
       jobs.insert(jobs.end(), some->begin(), some->end());
-    }
+      return true;
+    };
+    if (auto done = SetMembers{}.visit(head, *entry, note); !done) return std::move(done).error();
     return jobs;
   }
   for (const auto& job : list_of(*entry, "jobs"))

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace troupe::cluster {
@@ -59,6 +60,19 @@ TEST_F(CommandLine, LogsOfASetShowEveryWorkerOfItsMembers) {
         EXPECT_THAT(logs.out, HasSubstr(line)) << args.size();
       }
   }
+}
+
+TEST_F(CommandLine, LogsOfALargeSetShowEveryMember) {
+  constexpr size_t members = 1'200;  // a page of members has 1,000
+  auto swept =
+      up.cli({"sweep", "-d", "--no-code", "--param", "x=1..1200:step=1", "--", "echo", "v{{x}}"});
+  ASSERT_EQ(swept.code, 0) << swept.err;
+  auto lines = [](const std::string& text) {
+    return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+  };
+  EXPECT_EQ(lines(up.cli({"logs", "-f", "last"}).out), members);  // while it runs
+  EXPECT_EQ(lines(up.cli({"logs", "-f", "last"}).out), members);
+  EXPECT_EQ(lines(up.cli({"logs", "last"}).out), members);
 }
 
 TEST_F(CommandLine, ShowsTheBestOfAMetricBesideItsLast) {
