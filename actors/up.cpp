@@ -38,8 +38,7 @@ class Up {
   void stop(bool drain_first);
 
   std::string url() const { return head_.url(); }
-  size_t workers() const { return workers_.size(); }
-  const Machine& machine() const { return machine_; }
+  std::string offer() const;  // of all its workers, for people
 
  private:
   std::string worker_name(uint32_t index) const;
@@ -105,6 +104,14 @@ WorkerOptions Up::worker_options(uint32_t index) const {
   return worker;
 }
 
+std::string Up::offer() const {
+  auto each = worker_options(0).context;
+  return fmt::format("{} worker{}, {} cpus, {} memory, {} gpus", options_.workers,
+                     options_.workers == 1 ? "" : "s",
+                     static_cast<double>(each.milli_cpus * options_.workers) / 1000,
+                     bytes_text(each.mem * options_.workers), each.gpus * options_.workers);
+}
+
 Result<void> Up::start() {
   TROUPE_TRY(head_.start());
   for (uint32_t index = 0; index < options_.workers; ++index) {
@@ -151,13 +158,9 @@ int run_up(const UpOptions& options) {
   Foreground program;
   program.start = [&] { return up.start(); };
   program.greeting = [&] {
-    const auto& machine = up.machine();
-    return std::vector{
-        fmt::format("troupe {} is up: {}", troupe_version, up.url()),
-        fmt::format("  {} worker{}, {} cpus, {} memory, {} gpus; state in {}", up.workers(),
-                    up.workers() == 1 ? "" : "s", static_cast<double>(machine.milli_cpus) / 1000,
-                    bytes_text(machine.mem), machine.gpus, options.dir),
-        std::string{"  try: troupe run -- echo hello        Ctrl-C stops"}};
+    return std::vector{fmt::format("troupe {} is up: {}", troupe_version, up.url()),
+                       fmt::format("  {}; state in {}", up.offer(), options.dir),
+                       std::string{"  try: troupe run -- echo hello        Ctrl-C stops"}};
   };
   program.farewell = "stopping (again to stop at once)";
   program.stop_limit = Head::drain_timeout + watchdog_after;
