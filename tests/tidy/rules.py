@@ -4,7 +4,7 @@
 """
 import re
 
-from source import ALLOW
+from source import ALLOW, unit_of
 
 RUNTIME = {f"runtime/{name}" for name in ("core", "config", "process", "schedule", "simulate", "wire", "cluster")}
 
@@ -18,12 +18,13 @@ LAYERS = {
     "runtime/wire": {"runtime/core"},
     "runtime/cluster": {"runtime/core", "runtime/wire"},
     "storage": {"runtime/core"},
+    "storage/dataset": {"runtime/core", "storage"},
     "gpu": {"runtime/core"},
     "hpo": {"runtime/core"},
     "client/api": {"runtime/core"},
-    "client/cpp": {"runtime/core", "client/api"},
-    "actors": RUNTIME | {"storage", "gpu", "hpo", "client/api"},
-    "client/cli": RUNTIME | {"actors", "hpo", "client/api", "client/cpp"},
+    "client/cpp": {"runtime/core", "client/api", "storage/dataset"},
+    "actors": RUNTIME | {"storage", "storage/dataset", "gpu", "hpo", "client/api"},
+    "client/cli": RUNTIME | {"actors", "hpo", "client/api", "client/cpp", "storage/dataset"},
 }
 
 # Foreign headers and the only places that may include them.
@@ -32,6 +33,7 @@ LIBRARIES = [
     (re.compile(r"^(kj|capnp)/|\.capnp\.h$"), "KJ and Cap'n Proto", ("client/", "actors/head/gateway", "storage/", "runtime/cluster/")),
     (re.compile(r"^(cuda\w*|nccl|nvml|hwloc)\.h$|^(cuda|hwloc)/"), "CUDA, NCCL, NVML and hwloc", ("gpu/",)),
     (re.compile(r"^lmdb\.h$"), "LMDB", ("storage/",)),
+    (re.compile(r"^archive(_entry)?\.h$"), "libarchive", ("storage/dataset/",)),
     (re.compile(r"^yaml-cpp/"), "yaml-cpp", ("runtime/config/",)),
 ]
 
@@ -46,8 +48,7 @@ def layers(source):
     for number, name, quoted in source.includes():
         if not quoted:
             continue
-        parts = name.split("/")
-        other = "/".join(parts[:2]) if parts[0] in ("runtime", "client") else parts[0]
+        other = unit_of(name)
         if other not in LAYERS:
             yield number, "layer", f'"{name}" is not written from the root of the tree', True
         elif other != folder and other not in LAYERS[folder]:

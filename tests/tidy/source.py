@@ -15,6 +15,13 @@ def blank(match):
     return re.sub(r"[^\n]", " ", match.group(0))
 
 
+def unit_of(path):
+    """The unit of the layer rules that a path belongs to: "runtime/core", "actors", "storage", "storage/dataset", ..."""
+    parts = path.split("/")
+    two = parts[0] in ("runtime", "client") or (parts[:2] == ["storage", "dataset"] and len(parts) > 2)
+    return "/".join(parts[:2]) if two else parts[0]
+
+
 class Source:
     def __init__(self, path, text):
         self.path = path  # relative to the root, "/" between parts
@@ -25,9 +32,7 @@ class Source:
         self.is_test = path.startswith("tests/")
 
     def folder(self):
-        """The unit of the layer rules: "runtime/core", "actors", "client/cli", "storage", ..."""
-        parts = self.path.split("/")
-        return "/".join(parts[:2]) if parts[0] in ("runtime", "client") else parts[0]
+        return unit_of(self.path)
 
     def includes(self):
         """(line number, name, in quotes) of each include."""

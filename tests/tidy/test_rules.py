@@ -31,6 +31,8 @@ class Layers(unittest.TestCase):
             ("client/api/a.cpp", "client/cpp/client.hpp"),
             ("actors/head/a.cpp", "client/cli/main.hpp"),
             ("runtime/wire/a.cpp", "runtime/cluster/system.hpp"),
+            ("storage/a.cpp", "storage/dataset/manifest.hpp"),
+            ("client/cpp/a.cpp", "storage/ledger.hpp"),
         ]:
             self.assertEqual(found(path, f'#include "{include}"\n'), [("layer", True)], (path, include))
 
@@ -38,6 +40,8 @@ class Layers(unittest.TestCase):
         for path, include in [
             ("storage/a.cpp", "runtime/core/error.hpp"),
             ("storage/a.cpp", "storage/ledger.hpp"),
+            ("storage/dataset/a.cpp", "storage/beneath.hpp"),
+            ("client/cpp/a.cpp", "storage/dataset/packer.hpp"),
             ("actors/head/a.cpp", "hpo/space.hpp"),
             ("client/cli/a.cpp", "actors/system.hpp"),
             ("tests/hpo/a.cpp", "gpu/device.hpp"),
@@ -61,6 +65,7 @@ class Libraries(unittest.TestCase):
             ("storage/a.cpp", "cuda_runtime.h"),
             ("runtime/core/a.cpp", "hwloc.h"),
             ("client/cpp/a.cpp", "yaml-cpp/yaml.h"),
+            ("storage/a.cpp", "archive.h"),
         ]:
             self.assertEqual(found(path, f"#include <{include}>\n"), [("library", True)], (path, include))
 
@@ -70,6 +75,7 @@ class Libraries(unittest.TestCase):
             ("actors/head/gateway_bridge.cpp", "kj/async.h"),
             ("storage/records.cpp", "capnp/message.h"),
             ("storage/env.cpp", "lmdb.h"),
+            ("storage/dataset/a.cpp", "archive_entry.h"),
             ("gpu/topology.cpp", "hwloc.h"),
             ("tests/actors/a.cpp", "caf/all.hpp"),
         ]:

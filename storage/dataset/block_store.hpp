@@ -1,0 +1,58 @@
+// Blocks by content in `<dir>/blocks/ab/<digest>`: where those of all versions lie that this
+// machine keeps for good. Safe from any thread: a block is written beside and renamed, and equal
+// names have equal bytes. Its folder belongs to us alone, so bytes are verified when they come in,
+// not when they are read; whoever stores them further verifies them there.
+#pragma once
+
+#include "storage/dataset/packer.hpp"
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::dataset {
+
+class BlockStore {
+ public:
+  static Result<BlockStore> open(const std::string& dir);
+
+  bool has(const ContentId& id) const;
+  /// Those that are not stored, in the order given.
+  std::vector<ContentId> missing(const std::vector<ContentId>& ids) const;
+  /// invalid where the bytes have another digest or are no whole pages. Durable once sync() of it
+  /// has returned.
+  Result<void> put(const ContentId& id, std::string_view payload) const;
+  /// The same for bytes that the caller hashed itself.
+  Result<void> put_verified(const ContentId& id, std::string_view payload) const;
+  Result<void> sync(const std::vector<ContentId>& ids) const;
+  /// The whole block. not_found where it is not stored.
+  Result<std::string> get(const ContentId& id) const;
+  /// Part of it: fills `to`. not_found; corrupt where the file is shorter.
+  Result<void> read(const ContentId& id, uint64_t offset, char* to, size_t count) const;
+  /// One that is not there is no error.
+  Result<void> remove(const ContentId& id) const;
+  /// Everything stored, in no order, with its bytes on disk.
+  Result<void> for_each(const std::function<void(const ContentId&, uint64_t bytes)>& use) const;
+  /// Removes what a process that died left half written. Only while nobody puts.
+  Result<void> sweep() const;
+
+ private:
+  explicit BlockStore(std::string root) : root_{std::move(root)} {}
+  std::string path_of(const ContentId& id) const;
+  std::string root_;
+};
+
+/// Packs straight into a store.
+class StoreSink final : public BlockSink {
+ public:
+  explicit StoreSink(const BlockStore& store) : store_{store} {}
+  Result<void> put(const ContentId& id, std::string_view payload) override {
+    return store_.put_verified(id, payload);
+  }
+
+ private:
+  const BlockStore& store_;
+};
+
+}  // namespace troupe::dataset
