@@ -89,14 +89,24 @@ Output run_git(const std::string& root, std::vector<std::string> words) {
 }  // namespace
 
 std::string git_state(const std::string& root) {
-  auto head = run_git(root, {"rev-parse", "--verify", "HEAD"});
-  auto commit = head.text.substr(0, head.text.find('\n'));
-  if (!head.good || commit.size() < 40 ||
-      commit.find_first_not_of("0123456789abcdef") != std::string::npos)
+  // One question, because a start of git costs more than its answer: the commit comes first, in a
+  // line that begins with '#', then a line for each change.
+  auto status =
+      run_git(root, {"status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--", "."});
+  constexpr std::string_view before = "# branch.oid ";
+  auto at = status.text.find(before);
+  if (!status.good || at == std::string::npos) return {};
+  at += before.size();
+  auto commit = status.text.substr(at, status.text.find('\n', at) - at);
+  if (commit.size() < 40 || commit.find_first_not_of("0123456789abcdef") != std::string::npos)
     return {};
-  auto status = run_git(root, {"status", "--porcelain", "--", "."});
-  if (!status.good) return commit;
-  return status.text.empty() ? commit : commit + "+dirty";
+  // The lines in front that begin with '#' are all about the branch.
+  size_t line = 0;
+  while (line < status.text.size() && status.text[line] == '#') {
+    auto end = status.text.find('\n', line);
+    line = end == std::string::npos ? status.text.size() : end + 1;
+  }
+  return line == status.text.size() ? commit : commit + "+dirty";
 }
 
 }  // namespace troupe::client
