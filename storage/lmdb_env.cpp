@@ -2,6 +2,7 @@
 
 #include "runtime/core/digest.hpp"
 #include "runtime/core/log.hpp"
+#include "storage/lmdb_pages.hpp"
 
 #include <fmt/format.h>
 
@@ -23,22 +24,6 @@ constexpr size_t name_bytes_max = 120;        // two names and numbers stay belo
 constexpr uint64_t room_step = 16ull << 20;   // blocks asked for at once: few, long extents
 constexpr uint64_t room_margin = 4ull << 20;  // more than a commit of 1,000 mutations dirties
 constexpr unsigned readers_max = 512;         // threads that read at the same time
-constexpr uint32_t lmdb_magic = 0xBEEFC0DE;
-
-/// The leading part of an LMDB meta page, as 0.9 writes it on 64-bit machines.
-struct MetaPage {
-  uint64_t number;
-  uint16_t pad, flags;
-  uint32_t bounds;
-  uint32_t magic, version;
-  uint64_t address, map_size;
-  struct {
-    uint32_t page_size;
-    uint16_t flags, depth;
-    uint64_t branches, leaves, overflows, entries, root;
-  } tables[2];
-  uint64_t last_page, txn;
-};
 
 }  // namespace
 
