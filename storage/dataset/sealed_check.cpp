@@ -1,6 +1,8 @@
 // fsck of one sealed version.
 #include "storage/dataset/entry_path.hpp"
+#include "storage/dataset/erofs_image.hpp"
 #include "storage/dataset/seal_pages.hpp"
+#include "storage/dataset/sealed_file.hpp"
 #include "storage/dataset/sealed_writer.hpp"
 
 #include <fmt/format.h>
@@ -73,6 +75,18 @@ Result<void> check_blocks(const SealedPaths& paths, const Manifest& manifest, Se
   return ok();
 }
 
+/// The image is what it would be if it were made now; without a whole index nobody can say.
+void check_image(const SealedPaths& paths, const Manifest& manifest, SealedCheck& check) {
+  auto file = SealedFile::open(paths.folder);
+  if (!file) return;
+  auto expected = erofs_image({manifest, [&](uint32_t b) { return (*file)->payload_page(b); },
+                               (*file)->blocks_file_bytes(), (*file)->version()});
+  if (!expected) return;
+  auto image = read_file(paths.image(), expected->size());
+  if (!image || *image != *expected)
+    check.others.push_back(fmt::format("{} is damaged", paths.image()));
+}
+
 void name_files(const Manifest& manifest, SealedCheck& check) {
   std::vector<bool> damaged(manifest.blocks.size());
   for (auto block : check.damaged) damaged[block] = true;
@@ -104,6 +118,7 @@ Result<SealedCheck> check_sealed(const std::string& folder) {
                  "remove this version from the node; it is filled again when it is needed"};
   SealedCheck check;
   TROUPE_TRY(check_blocks(paths, *manifest, check));
+  check_image(paths, *manifest, check);
   name_files(*manifest, check);
   return check;
 }

@@ -125,53 +125,15 @@ Result<void> SealedFile::load(const std::string& folder) {
   if (code == 0) code = mdb_env_open(env, paths_.blocks().c_str(), flags, 0);
   if (code == 0) code = mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn);
   if (code != 0) return lmdb_error(code, fmt::format("{} cannot be opened", paths_.blocks()));
-  return walk();
-}
-
-Result<void> SealedFile::walk() {
-  auto* txn = environment_->txn;
-  MDB_dbi table = 0;
-  MDB_cursor* cursor = nullptr;
-  int code = mdb_dbi_open(txn, nullptr, 0, &table);
-  if (code == 0) code = mdb_cursor_open(txn, table, &cursor);
-  if (code != 0) return lmdb_error(code, fmt::format("{} cannot be read", paths_.blocks()));
-  payloads_.assign(manifest_.blocks.size(), nullptr);
-  MDB_val key{}, value{};
-  bool good = true;
-  for (code = mdb_cursor_get(cursor, &key, &value, MDB_FIRST); code == 0 && good;
-       code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-    auto parsed = block_key_from({static_cast<const char*>(key.mv_data), key.mv_size});
-    good = parsed && parsed->block < payloads_.size() && payloads_[parsed->block] == nullptr &&
-           value.mv_size == block_head_bytes + manifest_.blocks[parsed->block].bytes();
-    if (!good) break;
-    const auto* data = static_cast<const char*>(value.mv_data);
-    payloads_[parsed->block] = data + block_head_bytes;
-    if (base_ == nullptr) {
-      // The page that the key lies on says its own number: how far the mapping's begin is away.
-      auto inside = reinterpret_cast<uintptr_t>(key.mv_data) % limits::page_bytes;
-      const auto* page = static_cast<const char*>(key.mv_data) - inside;
-      uint64_t number = 0;
-      std::memcpy(&number, page, sizeof number);
-      base_ = page - number * limits::page_bytes;
-    }
-  }
-  mdb_cursor_close(cursor);
-  if (code != 0 && code != MDB_NOTFOUND)
-    return lmdb_error(code, fmt::format("{} cannot be read", paths_.blocks()));
-  for (size_t i = 0; i < payloads_.size() && good; ++i)
-    good = payloads_[i] != nullptr && payloads_[i] > base_ &&
-           static_cast<uint64_t>(payloads_[i] - base_) + manifest_.blocks[i].bytes() <= file_bytes_;
-  if (!good) return damaged(paths_.blocks(), "it does not hold the blocks of its manifest");
+  auto walk = walk_blocks(txn, manifest_, file_bytes_, paths_.blocks());
+  if (!walk) return std::move(walk).error();
+  walk_ = std::move(*walk);
   return ok();
-}
-
-uint64_t SealedFile::payload_page(uint32_t number) const {
-  return static_cast<uint64_t>(payloads_[number] - base_) / limits::page_bytes;
 }
 
 std::string_view SealedFile::piece(const Content& content, uint32_t number) const {
   const auto& piece = manifest_.pieces[content.first_piece + number];
-  return {payloads_[piece.block] + uint64_t{piece.page} * limits::page_bytes,
+  return {walk_.payloads[piece.block] + uint64_t{piece.page} * limits::page_bytes,
           manifest_.piece_bytes(content, number)};
 }
 
@@ -188,8 +150,8 @@ void SealedFile::copy(const Content& content, uint64_t offset, char* to, size_t 
 }
 
 Result<void> SealedFile::populate() const {
-  if (base_ == nullptr) return ok();
-  auto* begin = const_cast<char*>(base_);
+  if (walk_.base == nullptr) return ok();
+  auto* begin = const_cast<char*>(walk_.base);
   int done = -1;
   do {
     done = ::madvise(begin, file_bytes_, MADV_POPULATE_READ);

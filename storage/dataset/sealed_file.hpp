@@ -4,6 +4,7 @@
 // SealedFile does: hold the pointer. Any thread.
 #pragma once
 
+#include "storage/dataset/block_walk.hpp"
 #include "storage/dataset/manifest.hpp"
 #include "storage/dataset/sealed_layout.hpp"
 
@@ -29,10 +30,10 @@ class SealedFile {
   const SealedPaths& paths() const { return paths_; }
   /// The payload, on a page border.
   std::string_view block(uint32_t number) const {
-    return {payloads_[number], manifest_.blocks[number].bytes()};
+    return {walk_.payloads[number], manifest_.blocks[number].bytes()};
   }
   /// The page of blocks.mdb on which its payload begins.
-  uint64_t payload_page(uint32_t number) const;
+  uint64_t payload_page(uint32_t number) const { return walk_.page(number); }
   uint64_t blocks_file_bytes() const { return file_bytes_; }
   /// A piece of a content: at most a block, in one stretch.
   std::string_view piece(const Content& content, uint32_t number) const;
@@ -48,14 +49,12 @@ class SealedFile {
   SealedFile() = default;
   Result<void> load(const std::string& folder);
   Result<void> check_tree(int fd) const;
-  Result<void> walk();
 
   SealedPaths paths_;
   ContentId version_;
   Manifest manifest_;
   std::unique_ptr<Environment> environment_;
-  std::vector<const char*> payloads_;  // by block
-  const char* base_ = nullptr;         // of the mapping
+  BlockWalk walk_;
   uint64_t file_bytes_ = 0;
 };
 

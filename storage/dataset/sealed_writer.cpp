@@ -1,9 +1,10 @@
 #include "storage/dataset/sealed_writer.hpp"
 
 #include "runtime/core/units.hpp"
+#include "storage/dataset/block_walk.hpp"
+#include "storage/dataset/erofs_image.hpp"
 #include "storage/dataset/lmdb_error.hpp"
 #include "storage/dataset/seal_pages.hpp"
-#include "storage/dataset/sealed_file.hpp"
 #include "storage/lmdb_pages.hpp"
 
 #include <fmt/format.h>
@@ -285,6 +286,19 @@ Result<void> SealedWriter::commit() {
   return ok();
 }
 
+Result<void> SealedWriter::write_image(uint64_t blocks_file_bytes) const {
+  auto& [env, txn, table] = *environment_;
+  if (int code = mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn))
+    return lmdb_error(code, fmt::format("{} cannot be read", paths_.blocks()));
+  auto walk = walk_blocks(txn, *manifest_, blocks_file_bytes, paths_.blocks());
+  if (!walk) return std::move(walk).error();
+  auto image = erofs_image(
+      {*manifest_, [&](uint32_t block) { return walk->page(block); }, blocks_file_bytes, version_});
+  // Too large for the kernel's format: such a version has no mount, and records all the same.
+  if (!image) return ok();
+  return replace_file(paths_.image(), *image, 0444);
+}
+
 /// LMDB leaves pages at the end unwritten that it gave back; readers count on a whole last page.
 Result<void> SealedWriter::close_blocks() {
   TROUPE_TRY(begin_commit());
@@ -292,6 +306,7 @@ Result<void> SealedWriter::close_blocks() {
   TROUPE_TRY(wait_for_sync());
   MDB_envinfo info{};
   mdb_env_info(environment_->env, &info);
+  TROUPE_TRY(write_image((info.me_last_pgno + 1) * limits::page_bytes));
   environment_.reset();
   auto fd = open_file(paths_.blocks(), O_RDWR);
   if (!fd) return std::move(fd).error();

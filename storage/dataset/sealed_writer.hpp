@@ -79,6 +79,7 @@ class SealedWriter {
   Result<void> commit();
   Result<void> wait_for_sync();
   Result<void> close_blocks();
+  Result<void> write_image(uint64_t blocks_file_bytes) const;
   Result<void> write_seal() const;
 
   struct Environment;
@@ -108,7 +109,8 @@ struct SealedCheck {
   std::vector<std::string> others;  // what else is wrong, a sentence each
   bool good() const { return damaged.empty() && others.empty(); }
 };
-/// Reads and hashes everything, without LMDB and without trusting any of it but the manifest.
+/// Reads and hashes everything, trusting none of it but the manifest, whose digest is the name of
+/// the folder.
 Result<SealedCheck> check_sealed(const std::string& folder);
 
 }  // namespace troupe::dataset

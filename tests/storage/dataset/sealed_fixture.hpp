@@ -5,6 +5,7 @@
 #include "storage/dataset/sealed_writer.hpp"
 #include "tests/storage/dataset/dataset_fixture.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -25,10 +26,11 @@ struct Version {
     std::iota(blocks.begin(), blocks.end(), 0u);
     return blocks;
   }
-  /// Commits every four full blocks.
+  /// Commits every four blocks of 64 KiB.
   std::unique_ptr<SealedWriter> begin(const std::string& dir) const {
-    auto writer = SealedWriter::begin(dir, std::make_shared<const Manifest>(manifest),
-                                      {.commit_bytes = 4 * manifest.block_bytes()});
+    auto writer = SealedWriter::begin(
+        dir, std::make_shared<const Manifest>(manifest),
+        {.commit_bytes = std::max<uint64_t>(4 * 65536, manifest.block_bytes())});
     EXPECT_TRUE(writer) << to_string(writer.error());
     return writer ? std::move(*writer) : nullptr;
   }

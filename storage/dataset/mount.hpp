@@ -1,0 +1,49 @@
+// Showing a sealed version as a tree of ordinary files. The ways, best first; which of them a
+// machine permits is found out by trying (probe), never guessed, and none is taken silently instead
+// of another: the caller chooses and can say which it was.
+//
+// Mounting needs CAP_SYS_ADMIN in the machine's own user namespace. Mount a version once on a node
+// and bind it into jobs: each mount has a page cache of its own. Synchronous; any thread.
+#pragma once
+
+#include "runtime/core/result.hpp"
+#include "storage/dataset/sealed_file.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::dataset {
+
+enum class MountMethod : uint8_t {
+  erofs,       // the kernel reads image and blocks.mdb as they are: Linux 6.12
+  erofs_loop,  // the same through two loop devices: Linux 5.16
+  plain_copy,  // no mount: all files written out (export_tree); as large as the dataset
+};
+std::string_view to_string(MountMethod method);
+std::optional<MountMethod> mount_method_from(std::string_view text);
+
+/// Mounts the files of a version on `target`, a folder that exists. `plain_copy` is no mount:
+/// invalid. corrupt where blocks.mdb is shorter than the image says, which the kernel would not
+/// notice before a read fails.
+Result<void> mount_files(const SealedPaths& paths, const std::string& target, MountMethod method);
+/// Lets go of the mount. `lazily`: now for everybody who looks anew, for those who have a file open
+/// when they close it; else conflict while a file is open.
+Result<void> unmount_files(const std::string& target, bool lazily = false);
+
+struct MountProbe {
+  MountMethod method;
+  std::optional<Error> error;  // why not; nothing where it works
+};
+/// Tries each method that mounts on a version of one small file below `scratch` and leaves nothing
+/// behind.
+std::vector<MountProbe> probe_mounts(const std::string& scratch);
+
+/// Writes the tree below `target`, which must not exist yet (its parent must): for machines that
+/// cannot mount, and for users who want the files. Written files are checked against their digests,
+/// so that no damaged block gets out. On an error `target` is gone again.
+Result<void> export_tree(const SealedFile& file, const std::string& target);
+
+}  // namespace troupe::dataset
