@@ -53,5 +53,6 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_atoms, caf::id_block::troupe_wire::end)
   CAF_ADD_ATOM(troupe_atoms, troupe, suspect_atom, "suspect")
   CAF_ADD_ATOM(troupe_atoms, troupe, silent_atom, "silent")
   CAF_ADD_ATOM(troupe_atoms, troupe, label_atom, "label")
+  CAF_ADD_ATOM(troupe_atoms, troupe, lease_atom, "lease")
 
 CAF_END_TYPE_ID_BLOCK(troupe_atoms)

@@ -6,6 +6,7 @@
 #include "client/api/service.hpp"
 #include "runtime/cluster/link_server.hpp"
 #include "runtime/core/fd.hpp"
+#include "runtime/core/lease.hpp"
 #include "runtime/core/record.hpp"
 #include "runtime/process/launcher.hpp"
 #include "runtime/schedule/scheduler.hpp"
@@ -60,6 +61,7 @@ struct Staging {
   /// wait behind the very work that it is to end. The stager looks before it starts and once more
   /// behind it: a stop that the job sent itself may have come to the launcher before the start.
   std::atomic<int64_t> stop_grace_ms{-1};
+  LeaseTerm lease;  // where it is exclusive
 };
 
 using MutationsRef = Shared<Mutations>;
@@ -132,7 +134,9 @@ using node_actor = caf::typed_actor<
     caf::reacts_to<logged_atom, std::string, uint64_t>,  // INTERNAL: the log of a run grew to so
                                                          // many bytes
     caf::reacts_to<gone_atom, JobKey>,                   // INTERNAL: a job actor is done
-    caf::reacts_to<tick_atom>,  // INTERNAL: time for the jobs to look at their metrics
+    caf::reacts_to<tick_atom>,            // INTERNAL: time for the jobs to look at their metrics
+    caf::reacts_to<lease_atom, int64_t>,  // INTERNAL: the head answered a beat that was sent then
+                                          // (nanoseconds, monotonic)
     caf::reacts_to<linked_atom, std::string>,  // INTERNAL: the head can be reached (again), and
                                                // this is its API: say hello
     caf::reacts_to<leave_atom>                 // end in order: stop the launcher client, quit
@@ -149,8 +153,9 @@ using report_port = caf::typed_actor<caf::reacts_to<update_atom, JobUpdate>,
 /// The head's end of one link, and all that a worker of another process can reach of the head. It
 /// knows the worker's name from its certificate, and lets it speak for itself alone.
 using desk_actor = hello_port::extend_with<report_port>::extend<
-    caf::reacts_to<beat_atom, uint64_t>,       // the worker lives; counted
-    caf::replies_to<goodbye_atom>::with<bool>  // it is being stopped; its jobs go on
+    caf::replies_to<beat_atom, uint64_t>::with<bool>,  // the worker lives; counted. Whether the
+                                                       // head goes by that
+    caf::replies_to<goodbye_atom>::with<bool>          // it is being stopped; its jobs go on
     >;
 
 /// Where the scheduler sends its decisions.
@@ -262,7 +267,8 @@ using registry_actor =
                                                               // are here, or given up
                      caf::reacts_to<recovery_atom>,  // INTERNAL: stop waiting for nodes that are
                                                      // missing
-                     caf::reacts_to<beat_atom, std::string>,     // a node lives
+                     caf::replies_to<beat_atom, std::string>::with<bool>,  // a node lives; whether
+                                                                           // it counts as up
                      caf::reacts_to<goodbye_atom, std::string>,  // a node's worker is being stopped
                      caf::reacts_to<unlinked_atom, std::string, std::string>,  // node, cause
                      caf::reacts_to<silent_atom, std::string, bool>,  // node, whether its machine
@@ -320,7 +326,10 @@ using director_actor = caf::typed_actor<
     caf::reacts_to<recovery_atom>,                        // no more nodes are waited for
     caf::reacts_to<lost_atom, std::string>,               // a node went
     caf::reacts_to<ended_atom, RecordRef>,                // an experiment ended; durable
-    caf::reacts_to<requeue_atom, RecordRef>,              // an experiment is QUEUED again; durable
+    caf::reacts_to<requeue_atom, RecordRef, int64_t>,     // an experiment is QUEUED again; durable;
+                                                          // not placed before that monotonic time,
+                                                          // in nanoseconds
+    caf::reacts_to<lease_atom, RecordRef>,                // INTERNAL: so much for that time
     caf::reacts_to<set_ended_atom, uint64_t>,             // a set ended; durable
     caf::reacts_to<pending_atom, ExperimentId, int64_t>,  // INTERNAL: pending limit since `queued`
     caf::replies_to<why_atom, ExperimentId>::with<WaitingRef>,

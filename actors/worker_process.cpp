@@ -96,7 +96,7 @@ Result<void> WorkerProcess::start() {
   peers.hang_up = [client = hang_up_] {
     if (auto* there = client->load()) there->hang_up();
   };
-  peers.now_us = [clock = clock_] { return clock->now().us; };
+  peers.clock = clock_;
   peers.welcomed = welcomed_;
   start_bulk();
   uplink_ = system_.spawn(uplink_behavior, std::move(peers));

@@ -27,7 +27,9 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
   return {
       [this](submit_atom, const SubmitRef& batch) { return submit(batch); },
       [this](kill_atom, const std::string& cause, ExperimentId id) { return kill(cause, id); },
-      [this](member_atom, const RecordRef& record) { queue(*record); },
+      [this](member_atom, const RecordRef& record) {
+        if (!leases_awaited_.contains(record->id)) queue(*record);
+      },
       [this](placed_atom, const PlacementRef& placement) { placed(placement); },
       [this](update_atom, const JobUpdate& job) { update({}, job); },
       [this](metrics_atom, const MetricBatch& batch) { metrics({}, batch); },
@@ -41,7 +43,10 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
       [this](recovery_atom) { end_recovery(); },
       [this](lost_atom, const std::string& node) { lost_node(node); },
       [this](ended_atom, const RecordRef& record) { ended(record); },
-      [this](requeue_atom, const RecordRef& record) { requeue(record); },
+      [this](requeue_atom, const RecordRef& record, int64_t lease_over) {
+        requeue(record, std::chrono::nanoseconds{lease_over});
+      },
+      [this](lease_atom, const RecordRef& record) { lease_over(record); },
       [this](preempt_atom, ExperimentId id, const std::string& cause) {
         // One that ended meanwhile gives its resources back without being told.
         if (auto it = running_.find(id); it != running_.end())
@@ -81,6 +86,7 @@ experiment_actor DirectorState::spawn_experiment(ExperimentRecord record) {
     if (auto it = sets_.find(id.top); it != sets_.end()) peers.set = it->second.actor;
   auto actor = self_->spawn(experiment_behavior, context_, std::move(peers), std::move(record));
   running_.insert_or_assign(id, actor);
+  leases_awaited_.erase(id);
   return actor;
 }
 
@@ -327,7 +333,7 @@ void DirectorState::ended(const RecordRef& record) {
     for (auto& promise : std::exchange(drain_promises_, {})) promise.deliver(drained_);
 }
 
-void DirectorState::requeue(const RecordRef& record) {
+void DirectorState::requeue(const RecordRef& record, std::chrono::nanoseconds lease_over) {
   running_.erase(record->id);
   forget_jobs(*record);
   if (draining_) {
@@ -335,6 +341,7 @@ void DirectorState::requeue(const RecordRef& record) {
       for (auto& promise : std::exchange(drain_promises_, {})) promise.deliver(drained_);
     return;
   }
+  if (lease_over > context_->clock->monotonic()) return await_lease(record, lease_over);
   queue(*record);
 }
 
@@ -345,6 +352,13 @@ caf::typed_response_promise<WaitingRef> DirectorState::why(ExperimentId id) {
     for (auto predecessor : hold->second)
       waiting.reasons.push_back(
           fmt::format("it starts after {}, which has not ended", to_string(predecessor)));
+    promise.deliver(share(std::move(waiting)));
+    return promise;
+  }
+  if (leases_awaited_.contains(id)) {
+    waiting.reasons.push_back(
+        "it is exclusive, and may still run where the head does not see it: first its lease has to "
+        "run out there");
     promise.deliver(share(std::move(waiting)));
     return promise;
   }

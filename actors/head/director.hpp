@@ -60,7 +60,7 @@ class DirectorState {
   void update(const std::string& from, const JobUpdate& update);
   void metrics(const std::string& from, const MetricBatch& batch);
   void ended(const RecordRef& record);
-  void requeue(const RecordRef& record);
+  void requeue(const RecordRef& record, std::chrono::nanoseconds lease_over);
   void forget_jobs(const ExperimentRecord& record);
   void pending_limit(ExperimentId id, int64_t queued_us);
   void arm_pending_limit(const ExperimentRecord& record);
@@ -83,6 +83,8 @@ class DirectorState {
   void settle_running(const NodeHello& hello);
   void lost_node(const std::string& node);
   void end_recovery();
+  void await_lease(const RecordRef& record, std::chrono::nanoseconds over);
+  void lease_over(const RecordRef& record);
 
   director_actor::pointer self_;
   HeadContextRef context_;
@@ -100,6 +102,8 @@ class DirectorState {
   std::map<ExperimentId, std::set<ExperimentId>> holds_;  // waiting -> predecessors not yet ended
   std::map<ExperimentId, std::vector<caf::typed_response_promise<bool>>>
       ending_;  // never had an actor; their end is on its way to the ledger
+  std::map<ExperimentId, std::chrono::nanoseconds>
+      leases_awaited_;  // exclusive, QUEUED and in no queue until that monotonic time
   std::map<ExperimentId, std::string> kill_again_;  // cause, where the commit of a kill failed
   std::map<ExperimentId, ExperimentRecord>
       recovering_;  // ran before the restart; node not yet back

@@ -4,6 +4,7 @@
 #include "actors/head/orders.hpp"
 #include "actors/head/report_check.hpp"
 #include "runtime/core/digest.hpp"
+#include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
 
 #include <fmt/format.h>
@@ -30,8 +31,29 @@ void DirectorState::recover() {
         recovering_.emplace(id, std::move(record));
     }
   }
-  for (const auto& record : waiting) queue(record);
+  // Of an exclusive one nobody knows when it was lost, or whether it was started and not recorded.
+  auto leases_over = context_->clock->monotonic() + limits::exclusive_wait;
+  for (auto& record : waiting)
+    if (record.spec->exclusive)
+      await_lease({std::make_shared<const ExperimentRecord>(std::move(record))}, leases_over);
+    else
+      queue(record);
   if (context_->expected_nodes.empty()) end_recovery();
+}
+
+/// An attempt may run on where nobody sees it, until its lease runs out there.
+void DirectorState::await_lease(const RecordRef& record, std::chrono::nanoseconds over) {
+  leases_awaited_[record->id] = over;
+  self_->delayed_send(self_, over - context_->clock->monotonic(), lease_atom_v, record);
+}
+
+void DirectorState::lease_over(const RecordRef& record) {
+  auto held = leases_awaited_.find(record->id);
+  if (held == leases_awaited_.end()) return;  // adopted
+  if (held->second > context_->clock->monotonic()) return await_lease(record, held->second);
+  leases_awaited_.erase(held);
+  auto now = context_->ledger->experiment(record->id);
+  if (now && *now && (**now).state == State::queued) queue(**now);
 }
 
 NodeWelcome DirectorState::hello(const NodeHello& hello, const node_actor& handle) {

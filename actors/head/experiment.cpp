@@ -211,6 +211,7 @@ void ExperimentState::apply(Effects effects) {
   if (effects.next != Effects::Next::none) {
     next_ = effects.next;
     backoff_ = effects.backoff;
+    if (effects.awaits_lease) lease_over_ = context_->clock->monotonic() + limits::exclusive_wait;
   }
   for (auto& event : effects.events) unsaved_.push_back(std::move(event));
   if (record.state == State::running) arm_running_limit();
@@ -296,7 +297,7 @@ void ExperimentState::finish() {
   if (is_terminal(record->state))
     self_->send(peers_.director, ended_atom_v, record);
   else
-    self_->send(peers_.director, requeue_atom_v, record);
+    self_->send(peers_.director, requeue_atom_v, record, lease_over_.count());
   self_->quit();
 }
 

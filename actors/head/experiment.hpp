@@ -59,6 +59,7 @@ class ExperimentState {
       kill_promises_;  // answered when KILLING is durable
   Effects::Next next_ = Effects::Next::none;
   Duration backoff_{0};
+  std::chrono::nanoseconds lease_over_{0};  // monotonic; before that no other attempt may begin
   uint64_t limit_armed_ = 0;  // epoch of the attempt whose running limit is being timed
 };
 

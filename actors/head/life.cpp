@@ -55,6 +55,9 @@ ExperimentLife::ExperimentLife(ExperimentRecord record) : record_{std::move(reco
   } else if (!record_.attempts.empty() && !attempt().ended) {
     recall_failure();
   }
+  if (!record_.attempts.empty())
+    for (const auto& job : attempt().jobs)
+      unseen_ = unseen_ || (is_terminal(job.state) && !job.exit_code && !job.signal);
 }
 
 /// One job of the attempt had failed before the head was restarted: the attempt has failed, however
@@ -145,6 +148,7 @@ Effects ExperimentLife::adopt(const std::vector<Place>& places, uint64_t epoch, 
   outcome_error_.reset();
   phase_done_.clear();
   announced_ = 0;
+  unseen_ = false;
   become(State::preparing, fmt::format("placed on {}", nodes), now, effects);
   return effects;
 }
@@ -241,6 +245,7 @@ void ExperimentLife::end_job(const JobUpdate& update, Timestamp now, Effects& ef
   bool good = !orphaned && update.has_exit && update.exit_code == 0 && update.signal == 0 &&
               update.error.what.empty();
   record->ended = Timestamp{update.time_us};
+  unseen_ = unseen_ || (update.infrastructure && !update.has_exit);
   if (update.has_exit) {
     if (update.signal != 0)
       record->signal = update.signal;
@@ -330,6 +335,7 @@ void ExperimentLife::settle_failed(Timestamp now, Effects& effects) {
     become(State::queued, cause, now, effects);
     record_.error.reset();
     effects.next = Effects::Next::requeue;
+    effects.awaits_lease = record_.spec->exclusive && unseen_;
     return;
   }
   finish_attempt(State::failed, now);
@@ -343,6 +349,7 @@ void ExperimentLife::requeue(State through, const std::string& cause, Timestamp 
   become(through, cause, now, effects);
   become(State::queued, cause, now, effects);
   effects.next = Effects::Next::requeue;
+  effects.awaits_lease = record_.spec->exclusive && unseen_;
 }
 
 Effects ExperimentLife::kill(const std::string& cause, Timestamp now) {

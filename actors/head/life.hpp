@@ -29,6 +29,8 @@ struct Effects {
   std::optional<uint32_t> go_phase;  // all jobs may begin this phase
   Next next = Next::none;
   Duration backoff{0};
+  /// Nobody saw a job of the attempt end, which is exclusive: it may run on until its lease ends.
+  bool awaits_lease = false;
 };
 
 class ExperimentLife {
@@ -85,6 +87,7 @@ class ExperimentLife {
   Outcome outcome_ = Outcome::none;
   std::string outcome_cause_;
   std::optional<Error> outcome_error_;
+  bool unseen_ = false;  // a job of the attempt counts as ended although nobody saw its end
   std::map<uint32_t, uint32_t> phase_done_;  // job index -> 1 + lines of the order it has done
   uint32_t announced_ = 0;                   // 1 + the newest line that all were told to begin
 };

@@ -2,6 +2,7 @@
 
 #include "actors/head/report_check.hpp"
 #include "runtime/cluster/caf_link.hpp"
+#include "runtime/core/limits.hpp"
 
 #include <fmt/format.h>
 
@@ -76,7 +77,12 @@ desk_actor::behavior_type desk_behavior(desk_actor::pointer self, LinksPeers pee
         self->send(peers.director, metrics_atom_v, worker, batch);
       },
       [self, peers, worker](beat_atom, uint64_t) {
-        self->send(peers.registry, beat_atom_v, worker);
+        // The registry's answer, not ours: one that it gave up gets none that renews a lease.
+        auto promise = self->make_response_promise<bool>();
+        self->request(peers.registry, limits::request_timeout, beat_atom_v, worker)
+            .then([promise](bool counts) mutable { promise.deliver(counts); },
+                  [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+        return promise;
       },
       [self, peers, worker](goodbye_atom) {
         self->send(peers.registry, goodbye_atom_v, worker);

@@ -149,6 +149,7 @@ Result<std::vector<JobOrder>> orders_of(const ExperimentRecord& record, const st
     order.code_digest = spec.code_digest;
     order.token = token;
     order.created_us = now.us;
+    order.leased = spec.exclusive;
     orders.push_back(std::move(order));
   }
   return orders;

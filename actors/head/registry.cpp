@@ -55,7 +55,7 @@ registry_actor::behavior_type RegistryState::make_behavior(HeadContextRef contex
           log::warning("registry", "node {} did not come back", node);
         end_recovery();
       },
-      [this](beat_atom, const std::string& node) { beat(node); },
+      [this](beat_atom, const std::string& node) { return beat(node); },
       [this](goodbye_atom, const std::string& node) {
         auto it = nodes_.find(node);
         if (it != nodes_.end()) suspect(node, it->second, "its worker was stopped");
@@ -193,20 +193,23 @@ void RegistryState::look() {
   self_->delayed_send(self_, look_every, suspect_atom_v);
 }
 
-void RegistryState::beat(const std::string& id) {
+/// Whether it counts as up now.
+bool RegistryState::beat(const std::string& id) {
   auto it = nodes_.find(id);
-  if (it == nodes_.end() || !it->second.linked) return;
+  if (it == nodes_.end() || !it->second.linked) return false;
   auto& node = it->second;
   node.seen = context_->clock->monotonic();
   // It does not know that it was given up. Without its desk it dials anew, and tells what it has.
   if (node.life == Life::lost && self_->current_sender())
-    return self_->send_exit(caf::actor_cast<caf::actor>(self_->current_sender()),
-                            caf::exit_reason::user_shutdown);
-  if (node.life != Life::suspect || node.reason == "its worker was stopped") return;
+    self_->send_exit(caf::actor_cast<caf::actor>(self_->current_sender()),
+                     caf::exit_reason::user_shutdown);
+  if (node.life != Life::suspect || node.reason == "its worker was stopped")
+    return node.life == Life::up;
   node.life = Life::up;
   node.reason.clear();
   log::warning("registry", "node {} lives again", id);
   tell_scheduler(node);
+  return true;
 }
 
 void RegistryState::tell_scheduler(const Node& node) {

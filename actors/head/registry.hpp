@@ -56,7 +56,7 @@ class RegistryState {
   void lose(const std::string& name, Node& node);
   void look();
   bool most_machines_answer() const;
-  void beat(const std::string& name);
+  bool beat(const std::string& name);
   void tell_scheduler(const Node& node);
   caf::result<bool> drain(const std::string& name, bool drained);
   caf::result<bool> label(const std::string& name, const LabelsRef& labels);

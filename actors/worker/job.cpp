@@ -72,6 +72,7 @@ void JobState::prepare() {
   staging_.value = std::make_shared<Staging>();
   staging_->order = order_;
   staging_->launcher = peers_.launcher;
+  staging_->lease = peers_.lease;
   if (stop_wanted_) staging_->stop_grace_ms = grace_.count();
   // tidy: allow infinite: the stager answers, or ends together with the node and with us
   self_->request<caf::message_priority::high>(peers_.stager, caf::infinite, stage_atom_v, staging_)
@@ -123,9 +124,10 @@ void JobState::go_on(uint32_t phase) {
 void JobState::start_phase(uint32_t phase) {
   phase_ = phase;
   stage_ = Stage::running;
-  auto request = run_request(*context_, *order_, slot_, phase);
-  run_key_ = request.key;
-  peers_.launcher->start(std::move(request));
+  auto request = run_request(*context_, *order_, slot_, phase, peers_.lease);
+  if (!request) return fail(std::move(request).error(), true);
+  run_key_ = request->key;
+  peers_.launcher->start(std::move(*request));
 }
 
 void JobState::launched(const process::RunStatus& status) {
@@ -160,6 +162,8 @@ Error JobState::exit_error(const process::RunStatus& status) const {
 void JobState::phase_ended(const process::RunStatus& status) {
   if (!status.log_error.empty())
     log::warning("job", "{}: output was lost: {}", to_string(order_->key.job), status.log_error);
+  // Nobody here asked for it.
+  bool lease_ran_out = order_->leased && status.stopped && !stop_wanted_;
   if (status.stopped) stop_wanted_ = true;  // also by a worker that is gone
   auto update = blank(JobStep::ended);
   update.time_us = status.ended ? status.ended.us : update.time_us;
@@ -183,6 +187,11 @@ void JobState::phase_ended(const process::RunStatus& status) {
   if (!good) {
     watch_disk();
     update.error = exit_error(status);
+    if (lease_ran_out && update.error.what.empty())
+      update.error =
+          Error{Errc::unavailable, fmt::format("job {} was ended", to_string(order_->key.job)),
+                "it is exclusive, and its worker did not hear of the head for too long",
+                "it is started again by itself"};
   }
   update.infrastructure = status.state == process::RunState::ended && status.error.has_value();
   if (!good && update.error.what.empty() && order_->phases[phase_].setup)

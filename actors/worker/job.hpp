@@ -16,6 +16,7 @@ struct JobPeers {
   node_actor node;
   stager_actor stager;
   std::shared_ptr<process::Launcher> launcher;
+  LeaseTerm lease;  // for exclusive jobs
 };
 
 class JobState {

@@ -117,8 +117,13 @@ Result<JobOrder> read_order(const std::string& path) {
   if (line != std::string::npos) {
     auto bytes = std::string_view{*text}.substr(line + 1);
     caf::binary_deserializer source{nullptr, bytes.data(), bytes.size()};
-    if (sha256_hex(bytes) == std::string_view{*text}.substr(0, line) && !source(order))
-      return order;
+    bool whole = sha256_hex(bytes) == std::string_view{*text}.substr(0, line);
+    if (whole && !source(order)) return order;
+    // One of a version that knew no leases lacks the last member.
+    auto longer = std::string{bytes} + '\0';
+    caf::binary_deserializer older{nullptr, longer.data(), longer.size()};
+    order = {};
+    if (whole && !older(order)) return order;
   }
   return Error{Errc::corrupt, fmt::format("{} could not be read", path),
                "it is not a whole job order", "the job is stopped and started afresh"};

@@ -66,6 +66,7 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
       },
       [this](gone_atom, const JobKey& key) { gone(key); },
       [this](tick_atom) { tick(); },
+      [this](lease_atom, int64_t sent) { renew_lease(std::chrono::nanoseconds{sent}); },
       [this](linked_atom, const std::string& url) { linked(url); },
       [this](leave_atom) {
         for (auto& [id, entry] : jobs_)
@@ -87,11 +88,13 @@ NodeState::Job* NodeState::job(const JobKey& key) {
 }
 
 job_actor NodeState::spawn_job(JobOrder order, uint32_t slot) {
-  JobPeers peers{static_cast<node_actor>(self_), stager_, launcher_};
+  LeaseTerm lease{lease_, lease_->term(context_->clock->monotonic())};
+  JobPeers peers{static_cast<node_actor>(self_), stager_, launcher_, std::move(lease)};
   auto key = order.key;
   auto token = order.token;
+  auto leased = order.leased;
   auto actor = self_->spawn(job_behavior, context_, std::move(peers), std::move(order), slot);
-  jobs_.insert_or_assign(key.job, Job{key, actor, true, false, 0, token, {}});
+  jobs_.insert_or_assign(key.job, Job{key, actor, true, leased, false, 0, token, {}});
   if (!tick_armed_) arm_tick();
   return actor;
 }
@@ -104,7 +107,15 @@ void NodeState::start(JobOrder order) {
     forget(it->second.key);
   }
   if (!head_url_.empty()) order.env.emplace("TROUPE_URL", head_url_);
-  self_->send(spawn_job(std::move(order)), begin_atom_v);
+  auto leased = order.leased;
+  auto actor = spawn_job(std::move(order));
+  if (!leased) return self_->send(actor, begin_atom_v);
+  // The order may be here before the welcome, or have lain where we could not see it.
+  unleased_.push_back(actor);
+  if (context_->head_is_remote)
+    spread_lease();
+  else
+    renew_lease(context_->clock->monotonic());
 }
 
 /// The head speaks of it, so what it reports finds its experiment; and its actor must know its run
@@ -130,6 +141,9 @@ void NodeState::forget(JobKey key) {
   if (!entry.running || over) return drop(key, entry);
   // Whoever says so has given the job up: it ends now. Its folders are its own until it has.
   self_->send(entry.actor, stop_atom_v, uint32_t{0});
+  // Behind this the lease is renewed, which is not for it.
+  if (entry.leased)
+    for (const auto& run : entry.runs) launcher_->stop(run, Duration{0});
   if (found) self_->send(entry.actor, adopt_atom_v, share(found.mapped().run));
   abandoned_.emplace(key, std::move(entry));
 }
@@ -222,9 +236,9 @@ void NodeState::join() {
       ->request(context_->registry, limits::request_timeout, hello_atom_v, hello,
                 static_cast<node_actor>(self_))
       .then(
-          [this](const NodeWelcome& welcome) {
+          [this, asked = context_->clock->monotonic()](const NodeWelcome& welcome) {
             joined_ = true;
-            welcomed(welcome);
+            welcomed(welcome, asked);
             // An order can be here before the welcome; what its job has said so far is lost.
             if (context_->link) report_all();
           },
@@ -238,13 +252,34 @@ void NodeState::join() {
           });
 }
 
-void NodeState::welcomed(const NodeWelcome& welcome) {
+void NodeState::welcomed(const NodeWelcome& welcome, Lease::Nanos asked) {
   // First: what ended while nobody looked must not go on to its next line for a head that does not
   // want it.
   for (const auto& key : welcome.stop) forget(key);
   for (const auto& key : welcome.forget) forget(key);
+  renew_lease(asked);
   // Only now: what an adopted job reports must find its experiment.
   while (!found_.empty()) adopt(JobKey{found_.begin()->first});
+}
+
+/// The head answered a question that was sent then.
+void NodeState::renew_lease(Lease::Nanos sent) {
+  lease_->renew(sent, context_->clock->monotonic());
+  spread_lease();
+}
+
+/// The launcher ends exclusive jobs when the lease runs out: it lives when this worker does not.
+void NodeState::spread_lease() {
+  auto now = context_->clock->monotonic();
+  auto until = lease_->until(lease_->term(now), now);
+  if (until.count() == 0) return;
+  if (has_leased() && launcher_) launcher_->renew(until);
+  for (const auto& actor : std::exchange(unleased_, {})) self_->send(actor, begin_atom_v);
+}
+
+bool NodeState::has_leased() const {
+  return std::any_of(jobs_.begin(), jobs_.end(),
+                     [](const auto& entry) { return entry.second.leased && entry.second.running; });
 }
 
 void NodeState::reconnected(const std::vector<process::RunStatus>& runs) {
@@ -280,6 +315,8 @@ void NodeState::launched(const RunStatusRef& status) {
 void NodeState::tick() {
   tick_armed_ = false;
   flush_released();
+  // A head in the same process knows of this worker as long as there is one.
+  if (!context_->head_is_remote && has_leased()) renew_lease(context_->clock->monotonic());
   for (auto& [id, entry] : jobs_) {
     if (entry.running)
       self_->send(entry.actor, tick_atom_v);

@@ -5,6 +5,8 @@
 #include "actors/worker/job.hpp"
 #include "actors/worker/stager.hpp"
 #include "actors/worker/worker_context.hpp"
+#include "runtime/core/lease.hpp"
+#include "runtime/core/limits.hpp"
 
 #include <map>
 #include <optional>
@@ -24,6 +26,7 @@ class NodeState {
     JobKey key;
     job_actor actor;
     bool running = true;
+    bool leased = false;            // of an exclusive experiment
     bool cleaned = false;           // its folders were emptied before the head said to forget it
     uint64_t log_end = 0;           // so far its log has been heard of
     std::string token = {};         // of its order
@@ -60,7 +63,10 @@ class NodeState {
   void linked(const std::string& url);
   void join_again();
   void say_hello_again(NodeHello hello);
-  void welcomed(const NodeWelcome& welcome);
+  void welcomed(const NodeWelcome& welcome, Lease::Nanos asked);
+  void renew_lease(Lease::Nanos sent);
+  void spread_lease();
+  bool has_leased() const;
   void reconnected(const std::vector<process::RunStatus>& runs);
   void report_all();
   void launched(const RunStatusRef& status);
@@ -76,6 +82,7 @@ class NodeState {
   WorkerContextRef context_;
   stager_actor stager_;
   std::shared_ptr<process::Launcher> launcher_;
+  std::shared_ptr<Lease> lease_ = std::make_shared<Lease>(limits::exclusive_lease);
   uint64_t epoch_ = 0;
   bool joining_ = false;
   bool joined_ = false;
@@ -85,6 +92,7 @@ class NodeState {
   std::map<JobKey, Found> found_;
   std::map<JobId, Job> jobs_;
   std::map<JobKey, Job> abandoned_;  // given up by the head while they ran; being stopped
+  std::vector<job_actor> unleased_;  // begin with the next term of the lease
   std::vector<JobKey> released_;     // the stager has yet to hear that their slots are free
   std::vector<LogWait> log_waits_;
 };

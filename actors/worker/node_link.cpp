@@ -71,9 +71,9 @@ void NodeState::say_hello_again(NodeHello hello) {
       ->request(context_->registry, limits::request_timeout, hello_atom_v, std::move(hello),
                 static_cast<node_actor>(self_))
       .then(
-          [this](const NodeWelcome& welcome) {
+          [this, asked = context_->clock->monotonic()](const NodeWelcome& welcome) {
             joining_again_ = false;
-            welcomed(welcome);
+            welcomed(welcome, asked);
             report_all();
           },
           [this](caf::error& e) {

@@ -63,8 +63,8 @@ bool waits_for_gang(const JobOrder& order, uint32_t phase) {
   return order.nodes > 1 && !order.phases[phase].setup;
 }
 
-process::RunRequest run_request(const WorkerContext& context, const JobOrder& order, uint32_t slot,
-                                uint32_t phase) {
+Result<process::RunRequest> run_request(const WorkerContext& context, const JobOrder& order,
+                                        uint32_t slot, uint32_t phase, const LeaseTerm& lease) {
   const auto& what = order.phases[phase];
   const auto& paths = context.paths;
   process::RunRequest request;
@@ -82,6 +82,12 @@ process::RunRequest run_request(const WorkerContext& context, const JobOrder& or
     request.processes.push_back(
         {what.argv, job_environment(context.environment, paths, order, slot, rank, resume),
          paths.work(slot)});
+  if (!order.leased) return request;
+  request.lease_until = lease.until(context.clock->monotonic());
+  if (request.lease_until.count() == 0)
+    return Error{Errc::unavailable, fmt::format("job {} was not started", to_string(order.key.job)),
+                 "it is exclusive, and its worker did not hear of the head for too long",
+                 "it is started again by itself"};
   return request;
 }
 

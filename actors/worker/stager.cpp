@@ -29,11 +29,18 @@ caf::typed_response_promise<uint32_t, bool> StagerState::stage_and_start(const S
     promise.deliver(to_caf(slot.error()));
     return promise;
   }
-  bool starts = work.stop_grace_ms < 0 && !waits_for_gang(*work.order, 0);
+  if (work.stop_grace_ms >= 0 || waits_for_gang(*work.order, 0)) {
+    promise.deliver(*slot, false);
+    return promise;
+  }
+  auto request = run_request(*context_, *work.order, *slot, 0, work.lease);
+  if (!request) {
+    promise.deliver(to_caf(request.error()));
+    return promise;
+  }
   // First: what becomes of the run must find a job that knows of it.
-  promise.deliver(*slot, starts);
-  if (!starts) return promise;
-  work.launcher->start(run_request(*context_, *work.order, *slot, 0));
+  promise.deliver(*slot, true);
+  work.launcher->start(std::move(*request));
   if (auto grace = work.stop_grace_ms.load(); grace >= 0)
     work.launcher->stop(run_key(work.order->key, 0), Duration{grace});
   return promise;

@@ -47,7 +47,7 @@ uplink_actor::behavior_type UplinkState::make_behavior(UplinkPeers peers) {
 
 void UplinkState::linked(HeadLink& link) {
   unlinked();
-  auto skew = cluster::skew_text(peers_.now_us(), link.head.time_us);
+  auto skew = cluster::skew_text(peers_.clock->now().us, link.head.time_us);
   if (!skew.empty() && !std::exchange(told_skew_, true))
     log::warning("worker", "this machine's clock is {} of the head's", skew);
   auto mine = ++link_;
@@ -76,7 +76,15 @@ void UplinkState::unlinked() {
 
 void UplinkState::beat(uint64_t link) {
   if (link != link_ || !desk_) return;
-  self_->send(desk_, beat_atom_v, ++beats_);
+  auto sent = peers_.clock->monotonic().count();
+  self_->request(desk_, limits::request_timeout, beat_atom_v, ++beats_)
+      .then(
+          [this, sent, link](bool counts) {
+            // Before the welcome the node may have jobs that the head does not want any more.
+            if (counts && node_ && link == link_ && peers_.welcomed->load() == link)
+              self_->send(node_, lease_atom_v, sent);
+          },
+          [](caf::error&) {});
   self_->delayed_send(self_, beat_every, tick_atom_v, link);
 }
 

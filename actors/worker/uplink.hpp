@@ -6,6 +6,7 @@
 #pragma once
 
 #include "actors/messages.hpp"
+#include "runtime/core/clock.hpp"
 
 #include <atomic>
 #include <functional>
@@ -25,8 +26,8 @@ DialDesk dial_through(caf::actor broker);
 
 struct UplinkPeers {
   DialDesk dial;
-  std::function<void()> hang_up;    // ends the link, so that it is dialled anew; any thread
-  std::function<int64_t()> now_us;  // wall clock
+  std::function<void()> hang_up;  // ends the link, so that it is dialled anew; any thread
+  std::shared_ptr<Clock> clock;
   /// Set to the number of each link on which the head has welcomed the node.
   std::shared_ptr<std::atomic<uint64_t>> welcomed = std::make_shared<std::atomic<uint64_t>>(0);
 };

@@ -94,6 +94,7 @@ void set_spec(Builder out, const ExperimentSpec& spec) {
   out.setProcesses(spec.workers.processes);
   out.setPriority(spec.priority);
   out.setPreemptible(spec.preemptible);
+  out.setExclusive(spec.exclusive);
   auto limits = out.initLimits();
   limits.initPending().setMs(static_cast<uint64_t>(spec.limits.pending.count()));
   limits.initRunning().setMs(static_cast<uint64_t>(spec.limits.running.count()));

@@ -191,6 +191,7 @@ ExperimentSpec experiment(wire::Submission::Reader in, Checks& checks) {
   if (out.priority < 0 || out.priority > 100)
     checks.fail(fmt::format("priority is {}", out.priority), "from 0 to 100, higher first");
   out.preemptible = in.getPreemptible();
+  out.exclusive = in.getExclusive();
   out.env = texts(in.getEnv(), "env", checks);
   out.labels = texts(in.getLabels(), "labels", checks);
   for (auto id : in.getAfter())

@@ -186,6 +186,7 @@ struct Submission {
   key @18 :Text;  # idempotency; the Idempotency-Key header wins
   sweep @19 :Sweep;
   preemptible @20 :Bool = true;  # may be stopped in favour of others, to go on later
+  exclusive @21 :Bool;  # never two attempts at once, also where a node is only cut off
 }
 
 struct Submissions {
@@ -306,6 +307,7 @@ struct Experiment {
   seed @33 :Seed;
   rerunOf @34 :Text $Json.name("rerun_of");
   preemptible @35 :Bool;
+  exclusive @36 :Bool;
 }
 
 struct Counts {
@@ -365,6 +367,7 @@ struct ExperimentSet {
   membersNextPageToken @47 :Text $Json.name("members_next_page_token");
   best @48 :Best;
   preemptible @49 :Bool;
+  exclusive @50 :Bool;
 }
 
 struct Entry {

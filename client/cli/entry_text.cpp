@@ -146,6 +146,7 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
   add("resources", resources_text(entry));
   field("priority");
   if (text_of(entry, "preemptible") == "false") field("preemptible");
+  if (text_of(entry, "exclusive") == "true") field("exclusive");
   map("env");
   map("labels");
   add("code", text_of(map_of(entry, "code"), "digest"));

@@ -128,6 +128,7 @@ Result<ValueMap> rerun_options(Session& session, const Value& original, ValueMap
   whole("priority", "priority");
   if (arguments.has("preemptible"))
     changes["preemptible"] = read->submission.experiment.preemptible;
+  if (arguments.has("exclusive")) changes["exclusive"] = read->submission.experiment.exclusive;
   whole("after", "after");
   whole("seed", "seed");
   merged("cpus", "resources", "cpus");

@@ -41,6 +41,7 @@ constexpr std::array run_options{
     Option{"setup", 0, "CMD", "a command before the first one, once per job", Kind::none, true},
     Option{"priority", 0, "N", "0 to 100, higher goes first (default 50)"},
     Option{"preemptible", 0, "BOOL", "false: it is never stopped in favour of others"},
+    Option{"exclusive", 0, "BOOL", "true: never two attempts at once, also across a cut network"},
     Option{"retries", 0, "N", "how often a failed one starts again"},
     Option{"max-time", 0, "TIME", "ends it after so long: 90s, 2h"},
     Option{"no-code", 0, "", "takes no snapshot of the folder along"},

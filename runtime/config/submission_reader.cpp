@@ -180,6 +180,7 @@ void read_submission(NodeReader& in, const YamlNode& root, ProjectFile& out) {
           spec.priority = static_cast<int32_t>(in.integer(n, p, 0, 100));
         }},
        {"preemptible", [&](const auto& n, const Path& p) { in.boolean(n, p, spec.preemptible); }},
+       {"exclusive", [&](const auto& n, const Path& p) { in.boolean(n, p, spec.exclusive); }},
        {"env", [&](const auto& n, const Path& p) { read_texts(in, n, p, spec.env); }},
        {"labels", [&](const auto& n, const Path& p) { read_texts(in, n, p, spec.labels); }},
        {"after", [&](const auto& n, const Path& p) { read_after(in, n, p, spec.after); }},

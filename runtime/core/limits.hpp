@@ -22,6 +22,12 @@ inline constexpr auto node_lost_after = std::chrono::seconds{10};    // its jobs
 // and a gang is to run again 8 s after a machine of it died.
 inline constexpr auto machine_lost_after = std::chrono::seconds{7};
 
+// Of jobs that are exclusive: they end so long after the last sign of the head at the latest, and
+// the head waits for that and a margin (to kill, and for clocks that run unevenly) before it starts
+// the next attempt.
+inline constexpr auto exclusive_lease = std::chrono::seconds{10};
+inline constexpr auto exclusive_wait = exclusive_lease + std::chrono::seconds{5};
+
 // From clients.
 inline constexpr size_t http_body_max = 1u << 20;
 inline constexpr size_t http_blob_body_max = 64u << 20;  // uploads of code files

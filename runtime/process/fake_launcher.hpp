@@ -29,6 +29,7 @@ class FakeLauncher final : public Launcher {
   std::vector<RunRequest> started;
   std::vector<std::pair<std::string, Duration>> stopped;
   std::vector<std::string> forgotten;
+  std::vector<std::chrono::nanoseconds> renewed;
 
   void start(RunRequest request) override {
     started.push_back(request);
@@ -57,6 +58,7 @@ class FakeLauncher final : public Launcher {
   }
 
  public:
+  void renew(std::chrono::nanoseconds until) override { renewed.push_back(until); }
   void stop(const std::string& key, Duration grace) override {
     stopped.emplace_back(key, grace);
     auto run = runs_.find(key);

@@ -27,6 +27,8 @@ struct RunRequest {
   uint64_t log_bytes_max = 0;  // of the whole store on disk; 0: the default limit
   double cpus = 0;             // cgroup limits where the machine has them; 0: none
   uint64_t mem = 0;
+  /// Killed at that monotonic time, which renew() moves; 0: never.
+  std::chrono::nanoseconds lease_until{0};
 };
 
 struct ProcessExit {
@@ -73,6 +75,9 @@ class Launcher {
   /// SIGTERM to all processes now, SIGKILL to the whole tree after `grace`. Zero grace kills at
   /// once. Repeating it may only shorten the grace.
   virtual void stop(const std::string& key, Duration grace) = 0;
+  /// All runs with a lease that has not run out may go on until that monotonic time, whatever
+  /// becomes of this worker.
+  virtual void renew(std::chrono::nanoseconds until) = 0;
   /// Drops the record of an ended run; its log stays.
   virtual void forget(const std::string& key) = 0;
 };

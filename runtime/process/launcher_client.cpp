@@ -125,6 +125,17 @@ void LauncherClient::stop(const std::string& key, Duration grace) {
   wake();
 }
 
+void LauncherClient::renew(std::chrono::nanoseconds until) {
+  Encoder body;
+  body.number(static_cast<int64_t>(until.count()));
+  {
+    std::lock_guard lock{mutex_};
+    // Without a connection there is nothing to renew, and the next renewal comes in a second.
+    if (!ready_ || took(frame(FrameType::renew, body.bytes()))) return;
+  }
+  wake();
+}
+
 void LauncherClient::forget(const std::string& key) {
   Encoder body;
   body.text(key);

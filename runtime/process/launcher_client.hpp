@@ -35,6 +35,7 @@ class LauncherClient final : public Launcher {
 
   void start(RunRequest request) override;
   void stop(const std::string& key, Duration grace) override;
+  void renew(std::chrono::nanoseconds until) override;
   void forget(const std::string& key) override;
 
   /// Asks the launcher to end, and waits until it has. With live runs it refuses (conflict), unless

@@ -231,6 +231,11 @@ void LauncherServer::handle(const Frame& frame) {
       if (in.complete()) return runs_->stop(key, Duration{grace});
       break;
     }
+    case FrameType::renew: {
+      auto until = in.number<int64_t>();
+      if (in.complete()) return runs_->renew(std::chrono::nanoseconds{until});
+      break;
+    }
     case FrameType::forget: {
       auto key = in.text();
       if (in.complete()) return runs_->forget(key);

@@ -55,6 +55,9 @@ void encode(Encoder& out, const RunRequest& request) {
     encode_texts(out, process.env);
     out.text(process.cwd);
   }
+  // Only where there is one: launchers that were started before it was thought of know no such.
+  if (request.lease_until.count() > 0)
+    out.number(static_cast<int64_t>(request.lease_until.count()));
 }
 
 void decode(Decoder& in, RunRequest& request) {
@@ -69,6 +72,8 @@ void decode(Decoder& in, RunRequest& request) {
     process.env = decode_texts(in);
     process.cwd = in.text();
   }
+  if (in.good() && !in.complete())
+    request.lease_until = std::chrono::nanoseconds{in.number<int64_t>()};
 }
 
 void encode(Encoder& out, const RunStatus& status) {

@@ -21,6 +21,7 @@ enum class FrameType : uint8_t {
   stop,       // key, i64 milliseconds of grace
   forget,     // key
   shutdown,   // u8 force
+  renew,      // i64 nanoseconds, monotonic: until then
   // launcher to client
   snapshot = 64,  // u8 last, u32 count, RunStatus...: first after every connection
   started,        // RunStatus

@@ -90,10 +90,10 @@ std::vector<RunStatus> RunManager::snapshot() {
   return all;
 }
 
-void RunManager::refuse(const std::string& key, Error error) {
+void RunManager::refuse(const std::string& key, Error error, RunState state) {
   RunStatus status;
   status.key = key;
-  status.state = RunState::not_started;
+  status.state = state;
   status.error = std::move(error);
   status.started = status.ended = clock_.now();
   // On a full disk the refusal is not remembered: then the same start is simply tried again.
@@ -117,6 +117,11 @@ void RunManager::start(RunRequest request) {
     return refuse(request.key, {Errc::exhausted, fmt::format("run {} not started", request.key),
                                 fmt::format("the launcher holds {} runs", runs_max), ""});
   if (auto room = journal_.has_room(); !room) return refuse(request.key, room.error());
+  if (request.lease_until.count() > 0 && Time{request.lease_until} <= Time::clock::now())
+    return refuse(request.key,
+                  {Errc::unavailable, fmt::format("run {} not started", request.key),
+                   "its lease ran out before that", "it is started again by itself"},
+                  RunState::ended);
 
   auto run = std::make_unique<Run>();
   run->status.key = request.key;
@@ -125,6 +130,7 @@ void RunManager::start(RunRequest request) {
   run->number = next_run_++;
   run->tag = folder_tag(name_) | (run->number & run_mask);
   run->cpus = request.cpus;
+  if (request.lease_until.count() > 0) wake_at(run->lease_until = Time{request.lease_until});
   run->mem = request.mem;
   run->log_dir = request.log_dir;
   run->log = writer_for(request.log_dir, request.log_bytes_max);
@@ -246,6 +252,13 @@ void RunManager::stop(const std::string& key, Duration grace) {
   if (found == live_.end()) return;
   found->second->status.stopped = true;
   end_softly(*found->second, grace);
+}
+
+void RunManager::renew(std::chrono::nanoseconds until) {
+  auto now = std::chrono::steady_clock::now();
+  for (auto& [key, run] : live_)
+    if (run->lease_until != never && run->lease_until > now)
+      wake_at(run->lease_until = std::max(run->lease_until, Time{until}));
 }
 
 void RunManager::end_softly(Run& run, Duration grace) {

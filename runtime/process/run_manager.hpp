@@ -44,6 +44,7 @@ class RunManager {
 
   void start(RunRequest request);
   void stop(const std::string& key, Duration grace);
+  void renew(std::chrono::nanoseconds until);
   void forget(const std::string& key);
   void kill_everything();
 
@@ -82,7 +83,8 @@ class RunManager {
     std::unique_ptr<RunLimits> limits;
     Time tell_start_at = never, limit_at = never, kill_at = never, sweep_at = never,
          tell_log_at = never;
-    bool terminated = false;  // SIGTERM was sent
+    Time lease_until = never;  // whoever renews it when it has run out comes too late
+    bool terminated = false;   // SIGTERM was sent
     int sweeps = 0;
   };
   struct Pipe {
@@ -109,7 +111,7 @@ class RunManager {
   void spawned(uint64_t id);
   void look_at_start(Run& run);
   void begun(Run& run);
-  void refuse(const std::string& key, Error error);
+  void refuse(const std::string& key, Error error, RunState state = RunState::not_started);
   void rank_ended(Run& run, size_t rank, int code, int status);
   void end_softly(Run& run, Duration grace);
   static void signal_ranks(const Run& run, int signal);

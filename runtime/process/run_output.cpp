@@ -123,14 +123,20 @@ int RunManager::tick() {
             if (run.alive[rank]) run.limits->add(run.status.pids[rank]);
         }
       }
+      if (run.lease_until <= now) {
+        log::warning("launcher", "{}: its lease ran out; it is killed", key);
+        run.lease_until = never;
+        run.status.stopped = true;
+        kill_ranks(run);
+      }
       if (run.kill_at <= now) kill_ranks(run);
       if (run.sweep_at <= now) sweeps.push_back(key);
       if (run.tell_log_at <= now) {
         run.tell_log_at = never;
         events_.logged(key, run.log->end());
       }
-      wake_at(
-          std::min({run.tell_start_at, run.limit_at, run.kill_at, run.sweep_at, run.tell_log_at}));
+      wake_at(std::min({run.tell_start_at, run.limit_at, run.kill_at, run.sweep_at, run.tell_log_at,
+                        run.lease_until}));
     }
     for (auto& key : sweeps)
       if (auto run = live_.find(key); run != live_.end()) settle(*run->second);

@@ -17,7 +17,7 @@
 namespace troupe {
 
 /// Raised with every incompatible change; nodes with different numbers refuse each other.
-inline constexpr uint32_t wire_protocol = 2;
+inline constexpr uint32_t wire_protocol = 3;
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, ExperimentId& x) {
@@ -80,12 +80,13 @@ struct JobOrder {
   std::string code_digest;  // empty: no code
   std::string token;        // for the API, good for this job alone
   int64_t created_us = 0;
+  bool leased = false;  // it ends with the worker's lease
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobOrder& x) {
   return f(caf::meta::type_name("JobOrder"), x.key, x.attempt, x.phases, x.env, x.processes,
            x.first_rank, x.world_size, x.node_rank, x.nodes, x.master_addr, x.master_port, x.gpus,
-           x.milli_cpus, x.mem, x.code_digest, x.token, x.created_us);
+           x.milli_cpus, x.mem, x.code_digest, x.token, x.created_us, x.leased);
 }
 
 enum class JobStep : uint8_t {

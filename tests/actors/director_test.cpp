@@ -438,5 +438,45 @@ TEST_F(Director, FailsWhatCannotBeOrdered) {
   EXPECT_EQ(node->started.size(), 1u);
 }
 
+TEST_F(Director, StartsALostExclusiveOneWhenItsLeaseIsOver) {
+  auto spec = spec_of();
+  spec.exclusive = true;
+  ASSERT_TRUE(submit(spec));
+  ASSERT_EQ(node->started.size(), 1u);
+  EXPECT_TRUE(node->started[0].leased);
+  report_running(node->started[0]);
+  auto other = join("b");
+  caf::anon_send(director, lost_atom_v, std::string{"a"});
+  run();
+  EXPECT_EQ(state({1, 0}), State::queued);
+  auto why = ask<WaitingRef>(director, why_atom_v, ExperimentId{1, 0});
+  ASSERT_TRUE(why);
+  EXPECT_THAT((*why)->reasons, ElementsAre(HasSubstr("lease")));
+  // The scheduler decided before it heard of the loss.
+  caf::anon_send(director, preempt_atom_v, ExperimentId{1, 0}, std::string{"for another"});
+  advance(limits::exclusive_wait - seconds{1});
+  EXPECT_THAT(other->started, IsEmpty());
+  advance(seconds{2});
+  EXPECT_EQ(other->started.size(), 1u);
+}
+
+/// The kill is not durable, so it goes on waiting, for no shorter time.
+TEST_F(Director, AFailedKillOfALostExclusiveOneDoesNotShortenItsWait) {
+  auto spec = spec_of();
+  spec.exclusive = true;
+  ASSERT_TRUE(submit(spec));
+  report_running(node->started[0]);
+  auto other = join("b");
+  caf::anon_send(director, lost_atom_v, std::string{"a"});
+  run();
+  commit_fault = [](auto) { return Error{Errc::exhausted, "the disk is full", "", ""}; };
+  EXPECT_FALSE(kill({1, 0}));
+  commit_fault = nullptr;
+  advance(limits::exclusive_wait - seconds{1});
+  EXPECT_THAT(other->started, IsEmpty());
+  advance(seconds{2});
+  EXPECT_EQ(other->started.size(), 1u);
+}
+
 }  // namespace
 }  // namespace troupe::actors

@@ -1,6 +1,7 @@
 // The folders that jobs are given, and what becomes of them when they end.
 #include "actors/worker/job_slots.hpp"
 
+#include "runtime/core/digest.hpp"
 #include "runtime/core/fd.hpp"
 #include "tests/actors/head_fixture.hpp"
 
@@ -46,6 +47,18 @@ class Slots : public ::testing::Test {
   WorkerPaths paths{dir.path() + "/w", dir.path() + "/outputs", false};
   std::unique_ptr<JobSlots> slots = std::make_unique<JobSlots>(paths, "a");
 };
+
+TEST_F(Slots, OfAVersionThatKnewNoLeasesAreRead) {
+  auto path = paths.order(take(order(1)));
+  auto text = *read_file(path);
+  auto bytes = text.substr(text.find('\n') + 1);
+  bytes.pop_back();
+  write(path, sha256_hex(bytes) + "\n" + bytes);
+  auto old = read_order(path);
+  ASSERT_TRUE(old) << to_string(old.error());
+  EXPECT_EQ(old->key, order(1).key);
+  EXPECT_FALSE(old->leased);
+}
 
 TEST_F(Slots, HoldWhatAJobNeeds) {
   auto slot = take(order(1));

@@ -52,7 +52,7 @@ class Job : public ActorTest {
     context.reset();
   }
   void begin() {
-    job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher}, order, 0u);
+    job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher, {lease, 1}}, order, 0u);
     caf::anon_send(job, begin_atom_v);
     run();
   }
@@ -77,8 +77,60 @@ class Job : public ActorTest {
   job_actor job;
   WorkerContextRef context;
   std::shared_ptr<FakeLauncher> launcher;
+  std::shared_ptr<Lease> lease = std::make_shared<Lease>(seconds{10});
   JobOrder order;
 };
+
+TEST_F(Job, AnExclusiveOneRunsUntilTheLeaseEnds) {
+  order.leased = true;
+  lease->renew(seconds{0}, seconds{0});
+  advance(seconds{3});
+  begin();
+  ASSERT_EQ(launcher->started.size(), 1u);
+  EXPECT_EQ(launcher->started[0].lease_until, seconds{10});
+}
+
+TEST_F(Job, AnExclusiveOneDoesNotStartWithoutALease) {
+  order.leased = true;
+  begin();
+  EXPECT_THAT(launcher->started, IsEmpty());
+  ASSERT_FALSE(updates->empty());
+  EXPECT_EQ(updates->back().step, JobStep::ended);
+  EXPECT_TRUE(updates->back().infrastructure);
+  EXPECT_THAT(updates->back().error.detail, HasSubstr("exclusive"));
+}
+
+/// The head may have started another attempt meanwhile.
+TEST_F(Job, AnExclusiveOneDoesNotGoOnUnderALaterTerm) {
+  order.leased = true;
+  order.phases = {{{"setup"}, true}, {{"train"}, false}};
+  lease->renew(seconds{0}, seconds{0});
+  begin();
+  advance(seconds{11});
+  lease->renew(clock->monotonic(), clock->monotonic());
+  finish(0);
+  EXPECT_EQ(launcher->started.size(), 1u);
+  EXPECT_EQ(updates->back().step, JobStep::ended);
+  EXPECT_TRUE(updates->back().infrastructure);
+}
+
+TEST_F(Job, AnExclusiveOneWhoseLeaseRanOutSaysSo) {
+  order.leased = true;
+  lease->renew(seconds{0}, seconds{0});
+  begin();
+  process::RunStatus status;
+  status.key = launcher->started.back().key;
+  status.state = RunState::ended;
+  status.exits = {{0, 9, t0}};
+  status.first_failed = 0;
+  status.stopped = true;
+  status.started = status.ended = t0;
+  caf::anon_send(job, launched_atom_v, share(status));
+  run();
+  ASSERT_EQ(updates->back().step, JobStep::ended);
+  EXPECT_TRUE(updates->back().stopped);
+  EXPECT_THAT(updates->back().error.detail, HasSubstr("did not hear of the head"));
+}
 
 TEST_F(Job, RunsInFreshFoldersAndReportsItsEnd) {
   begin();
@@ -133,6 +185,7 @@ class Overtaken final : public process::Launcher {
     real_->start(std::move(request));
   }
   void stop(const std::string& key, Duration grace) override { real_->stop(key, grace); }
+  void renew(std::chrono::nanoseconds until) override { real_->renew(until); }
   void forget(const std::string& key) override { real_->forget(key); }
 
  private:
@@ -218,7 +271,7 @@ TEST_F(Job, ShowsTheStopFileToAJobThatGoesOn) {
 }
 
 TEST_F(Job, StoppedWhileItsFoldersAreMadeStartsNothing) {
-  job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher}, order, 0u);
+  job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher, {lease, 1}}, order, 0u);
   caf::anon_send(job, begin_atom_v);
   caf::anon_send(job, stop_atom_v, uint32_t{0});
   run();
@@ -244,7 +297,7 @@ TEST_F(Job, AdoptedAfterItsEndReportsIt) {
   status.exits = {{4, 0, t0}};
   status.first_failed = 0;
   status.started = status.ended = t0;
-  job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher}, order, 0u);
+  job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher, {lease, 1}}, order, 0u);
   caf::anon_send(job, adopt_atom_v, share(status));
   run();
   ASSERT_EQ(updates->back().step, JobStep::ended);
@@ -259,7 +312,7 @@ TEST_F(Job, AdoptedAfterAStopKnowsOfIt) {
   status.exits = {{0, 0, t0}};
   status.stopped = true;
   status.started = status.ended = t0;
-  job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher}, order, 0u);
+  job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher, {lease, 1}}, order, 0u);
   caf::anon_send(job, adopt_atom_v, share(status));
   run();
   ASSERT_EQ(updates->back().step, JobStep::ended);

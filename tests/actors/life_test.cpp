@@ -473,6 +473,35 @@ TEST_F(Life, AStopThatNobodyHereAskedForIsRepeatedNotBelieved) {
   EXPECT_EQ(again.record().restarts, 1u);
 }
 
+TEST_F(Life, AnExclusiveOneWaitsForTheLeaseOfWhatNobodySawEnd) {
+  auto with = [&](bool exclusive, std::vector<std::string> nodes = {"a"}) {
+    auto spec = spec_of();
+    spec.exclusive = exclusive;
+    spec.retry.count = 1;
+    spec.workers.min = spec.workers.max = static_cast<uint32_t>(nodes.size());
+    ExperimentLife made{record_of(spec)};
+    made.place(places_on(nodes), 7, t0);
+    return made;
+  };
+  auto lost = with(true);
+  EXPECT_TRUE(lost.lost_node("a", "its node is gone", t0).awaits_lease);
+  EXPECT_FALSE(with(false).lost_node("a", "its node is gone", t0).awaits_lease);
+  // Lost while it was being stopped in favour of another.
+  auto stopped = with(true);
+  stopped.preempt("for another", t0);
+  EXPECT_TRUE(stopped.lost_node("a", "its node is gone", t0).awaits_lease);
+  // An end that was seen needs no waiting, nor does the attempt after a lost one.
+  auto seen = with(true);
+  EXPECT_FALSE(seen.update(exit_of(seen.record(), 1), t0).awaits_lease);
+  lost.place(places_on({"b"}), 8, t0);
+  EXPECT_FALSE(lost.update(exit_of(lost.record(), 1), t0).awaits_lease);
+  // One job of a gang was lost before the head was restarted, the other ends behind that.
+  auto gang = with(true, {"a", "b"});
+  gang.lost_node("a", "its node is gone", t0);
+  ExperimentLife again{gang.record()};
+  EXPECT_TRUE(again.update(exit_of(again.record(), 0, 1, SIGTERM), t0).awaits_lease);
+}
+
 TEST_F(Life, AdoptsAnAttemptTheLedgerDoesNotKnow) {
   auto adopted = life.adopt({place_on("a", {1, 3})}, 77, 4, t0);
   EXPECT_THAT(steps(adopted), ElementsAre("QUEUED>PREPARING"));

@@ -2,6 +2,7 @@
 // remembers.
 #include "actors/worker/node.hpp"
 
+#include "runtime/core/limits.hpp"
 #include "runtime/process/fake_launcher.hpp"
 #include "tests/actors/head_fixture.hpp"
 
@@ -37,6 +38,7 @@ hello_port::behavior_type probe_registry(hello_port::pointer, std::shared_ptr<He
 
 class Node : public ActorTest {
  protected:
+  explicit Node(bool head_is_remote = false) : remote{head_is_remote} {}
   void SetUp() override {
     registry = sys.spawn(probe_registry, head);
     director = sys.spawn(probe_director, updates);
@@ -45,6 +47,7 @@ class Node : public ActorTest {
     made->detach_blocking = false;
     made->paths = WorkerPaths{dir.path() + "/w", dir.path() + "/outputs", false};
     made->clock = clock;
+    made->head_is_remote = remote;
     made->registry = registry;
     made->director = director;
     // The launcher outlives the worker: the second node of a test finds the first one's.
@@ -107,6 +110,7 @@ class Node : public ActorTest {
     return made;
   }
 
+  const bool remote;
   std::shared_ptr<HeadProbe> head = std::make_shared<HeadProbe>();
   std::shared_ptr<std::vector<JobUpdate>> updates = std::make_shared<std::vector<JobUpdate>>();
   hello_port registry;
@@ -299,6 +303,88 @@ TEST_F(Node, IgnoresAnOrderOfAHeadThatHasBeenReplaced) {
   tell(order(8));
   tell(order(7));
   EXPECT_THAT(launcher->started, SizeIs(1));
+}
+
+TEST_F(Node, OfAHeadInItsOwnProcessKeepsTheLeaseItself) {
+  start();
+  auto exclusive = order(7);
+  exclusive.leased = true;
+  tell(exclusive);
+  ASSERT_THAT(launcher->started, SizeIs(1));
+  EXPECT_GT(launcher->started[0].lease_until, clock->monotonic());
+  advance(limits::exclusive_lease - seconds{1});
+  advance(seconds{2});
+  ASSERT_FALSE(launcher->renewed.empty());
+  EXPECT_GT(launcher->renewed.back(), clock->monotonic());
+}
+
+class LeasedNode : public Node {
+ protected:
+  LeasedNode() : Node{true} {}
+  JobOrder exclusive(uint64_t epoch) const {
+    auto made = order(epoch);
+    made.leased = true;
+    return made;
+  }
+  void beat_is_answered() {
+    caf::anon_send(node, lease_atom_v, int64_t{clock->monotonic().count()});
+    run();
+  }
+  void link_again() {
+    caf::anon_send(node, linked_atom_v, std::string{"http://head"});
+    run();
+  }
+};
+
+TEST_F(LeasedNode, RenewsTheLeaseOfWhatIsExclusive) {
+  start();
+  tell(order(7));
+  beat_is_answered();
+  EXPECT_THAT(launcher->renewed, IsEmpty()) << "a launcher of an older version knows no leases";
+  tell(exclusive(8));
+  ASSERT_THAT(launcher->started, SizeIs(2));
+  EXPECT_EQ(launcher->started[0].lease_until.count(), 0);
+  auto first = launcher->started[1].lease_until;
+  advance(seconds{2});
+  beat_is_answered();
+  EXPECT_GT(launcher->renewed.back(), first);
+}
+
+TEST_F(LeasedNode, AnOrderThatIsHereBeforeTheWelcomeWaitsForIt) {
+  head->before_answer = [this](const node_actor& to) {
+    caf::anon_send(to, start_atom_v, exclusive(7));
+  };
+  start();
+  ASSERT_THAT(launcher->started, SizeIs(1));
+  EXPECT_GT(launcher->started[0].lease_until, clock->monotonic());
+}
+
+/// It lay where the worker could not see it, and has been replaced meanwhile.
+TEST_F(LeasedNode, AnOrderThatComesWhenTheLeaseIsOverIsFirstSpokenOfWithTheHead) {
+  start();
+  advance(limits::exclusive_lease + seconds{1});
+  tell(exclusive(7));
+  EXPECT_THAT(launcher->started, IsEmpty());
+  head->welcome.stop = {order(7).key};
+  link_again();
+  ASSERT_THAT(head->hellos.back().jobs, SizeIs(1));
+  beat_is_answered();
+  EXPECT_THAT(launcher->started, IsEmpty());
+  head->welcome.stop.clear();
+  tell(exclusive(8));
+  EXPECT_THAT(launcher->started, SizeIs(1));
+}
+
+TEST_F(LeasedNode, WhatTheHeadHasGivenUpEndsBeforeTheLeaseIsRenewed) {
+  start();
+  tell(exclusive(7));
+  auto renewed = launcher->renewed.size();
+  launcher->script({RunState::running, 0, {}, true});
+  head->welcome.stop = {order(7).key};
+  link_again();
+  ASSERT_FALSE(launcher->stopped.empty());
+  EXPECT_EQ(launcher->stopped.front(), (std::pair{std::string{"42.worker.0/7/0"}, Duration{0}}));
+  EXPECT_EQ(launcher->renewed.size(), renewed) << "there is nothing else to renew it for";
 }
 
 }  // namespace

@@ -121,6 +121,14 @@ TEST_F(Orders, AskForTheNodesAndGpusTheSpecWants) {
   EXPECT_FALSE(request.preemptible);
 }
 
+TEST_F(Orders, OfWhatIsExclusiveAreLeased) {
+  EXPECT_FALSE(orders.front().leased);
+  auto spec = *record.spec;
+  spec.exclusive = true;
+  record.spec = std::make_shared<const ExperimentSpec>(spec);
+  EXPECT_TRUE(orders_of(record, "tj_token", t0)->front().leased);
+}
+
 TEST(OrderPlaceholders, ThatNothingFillsAreAnError) {
   auto record = record_of(spec_of("train {{nothing}}"));
   ExperimentLife life{record};

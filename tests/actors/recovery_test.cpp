@@ -1,4 +1,5 @@
 // What a head makes of its ledger after a restart: what the nodes report goes on, the rest is lost.
+#include "runtime/core/limits.hpp"
 #include "tests/actors/head_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -186,6 +187,43 @@ TEST_F(Recovery, QueuesWhatWaitedInOrder) {
   ASSERT_EQ(node->started.size(), 2u);
   EXPECT_EQ(node->started[0].key.job.experiment, (ExperimentId{1, 0}));
   EXPECT_EQ(node->started[1].key.job.experiment, (ExperimentId{2, 0}));
+}
+
+TEST_F(Recovery, AnExclusiveOneIsHeldBackUntilNoLeaseOfItCanBeLeft) {
+  auto spec = spec_of();
+  spec.exclusive = true;
+  put_new(record_of(spec, {1, 0}));
+  put_new(record_of(spec, {2, 0}));
+  put_new(record_of(spec_of(), {3, 0}));
+  start_head();
+  auto node = join("a", 8000);
+  ASSERT_EQ(node->started.size(), 1u);
+  EXPECT_EQ(node->started[0].key.job.experiment, (ExperimentId{3, 0}));
+  auto why = ask<WaitingRef>(director, why_atom_v, ExperimentId{1, 0});
+  ASSERT_TRUE(why);
+  EXPECT_THAT((*why)->reasons, ElementsAre(HasSubstr("exclusive")));
+  EXPECT_TRUE(kill({2, 0}));
+  advance(limits::exclusive_wait - seconds{1});
+  EXPECT_EQ(node->started.size(), 1u);
+  advance(seconds{2});
+  ASSERT_EQ(node->started.size(), 2u);
+  EXPECT_EQ(node->started[1].key.job.experiment, (ExperimentId{1, 0}));
+  EXPECT_EQ(state({2, 0}), State::killed);
+}
+
+TEST_F(Recovery, AnExclusiveOneThatIsFoundRunningGoesOn) {
+  auto spec = spec_of();
+  spec.exclusive = true;
+  put_new(record_of(spec, {1, 0}));
+  start_head({"a"});
+  auto job = running({1, 0});
+  job.token = job_token("secret", {1, 0}, old_epoch);
+  auto node = join("a", 4000, {job});
+  EXPECT_THAT(welcome.stop, IsEmpty());
+  recovery_is_over();
+  advance(limits::exclusive_wait + seconds{1});
+  EXPECT_EQ(state({1, 0}), State::running);
+  EXPECT_THAT(node->started, IsEmpty());
 }
 
 TEST_F(Recovery, TheRunningLimitCountsFromBeforeTheRestart) {

@@ -3,6 +3,7 @@
 //
 //   acknowledged   what a client was told is durable, now and after every restart
 //   one            an attempt begins when the one before it has ended; its results are its own
+//   alone          of an exclusive experiment no two attempts run at once, whatever is cut off
 //   legal          states follow the table; a terminal one never changes
 //   room           nothing is given out twice, by the books and by what really runs
 //   events         numbered without a gap, in the order of states
@@ -76,6 +77,7 @@ class Checker {
   void check_points(const ExperimentRecord& record, const storage::SeriesStore& series);
   void check_promise(const Promised& promised, const storage::Ledger& ledger);
   void check_room(const std::string& machine);
+  void check_alone(const std::string& machine, const JobKey& key);
   std::string overfull(const std::string& machine) const;
   bool settled(const std::string& machine) const;
   bool approved(const JobKey& key) const;

@@ -90,7 +90,18 @@ void Checker::check_room(const std::string& machine) {
 void Checker::run_began(const std::string& machine, const JobKey& key, uint32_t phase) {
   auto [it, fresh] = runs_.try_emplace({key, phase}, Run{machine, true, false, 0});
   if (!fresh) fail(fmt::format("{} began a second time", actors::run_key(key, phase)));
+  check_alone(machine, key);
   check_room(machine);
+}
+
+void Checker::check_alone(const std::string& machine, const JobKey& key) {
+  auto id = key.job.experiment;
+  auto record = experiments_.find(id);
+  if (record == experiments_.end() || !record->second.spec->exclusive) return;
+  for (const auto& [run, state] : runs_)
+    if (state.running && run.first.job.experiment == id && run.first.epoch != key.epoch)
+      fail(fmt::format("{} is exclusive and began on {} while {} ran on {}", to_string(key.job),
+                       machine, actors::run_key(run.first, run.second), state.machine));
 }
 
 void Checker::run_ended(const std::string&, const JobKey& key, uint32_t phase,

@@ -121,6 +121,13 @@ TEST_F(Control, ResultsOfAStaleAttempt) {
   expect_caught(written(confuse), "is FINISHED; job");
 }
 
+TEST_F(Control, AnExclusiveJobWithoutALease) {
+  auto forget = [](Side, caf::message& content) {
+    if (auto* order = part<JobOrder>(content)) order->leased = false;
+  };
+  expect_caught(crossing(forget), "is exclusive and began", 2000);
+}
+
 TEST_F(Control, AResultThatWasNone) {
   auto lie = [](Side, caf::message& content) {
     if (auto* update = part<JobUpdate>(content)) update->exit_code = 0;

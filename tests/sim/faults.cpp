@@ -145,8 +145,9 @@ void Faults::crash_worker(WorkerMachine& worker) {
 void Faults::cut(WorkerMachine& worker, bool both) {
   bool up = both || random_.chance(0.5);
   network_.cut(worker.name(), up, both || !up);
-  auto time = random_.chance(0.5) ? random_.between(milliseconds{100}, seconds{4})
-                                  : random_.between(seconds{4}, seconds{30});
+  auto time = random_.between(milliseconds{100}, seconds{4});
+  if (random_.chance(0.5)) time = random_.between(seconds{4}, seconds{30});
+  if (random_.chance(0.2)) time = random_.between(seconds{30}, seconds{60});
   world_.after(time, [this, &worker] { network_.heal(worker.name()); });
 }
 

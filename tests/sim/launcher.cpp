@@ -41,6 +41,9 @@ class MachineLauncher::Client final : public process::Launcher,
     if (asked == asked_.end())
       waiting_.emplace_back([key, grace](MachineLauncher& to) { to.stop_run(key, grace); });
   }
+  void renew(Nanos until) override {
+    if (ready_) send([until](MachineLauncher& to) { to.renew_runs(until); });
+  }
   void forget(const std::string& key) override {
     auto forgotten = [key](MachineLauncher& to) { to.forget_run(key); };
     if (ready_)
@@ -189,6 +192,14 @@ void MachineLauncher::start_run(const process::RunRequest& request) {
   auto key = actors::parse_run_key(request.key);
   if (!key) return;
   Run run;
+  run.lease_until = request.lease_until;
+  if (run.lease_until.count() > 0 && run.lease_until <= world_.now()) {
+    run.status.key = request.key;
+    run.status.state = process::RunState::ended;
+    run.status.started = run.status.ended = clock_.now();
+    run.status.error = Error{Errc::unavailable, "it was not started", "its lease ran out", ""};
+    return tell(runs_.emplace(request.key, std::move(run)).first->second.status);
+  }
   run.key = key->first;
   run.phase = key->second;
   const auto& first = request.processes.front();
@@ -207,6 +218,7 @@ void MachineLauncher::start_run(const process::RunRequest& request) {
   auto& entry = it->second;
   if (watcher_.began) watcher_.began(machine_, entry.key, entry.phase);
   tell(entry.status);
+  if (entry.lease_until.count() > 0) watch_lease(request.key, entry.life);
   auto time = milliseconds{entry.script.run_ms};
   for (uint32_t line = 0; line < entry.script.metrics; ++line)
     world_.after(
@@ -215,6 +227,23 @@ void MachineLauncher::start_run(const process::RunRequest& request) {
   auto code = entry.attempt <= entry.script.bad_attempts ? 3 : entry.script.code;
   world_.after(
       time, [this, name = request.key, life = entry.life, code] { end_run(name, life, code, 0); });
+}
+
+/// Whatever becomes of its worker.
+void MachineLauncher::watch_lease(const std::string& key, uint64_t life) {
+  auto* run = find(key, life);
+  if (run == nullptr) return;
+  if (run->lease_until > world_.now()) {
+    world_.after(run->lease_until - world_.now(), [this, key, life] { watch_lease(key, life); });
+    return;
+  }
+  run->status.stopped = true;
+  end_run(key, life, 0, SIGKILL);
+}
+
+void MachineLauncher::renew_runs(Nanos until) {
+  for (auto& [key, run] : runs_)
+    if (run.lease_until > world_.now()) run.lease_until = std::max(run.lease_until, until);
 }
 
 void MachineLauncher::write_metric(const std::string& key, uint64_t life, uint32_t line) {

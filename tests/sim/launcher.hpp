@@ -58,11 +58,14 @@ class MachineLauncher {
     std::string metrics_path;
     uint64_t life = 0;  // tells one run of a key from a later one
     bool terminated = false;
+    Nanos lease_until{0};  // 0: for ever
   };
 
   void serve(const std::shared_ptr<Client>& client);
   void start_run(const process::RunRequest& request);
   void stop_run(const std::string& key, Duration grace);
+  void renew_runs(Nanos until);
+  void watch_lease(const std::string& key, uint64_t life);
   void forget_run(const std::string& key);
   void write_metric(const std::string& key, uint64_t life, uint32_t line);
   void end_run(const std::string& key, uint64_t life, int32_t code, int32_t signal,

@@ -137,7 +137,7 @@ void WorkerMachine::start() {
     answer.failed(error);
   };
   peers.hang_up = [this] { network_.hang_up(name_); };
-  peers.now_us = [this] { return clock.now().us; };
+  peers.clock = context.clock;
   context.link = peers.welcomed;
   world_.inside(process_, [&] {
     uplink_ = world_.system().spawn(uplink_behavior, std::move(peers));

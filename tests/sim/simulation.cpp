@@ -188,6 +188,7 @@ Outcome Simulation::run() {
   look_at_books();
   go_on(seconds{2});
   Nanos span = random_.between(seconds{10}, seconds{50});
+  if (random_.chance(0.2)) span *= 3;
   workload.begin(span);
   if (options_.faults) faults.begin(span);
   go_on(world_.now() + span);

@@ -61,6 +61,9 @@ Submission Workload::draw() {
   // From a blink to many seconds, short ones more often.
   script.run_ms = 20ull << random_.below(10);
   script.run_ms += random_.below(script.run_ms);
+  spec.exclusive = random_.chance(0.25);
+  // Longer than the patience with a node and the wait for a lease together.
+  if (spec.exclusive && random_.chance(0.4)) script.run_ms = random_.between(30'000, 60'000);
   if (random_.chance(0.15)) script.code = 1;
   if (random_.chance(0.2)) script.bad_attempts = static_cast<uint32_t>(random_.between(1, 2));
   script.ignores_term = random_.chance(0.1);

@@ -107,6 +107,8 @@ void Recorder::record_final(const std::string& id, const std::string& name) {
   if (const auto* attempts = record.find("attempts");
       attempts != nullptr && attempts->is_list() && !attempts->as_list().empty())
     entry["attempt"] = number_of(attempts->as_list().back(), "number");
+  if (const auto* exclusive = record.find("exclusive"); exclusive != nullptr)
+    entry["exclusive"] = *exclusive;
   write(std::move(entry));
   if (!submitted_elsewhere_.contains(id)) record_log(id, record);
   if (const auto* members = record.find("members"); members != nullptr && members->is_list())

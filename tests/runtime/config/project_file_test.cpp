@@ -143,6 +143,7 @@ TEST(ProjectFile, RefusesBadValuesAtTheirPlace) {
   EXPECT_ERROR("run: x\nresources: {node_labels: [rack]}", "must be a map");
   EXPECT_ERROR("run: x\nresources: {node_labels: {\"a b\": c}}", "cannot be a label's name");
   EXPECT_ERROR("run: x\npreemptible: maybe", "must be true or false");
+  EXPECT_ERROR("run: x\nexclusive: strictly", "must be true or false");
   EXPECT_ERROR("run: x\nlimits: {running: 5}", "unit is missing");
   EXPECT_ERROR("run: x\nrun: y",
                "troupe.yaml:2:1: key \"run\" is given twice | the first is in line 1");
@@ -244,7 +245,7 @@ TEST(ProjectFile, OptionsOverrideBeforeChecks) {
                      {"node-label", "rack=a"}, {"node-label", "zone=1"},
                      {"preemptible", "false"}, {"param", "lr=0.1,0.2"},
                      {"param", "hidden=8"},    {"param", "dropout=0..1:step=0.1"},
-                     {"metric", "min.loss"}};
+                     {"metric", "min.loss"},   {"exclusive", "true"}};
   request.environment = [](const std::string& name) {
     return name == "FROM" ? std::optional<std::string>{"outside"} : std::nullopt;
   };
@@ -260,6 +261,7 @@ TEST(ProjectFile, OptionsOverrideBeforeChecks) {
   EXPECT_EQ(spec.resources.node_labels,
             (std::map<std::string, std::string>{{"rack", "a"}, {"zone", "1"}}));
   EXPECT_FALSE(spec.preemptible);
+  EXPECT_TRUE(spec.exclusive);
   EXPECT_EQ(spec.workers, (Workers{2, 4, 3}));
   EXPECT_EQ(spec.retry, (Retry{5, std::chrono::seconds{30}}));
   EXPECT_EQ(spec.limits.running, std::chrono::minutes{10});

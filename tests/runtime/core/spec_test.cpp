@@ -32,6 +32,7 @@ class Maker {
     if (chance()) spec.retry = {static_cast<uint32_t>(below(9)), Duration{below(1'000'000)}};
     if (chance()) spec.priority = static_cast<int32_t>(below(101));
     spec.preemptible = chance();
+    spec.exclusive = chance();
     for (auto n = below(3); n > 0; --n) spec.env[text()] = text();
     for (auto n = below(3); n > 0; --n) spec.labels[text()] = text();
     for (auto n = below(3); n > 0; --n)

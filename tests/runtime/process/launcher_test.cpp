@@ -62,6 +62,71 @@ TEST(Launcher, GivesAJobACleanSurrounding) {
   EXPECT_THAT(text, HasSubstr("leader"));
 }
 
+std::chrono::nanoseconds in(std::chrono::milliseconds time) {
+  return std::chrono::steady_clock::now().time_since_epoch() + time;
+}
+
+TEST(Launcher, KillsWhoseLeaseRanOutWhateverBecomesOfTheWorker) {
+  Harness h;
+  h.connect();
+  auto leased = h.shell("leased", "(trap '' TERM; setsid sleep 1000) & echo up; sleep 1000");
+  leased.lease_until = in(1500ms);
+  h.client->start(h.shell("free", "echo up; sleep 1000"));
+  h.client->start(leased);
+  ASSERT_TRUE(h.wait([&] { return h.logged.contains("leased") && h.logged.contains("free"); }));
+  auto pid = h.start_of("leased").pids.at(0);
+  h.client.reset();  // the worker is gone
+  ASSERT_TRUE(await([&] { return !is_alive(pid); })) << "nobody is there to ask for it";
+  h.connect();
+  auto ended = h.end_of("leased");
+  EXPECT_TRUE(ended.stopped);
+  EXPECT_EQ(ended.exits.at(0).signal, SIGKILL);
+  std::lock_guard lock{h.mutex};
+  EXPECT_EQ(h.runs.at("free").state, RunState::running);
+}
+
+TEST(Launcher, LetsLiveWhoseLeaseIsRenewed) {
+  Harness h;
+  h.connect();
+  auto renewed = h.shell("renewed", "echo up; sleep 1000");
+  renewed.lease_until = in(1500ms);
+  h.client->start(renewed);
+  for (int i = 0; i < 10; ++i) {
+    h.client->renew(in(1500ms));
+    // tidy: allow sleep: what does not happen in this time is the test
+    std::this_thread::sleep_for(300ms);
+  }
+  {
+    std::lock_guard lock{h.mutex};
+    EXPECT_EQ(h.runs.at("renewed").state, RunState::running);
+  }
+  EXPECT_TRUE(h.end_of("renewed").stopped) << "it ends when nobody renews it any more";
+}
+
+/// Otherwise who is just being stopped would outlive its lease by as long as it was given.
+TEST(Launcher, AGraceIsNoLongerThanTheLease) {
+  Harness h;
+  h.connect();
+  auto leased = h.shell("leased", "trap '' TERM; echo up; while :; do sleep 1; done");
+  leased.lease_until = in(2000ms);
+  h.client->start(leased);
+  ASSERT_TRUE(h.wait([&] { return h.logged.contains("leased"); }));
+  h.client->stop("leased", std::chrono::hours{1});
+  EXPECT_EQ(h.end_of("leased").exits.at(0).signal, SIGKILL);
+}
+
+TEST(Launcher, DoesNotStartWhoseLeaseIsOver) {
+  Harness h;
+  h.connect();
+  auto late = h.shell("late", "echo up");
+  late.lease_until = in(-1ms);
+  h.client->start(late);
+  auto status = h.end_of("late");
+  EXPECT_EQ(status.state, RunState::ended) << "and not its own fault";
+  ASSERT_TRUE(status.error);
+  EXPECT_THAT(status.error->detail, HasSubstr("lease"));
+}
+
 TEST(Launcher, StopsPolitelyThenByForce) {
   Harness h;
   h.connect();

@@ -43,8 +43,8 @@ auto members(const T& x) {
     (void)link;  // the worker's own word: does not travel
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
   } else if constexpr (std::is_same_v<T, JobOrder>) {
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = x;
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r] = x;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r);
   } else {
     static_assert(std::is_same_v<T, NodeHello>);
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, accepts] = x;
