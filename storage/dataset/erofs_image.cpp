@@ -21,7 +21,7 @@ constexpr uint32_t feature_chunked_file = 0x4, feature_device_table = 0x8;
 constexpr size_t superblock_at = 1024, device_slot_at = 1280;
 constexpr uint32_t metadata_block = 1;  // inodes begin here
 constexpr uint64_t slot_bytes = 32;     // an inode's number is its place in these units
-constexpr uint16_t layout_plain = 0, layout_chunked = 4;
+constexpr uint16_t layout_plain = 0, layout_inline = 2, layout_chunked = 4;
 constexpr uint32_t chunk_indexes = 0x20;
 constexpr uint8_t type_file = 1, type_directory = 2;
 constexpr uint16_t file_mode = 0100644, program_mode = 0100755, directory_mode = 040755;
@@ -81,6 +81,12 @@ class Builder {
   void write_directory(const Node& node);
   bool is_extended(const Node& node) const {
     return node.size > UINT32_MAX || node.links > UINT16_MAX;
+  }
+  static bool is_inline(const Node& node) {
+    return !node.is_directory && node.size > 0 && node.entry->content.is_tight();
+  }
+  static bool is_chunked(const Node& node) {
+    return !node.is_directory && node.size > 0 && !node.entry->content.is_tight();
   }
   /// One index a piece; the last one may be shorter, and so may the only one.
   uint64_t chunk_bytes(const Node& node) const {
@@ -148,9 +154,15 @@ void Builder::place() {
     bool extended = is_extended(node);
     // Kernels before 6.0 want the fixed part of an inode inside one block.
     at = round_up(at, extended ? 2 * slot_bytes : slot_bytes);
-    node.number = at / slot_bytes;
     node.inode_bytes = extended ? 64 : 32;
-    if (!node.is_directory && node.size > 0)
+    if (is_inline(node)) {
+      // The bytes follow the inode, in the same block.
+      node.inode_bytes += node.size;
+      if (at % limits::page_bytes + node.inode_bytes > limits::page_bytes)
+        at = round_up(at, limits::page_bytes);
+    }
+    node.number = at / slot_bytes;
+    if (is_chunked(node))
       node.inode_bytes += 8 * uint64_t{in_.manifest.piece_count(node.entry->content)};
     at += node.inode_bytes;
   }
@@ -192,9 +204,8 @@ void Builder::write_superblock() {
 }
 
 void Builder::write_inode(const Node& node) {
-  bool chunked = !node.is_directory && node.size > 0;
-  bool extended = is_extended(node);
-  uint16_t layout = chunked ? layout_chunked : layout_plain;
+  bool chunked = is_chunked(node), extended = is_extended(node);
+  uint16_t layout = chunked ? layout_chunked : is_inline(node) ? layout_inline : layout_plain;
   uint16_t mode = node.is_directory        ? directory_mode
                   : node.entry->executable ? program_mode
                                            : file_mode;
@@ -217,6 +228,7 @@ void Builder::write_inode(const Node& node) {
     writer.u64(0);  // time
     writer.u32(0);
     writer.u32(static_cast<uint32_t>(node.links));
+    writer.text(std::string(16, '\0'));
   } else {
     writer.u16(static_cast<uint16_t>(node.links));
     writer.u32(static_cast<uint32_t>(node.size));
@@ -225,6 +237,11 @@ void Builder::write_inode(const Node& node) {
     writer.u32(number);
     writer.u16(0);
     writer.u16(0);
+    writer.u32(0);
+  }
+  if (is_inline(node)) {
+    const auto& piece = in_.manifest.pieces[node.entry->content.first_piece];
+    writer.text(in_.payload(piece.block).substr(piece.offset, node.size));
   }
   put(address(node), writer);
   if (chunked) write_chunks(node, address(node) + (extended ? 64 : 32));
@@ -238,7 +255,8 @@ void Builder::write_chunks(const Node& node, uint64_t at) {
     const auto& piece = manifest.pieces[content.first_piece + i];
     writer.u16(0);
     writer.u16(1);  // the device
-    writer.u32(static_cast<uint32_t>(in_.payload_page(piece.block) + piece.page));
+    writer.u32(
+        static_cast<uint32_t>(in_.payload_page(piece.block) + piece.offset / limits::page_bytes));
   }
   put(at, writer);
 }

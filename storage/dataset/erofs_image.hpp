@@ -1,6 +1,6 @@
-// The kernel's view of a version's files: a read-only EROFS image that holds names and sizes alone
-// and points into blocks.mdb for every byte. Written by ourselves, so that equal versions that lie
-// equally give equal images. Pure; any thread.
+// The kernel's view of a version's files: a read-only EROFS image that holds names, sizes and the
+// bytes of small files, and points into blocks.mdb for all others. Written by ourselves, so that
+// equal versions that lie equally give equal images. Pure; any thread.
 #pragma once
 
 #include "storage/dataset/manifest.hpp"
@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace troupe::dataset {
 
@@ -15,6 +16,8 @@ struct ErofsInput {
   const Manifest& manifest;
   /// The page of blocks.mdb on which the payload of a block begins.
   std::function<uint64_t(uint32_t block)> payload_page;
+  /// The payload itself.
+  std::function<std::string_view(uint32_t block)> payload;
   uint64_t blocks_file_bytes = 0;
   ContentId version;  // its first 16 bytes become the image's uuid
 };

@@ -11,6 +11,12 @@ inline constexpr uint32_t page_bytes = 4096;
 /// Of a block by default, in pages as a power of two: 1 MiB. The head of a block costs one page
 /// more (0.4 %), and a page cache filled by such writes is made of large folios.
 inline constexpr uint8_t block_log2_default = 8;
+/// Contents up to this size lie closely one behind the other in blocks, and the image for mounts
+/// has a copy of them. Two inodes with so many bytes fit into a page, so that both places together
+/// take no more than a page of their own would.
+inline constexpr uint64_t tight_bytes_max = 1984;
+/// What tight contents begin on: records of numbers can be read where they lie.
+inline constexpr uint64_t tight_alignment = 8;
 /// 64 MiB: values of 2.2 GB make LMDB's commits fail, and a block is sent again as a whole.
 inline constexpr uint8_t block_log2_max = 14;
 inline constexpr size_t entries_max = 4'000'000;

@@ -51,9 +51,9 @@ Result<void> check_content(const Manifest& manifest, const Content& content, uin
     return bad("pieces are missing or out of order");
   for (uint32_t i = 0; i < count; ++i) {
     const auto& piece = manifest.pieces[next + i];
-    auto pages = (manifest.piece_bytes(content, i) + limits::page_bytes - 1) / limits::page_bytes;
-    if (piece.block >= manifest.blocks.size() ||
-        piece.page + pages > manifest.blocks[piece.block].pages)
+    auto alignment = content.is_tight() ? limits::tight_alignment : limits::page_bytes;
+    if (piece.block >= manifest.blocks.size() || piece.offset % alignment != 0 ||
+        piece.offset + manifest.piece_bytes(content, i) > manifest.blocks[piece.block].bytes())
       return bad(fmt::format("piece {} does not lie inside a block", next + i));
   }
   next += count;

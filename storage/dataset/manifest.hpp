@@ -2,10 +2,11 @@
 // that hold their bytes. Immutable; its canonical bytes (docs/reference/dataset-format.md) are its
 // identity, so equal manifests have equal ids wherever they were made. Values; any thread.
 //
-//   entry --content--> pieces --(block, page)--> block --(id)--> payload bytes
+//   entry --content--> pieces --(block, offset)--> block --(id)--> payload bytes
 //
-// Each piece begins on a page of one block and lies inside it. A file up to the size of a block is
-// one piece; a larger one is pieces as large as a block and a shorter last one.
+// Each piece lies inside one block: on a page border, or, where the whole content is small
+// (is_tight), on any multiple of 8. A file up to the size of a block is one piece; a larger one is
+// pieces as large as a block and a shorter last one.
 #pragma once
 
 #include "runtime/core/result.hpp"
@@ -20,8 +21,8 @@
 namespace troupe::dataset {
 
 struct Piece {
-  uint32_t block = 0;  // in Manifest::blocks
-  uint32_t page = 0;   // of the block's payload
+  uint32_t block = 0;   // in Manifest::blocks
+  uint32_t offset = 0;  // in the block's payload
   bool operator==(const Piece&) const = default;
 };
 
@@ -32,6 +33,7 @@ struct Content {
   /// pieces, one after the other, so that a large file is hashed once for itself and its blocks.
   ContentId id;
   uint32_t first_piece = 0;  // in Manifest::pieces; their count follows from the size
+  bool is_tight() const { return size <= limits::tight_bytes_max; }
   bool operator==(const Content&) const = default;
 };
 

@@ -21,7 +21,7 @@ void write_pieces(ByteWriter& writer, const Manifest& manifest, const Content& c
   auto count = manifest.piece_count(content);
   for (uint32_t i = 0; i < count; ++i) {
     writer.u32(manifest.pieces[content.first_piece + i].block);
-    writer.u32(manifest.pieces[content.first_piece + i].page);
+    writer.u32(manifest.pieces[content.first_piece + i].offset);
   }
 }
 
@@ -50,7 +50,7 @@ Result<void> read_content(ByteReader& reader, Manifest& manifest, Content& conte
   for (uint64_t i = 0; i < count; ++i) {
     Piece piece;
     piece.block = reader.u32();
-    piece.page = reader.u32();
+    piece.offset = reader.u32();
     manifest.pieces.push_back(piece);
   }
   return ok();

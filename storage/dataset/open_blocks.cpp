@@ -10,6 +10,10 @@ namespace {
 // at the ends of blocks.
 constexpr size_t open_max = 8;
 
+void pad(std::string& bytes, size_t to) {
+  if (bytes.size() % to != 0) bytes.append(to - bytes.size() % to, '\0');
+}
+
 }  // namespace
 
 void OpenBlocks::adopt(const Block& block) {
@@ -34,7 +38,15 @@ Result<uint32_t> OpenBlocks::put_full(std::string_view bytes) {
   return store(static_cast<uint32_t>(blocks_.size() - 1), bytes);
 }
 
-Result<Piece> OpenBlocks::put_part(std::string_view bytes) {
+OpenBlocks::Open OpenBlocks::open() {
+  Open opened{static_cast<uint32_t>(blocks_.size()), {}};
+  opened.payload.reserve(size_t{pages_} * limits::page_bytes);
+  blocks_.emplace_back();
+  return opened;
+}
+
+Result<Piece> OpenBlocks::put_part(std::string_view bytes, bool tight) {
+  if (tight) return put_tight(bytes);
   size_t capacity = size_t{pages_} * limits::page_bytes;
   auto fits = [&](const Open& open) { return open.payload.size() + bytes.size() <= capacity; };
   auto found = std::find_if(open_.begin(), open_.end(), fits);
@@ -43,33 +55,51 @@ Result<Piece> OpenBlocks::put_part(std::string_view bytes) {
       auto fullest = std::max_element(open_.begin(), open_.end(), [](const Open& a, const Open& b) {
         return a.payload.size() < b.payload.size();
       });
-      TROUPE_TRY(close(static_cast<size_t>(fullest - open_.begin())));
+      auto closed = std::move(*fullest);
+      open_.erase(fullest);
+      TROUPE_TRY(close(std::move(closed)));
     }
-    open_.push_back({static_cast<uint32_t>(blocks_.size()), {}});
-    open_.back().payload.reserve(capacity);
-    blocks_.emplace_back();
+    open_.push_back(open());
     found = open_.end() - 1;
   }
-  Piece piece{found->number, static_cast<uint32_t>(found->payload.size() / limits::page_bytes)};
+  Piece piece{found->number, static_cast<uint32_t>(found->payload.size())};
   found->payload += bytes;
   // Zeros: a file that is mapped shows what stands behind its end in its last page.
-  auto rest = found->payload.size() % limits::page_bytes;
-  if (rest != 0) found->payload.append(limits::page_bytes - rest, '\0');
-  if (found->payload.size() == capacity)
-    TROUPE_TRY(close(static_cast<size_t>(found - open_.begin())));
+  pad(found->payload, limits::page_bytes);
+  if (found->payload.size() == capacity) {
+    auto closed = std::move(*found);
+    open_.erase(found);
+    TROUPE_TRY(close(std::move(closed)));
+  }
   return piece;
 }
 
-Result<void> OpenBlocks::close(size_t index) {
-  auto open = std::move(open_[index]);
-  open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(index));
-  auto stored = store(open.number, open.payload);
+Result<Piece> OpenBlocks::put_tight(std::string_view bytes) {
+  size_t capacity = size_t{pages_} * limits::page_bytes;
+  if (tight_ && tight_->payload.size() + bytes.size() > capacity) {
+    auto closed = std::move(*tight_);
+    tight_.reset();
+    TROUPE_TRY(close(std::move(closed)));
+  }
+  if (!tight_) tight_ = open();
+  Piece piece{tight_->number, static_cast<uint32_t>(tight_->payload.size())};
+  tight_->payload += bytes;
+  pad(tight_->payload, limits::tight_alignment);
+  return piece;
+}
+
+Result<void> OpenBlocks::close(Open closed) {
+  pad(closed.payload, limits::page_bytes);
+  auto stored = store(closed.number, closed.payload);
   if (!stored) return std::move(stored).error();
   return ok();
 }
 
 Result<void> OpenBlocks::close_all() {
-  while (!open_.empty()) TROUPE_TRY(close(0));
+  for (auto& open : open_) TROUPE_TRY(close(std::move(open)));
+  open_.clear();
+  if (tight_) TROUPE_TRY(close(std::move(*tight_)));
+  tight_.reset();
   return ok();
 }
 

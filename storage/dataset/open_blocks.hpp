@@ -1,10 +1,12 @@
-// The blocks of a version while it is packed: a few that still have room, first fit, and all that
-// are closed. Closed ones go to the sink unless their bytes are known. One thread.
+// The blocks of a version while it is packed: a few that still have room, first fit, one for small
+// contents, and all that are closed. Closed ones go to the sink unless their bytes are known.
+// One thread.
 #pragma once
 
 #include "storage/dataset/packer.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -20,8 +22,8 @@ class OpenBlocks {
   void adopt(const Block& block);
   /// A piece as large as a block is a block; its number.
   Result<uint32_t> put_full(std::string_view bytes);
-  /// A smaller piece, not empty: where it will lie.
-  Result<Piece> put_part(std::string_view bytes);
+  /// A smaller piece, not empty: where it will lie. `tight`: on any multiple of 8.
+  Result<Piece> put_part(std::string_view bytes, bool tight);
   Result<void> close_all();
 
   /// Id and pages are known once it is closed.
@@ -34,14 +36,17 @@ class OpenBlocks {
     uint32_t number;
     std::string payload;
   };
+  Result<Piece> put_tight(std::string_view bytes);
+  Open open();
   Result<uint32_t> store(uint32_t number, std::string_view payload);
-  Result<void> close(size_t index);
+  Result<void> close(Open closed);
 
   const uint32_t pages_;
   BlockSink& sink_;
   std::vector<Block> blocks_;
   std::unordered_map<ContentId, uint32_t, ContentIdHash> numbers_;  // of full and adopted blocks
   std::vector<Open> open_;                                          // oldest first
+  std::optional<Open> tight_;  // apart: nothing may stand behind a file in its last page
   uint64_t handed_blocks_ = 0, handed_bytes_ = 0;
 };
 

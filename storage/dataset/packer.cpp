@@ -22,10 +22,6 @@ struct ContentKeyHash {
   size_t operator()(const ContentKey& key) const { return ContentIdHash{}(key.id); }
 };
 
-uint32_t pages_of(uint64_t bytes) {
-  return static_cast<uint32_t>((bytes + limits::page_bytes - 1) / limits::page_bytes);
-}
-
 std::string bytes_of(const std::vector<uint32_t>& lengths) {
   std::string bytes;
   bytes.reserve(lengths.size() * 4);
@@ -219,7 +215,7 @@ Result<Placed> Packer::State::end_content() {
   if (is_new) {
     pieces.insert(pieces.end(), current.begin(), current.end());
     if (!buffer.empty()) {
-      auto piece = blocks.put_part(buffer);
+      auto piece = blocks.put_part(buffer, place.size <= limits::tight_bytes_max);
       if (!piece) return std::move(piece).error();
       pieces.push_back(*piece);
     }
@@ -267,33 +263,32 @@ Result<void> Packer::end_file(std::optional<TableDraft> table) {
 
 std::vector<std::string> Packer::scattered() const {
   const auto& s = *state_;
-  // Pages of former blocks that something of this version lies on.
-  std::vector<uint64_t> first_page(s.former_blocks + 1, 0);
-  for (uint32_t i = 0; i < s.former_blocks; ++i)
-    first_page[i + 1] = first_page[i] + s.blocks.block(i).pages;
-  std::vector<bool> used(first_page.back());
-  std::vector<uint32_t> live(s.former_blocks, 0);
   auto each_former = [&](const Placed& placed, auto&& use) {
     Content content{placed.size, placed.id, 0};
+    auto alignment = content.is_tight() ? limits::tight_alignment : limits::page_bytes;
     auto count = s.manifest.piece_count(content);
     for (uint32_t i = 0; i < count; ++i) {
       const auto& piece = s.pieces[placed.first_piece + i];
-      if (piece.block < s.former_blocks) use(piece, pages_of(s.manifest.piece_bytes(content, i)));
+      auto bytes = s.manifest.piece_bytes(content, i);
+      if (piece.block < s.former_blocks)
+        use(piece, (bytes + alignment - 1) / alignment * alignment);
     }
   };
-  auto mark = [&](const Piece& piece, uint32_t pages) {
-    for (auto page = first_page[piece.block] + piece.page; pages > 0; ++page, --pages) {
-      live[piece.block] += used[page] ? 0 : 1;
-      used[page] = true;
-    }
+  // Bytes of former blocks that something of this version lies on; each place counts once.
+  std::vector<uint64_t> live(s.former_blocks, 0);
+  std::unordered_set<uint64_t> counted;
+  auto count_once = [&](const Piece& piece, uint64_t bytes) {
+    if (counted.insert(uint64_t{piece.block} << 32 | piece.offset).second)
+      live[piece.block] += bytes;
   };
-  for (const auto& placed : s.placed) each_former(placed, mark);
-  for (const auto& [entry, table] : s.tables) each_former(table.second, mark);
+  if (s.former_blocks == 0) return {};
+  for (const auto& placed : s.placed) each_former(placed, count_once);
+  for (const auto& [entry, table] : s.tables) each_former(table.second, count_once);
   std::vector<std::string> paths;
   for (size_t i = 0; i < s.placed.size(); ++i) {
     bool sparse = false;
-    each_former(s.placed[i], [&](const Piece& piece, uint32_t) {
-      sparse = sparse || 2 * live[piece.block] < s.blocks.block(piece.block).pages;
+    each_former(s.placed[i], [&](const Piece& piece, uint64_t) {
+      sparse = sparse || 2 * live[piece.block] < s.blocks.block(piece.block).bytes();
     });
     if (sparse) paths.push_back(s.manifest.entries[i].path);
   }
@@ -320,7 +315,7 @@ Manifest Packer::State::ordered() {
       auto [found, is_new] =
           numbers.try_emplace(block.id, static_cast<uint32_t>(result.blocks.size()));
       if (is_new) result.blocks.push_back(block);
-      result.pieces.push_back({found->second, piece.page});
+      result.pieces.push_back({found->second, piece.offset});
     }
     return content;
   };

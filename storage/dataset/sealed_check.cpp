@@ -80,6 +80,7 @@ void check_image(const SealedPaths& paths, const Manifest& manifest, SealedCheck
   auto file = SealedFile::open(paths.folder);
   if (!file) return;
   auto expected = erofs_image({manifest, [&](uint32_t b) { return (*file)->payload_page(b); },
+                               [&](uint32_t b) { return (*file)->block(b); },
                                (*file)->blocks_file_bytes(), (*file)->version()});
   if (!expected) return;
   auto image = read_file(paths.image(), expected->size());

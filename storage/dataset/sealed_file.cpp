@@ -133,8 +133,7 @@ Result<void> SealedFile::load(const std::string& folder) {
 
 std::string_view SealedFile::piece(const Content& content, uint32_t number) const {
   const auto& piece = manifest_.pieces[content.first_piece + number];
-  return {walk_.payloads[piece.block] + uint64_t{piece.page} * limits::page_bytes,
-          manifest_.piece_bytes(content, number)};
+  return {walk_.payloads[piece.block] + piece.offset, manifest_.piece_bytes(content, number)};
 }
 
 void SealedFile::copy(const Content& content, uint64_t offset, char* to, size_t count) const {

@@ -1,9 +1,12 @@
 // How a version lies on a node: a folder named by its id, with
 //
-//   manifest      its canonical bytes
-//   blocks.mdb    one LMDB file: every block under its number of arrival, its payload on page
-//   borders files.erofs   the kernel's view of the files: only names and block addresses seal which
-//   pages of blocks.mdb are LMDB's own, and their digest
+//   manifest     its canonical bytes
+//
+//   blocks.mdb   one LMDB file: blocks by number of arrival, payloads on page borders
+//
+//   files.erofs  the kernel's view of the files: names, addresses, bytes of small files
+//
+//   seal         which pages of blocks.mdb are LMDB's own, and their digest
 //
 // While it is filled the folder is called ID.fill and has `synced` instead of `seal`. Pure, but for
 // reading the small files; any thread.

@@ -24,7 +24,8 @@ namespace troupe::dataset {
 
 namespace {
 
-constexpr uint64_t map_slack = 64ull << 20;  // of address space, not of disk
+constexpr uint64_t map_slack = 64ull << 20;   // of address space, not of disk
+constexpr uint64_t small_files = 1ull << 20;  // the seal and what file systems need themselves
 
 Result<void> sync_folder(int fd, const std::string& path) {
   if (::fsync(fd) != 0) return errno_error(errno, fmt::format("{} cannot be synced", path));
@@ -112,8 +113,12 @@ Result<void> SealedWriter::sweep() const {
 }
 
 Result<void> SealedWriter::check_space() const {
-  auto needed = blocks_file_bytes_max(*manifest_, options_.commit_bytes) +
-                16 * manifest_->entries.size() * sizeof(uint64_t) + map_slack / 64;
+  // The image: inodes and names, twice the bytes of small files at most.
+  uint64_t image = 0;
+  for (const auto& entry : manifest_->entries)
+    image += 128 + entry.path.size() + (entry.content.is_tight() ? 2 * entry.content.size : 0);
+  auto needed = blocks_file_bytes_max(*manifest_, options_.commit_bytes) + image +
+                8 * manifest_->pieces.size() + small_files;
   uint64_t there = 0;
   struct stat info {};
   if (::stat(paths_.blocks().c_str(), &info) == 0)
@@ -292,8 +297,11 @@ Result<void> SealedWriter::write_image(uint64_t blocks_file_bytes) const {
     return lmdb_error(code, fmt::format("{} cannot be read", paths_.blocks()));
   auto walk = walk_blocks(txn, *manifest_, blocks_file_bytes, paths_.blocks());
   if (!walk) return std::move(walk).error();
-  auto image = erofs_image(
-      {*manifest_, [&](uint32_t block) { return walk->page(block); }, blocks_file_bytes, version_});
+  auto payload = [&](uint32_t block) {
+    return std::string_view{walk->payloads[block], manifest_->blocks[block].bytes()};
+  };
+  auto image = erofs_image({*manifest_, [&](uint32_t block) { return walk->page(block); }, payload,
+                            blocks_file_bytes, version_});
   // Too large for the kernel's format: such a version has no mount, and records all the same.
   if (!image) return ok();
   return replace_file(paths_.image(), *image, 0444);

@@ -52,9 +52,8 @@ std::string bytes_in(const Manifest& manifest, const Content& content, const Blo
   std::string bytes;
   for (uint32_t i = 0; i < manifest.piece_count(content); ++i) {
     auto piece = manifest.pieces.at(content.first_piece + i);
-    bytes +=
-        blocks.at(manifest.blocks.at(piece.block).id)
-            .substr(uint64_t{piece.page} * limits::page_bytes, manifest.piece_bytes(content, i));
+    bytes += blocks.at(manifest.blocks.at(piece.block).id)
+                 .substr(piece.offset, manifest.piece_bytes(content, i));
   }
   return bytes;
 }

@@ -169,12 +169,13 @@ TEST(MountMethods, HaveNames) {
 
 TEST(ErofsImage, IsTheSameForTheSameLayout) {
   Version version{odd_files(64u << 10), 4};
+  auto payload = [&](uint32_t block) -> std::string_view { return version.payload(block); };
   auto image = [&] {
     return *erofs_image({version.manifest, [](uint32_t block) { return 10 + 20ull * block; },
-                         1u << 30, version_id(version.manifest)});
+                         payload, 1u << 30, version_id(version.manifest)});
   };
   EXPECT_EQ(image(), image());
-  auto large = erofs_image({version.manifest, [](uint32_t) { return 1; }, 1ull << 45, {}});
+  auto large = erofs_image({version.manifest, [](uint32_t) { return 1; }, payload, 1ull << 45, {}});
   EXPECT_EQ(large.error().code, Errc::invalid);
 }
 

@@ -47,12 +47,30 @@ TEST(Packer, TheSameBytesLieOnce) {
 
 TEST(Packer, BehindAFileThereAreZerosToTheEndOfThePage) {
   MemoryBlocks sink;
-  pack({{"a", "a"}, {"b", "bb"}}, sink);
+  std::string a(3000, 'a'), b(5000, 'b');
+  pack({{"a", a}, {"b", b}}, sink);
   ASSERT_EQ(sink.blocks.size(), 1u);
-  std::string expected(2 * limits::page_bytes, '\0');
-  expected[0] = 'a';
-  expected[4096] = expected[4097] = 'b';
-  EXPECT_EQ(sink.blocks.begin()->second, expected);
+  EXPECT_EQ(sink.blocks.begin()->second,
+            a + std::string(1096, '\0') + b + std::string(8192 - 5000, '\0'));
+}
+
+TEST(Packer, SmallFilesLieCloselyTogether) {
+  MemoryBlocks sink;
+  std::string most(limits::tight_bytes_max, 'b');
+  auto manifest = pack({{"a", "aaa"}, {"b", most}, {"c", "c"}, {"d", most + "d"}}, sink);
+  ASSERT_EQ(sink.blocks.size(), 2u) << "apart from files that have pages of their own";
+  EXPECT_EQ(
+      sink.blocks.at(manifest.blocks[0].id),
+      "aaa" + std::string(5, '\0') + most + "c" + std::string(4096 - 8 - most.size() - 1, '\0'));
+  Files files;
+  uint64_t bytes = 0;
+  for (uint64_t i = 0; i < 20'000; ++i) {
+    files[std::to_string(i)] = random_text(i, 200 + i % 150);
+    bytes += 200 + i % 150;
+  }
+  MemoryBlocks many;
+  auto packed = pack(files, many);
+  EXPECT_LE(packed.payload_bytes() + packed.blocks.size() * 4096, bytes * 103 / 100);
 }
 
 TEST(Packer, LosesLittleToTheEndsOfBlocks) {
