@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <utility>
 
 namespace troupe::dataset {
 
@@ -21,26 +22,27 @@ constexpr uint64_t golden = 0x9e3779b97f4a7c15;  // 2^64 over the golden ratio, 
 
 }  // namespace
 
-Permutation::Permutation(uint64_t count, uint64_t seed, uint64_t epoch)
-    : count_{count},
-      half_bits_{std::max(
-          (static_cast<unsigned>(std::bit_width(count > 0 ? count - 1 : 0)) + 1) / 2, 1u)} {
+Permutation::Permutation(uint64_t count, uint64_t seed, uint64_t epoch) : count_{count} {
+  auto bits = std::max(static_cast<unsigned>(std::bit_width(count > 0 ? count - 1 : 0)), 2u);
+  low_bits_ = bits / 2;
+  high_bits_ = bits - low_bits_;
   auto state = scramble(seed + golden) ^ scramble(scramble(epoch + 2 * golden));
   for (auto& key : keys_) key = scramble(state += golden);
 }
 
 uint64_t Permutation::mix(uint64_t value) const {
-  auto mask = (uint64_t{1} << half_bits_) - 1;
-  auto left = value >> half_bits_, right = value & mask;
+  auto high = value >> low_bits_, low = value & ((uint64_t{1} << low_bits_) - 1);
+  auto high_bits = high_bits_, low_bits = low_bits_;
   for (auto key : keys_) {
     // The high bits of the product depend on all bits of the half.
-    auto mixed = (right + key) * golden;
+    auto mixed = (low + key) * golden;
     mixed = (mixed ^ mixed >> 32) * 0xd6e8feb86659fd93;
-    auto next = left ^ mixed >> (64 - half_bits_);
-    left = right;
-    right = next;
+    auto next = high ^ mixed >> (64 - high_bits);
+    high = low;
+    low = next;
+    std::swap(high_bits, low_bits);
   }
-  return left << half_bits_ | right;
+  return high << low_bits_ | low;
 }
 
 std::string to_string(const Cursor& cursor) {
@@ -91,6 +93,15 @@ std::optional<uint64_t> Shard::next() {
   auto index = peek(0);
   given_ += index ? 1 : 0;
   return index;
+}
+
+size_t Shard::next(uint64_t* to, size_t count) {
+  count = static_cast<size_t>(std::min<uint64_t>(count, left()));
+  auto position = begin_.position + options_.rank + given_ * options_.ranks;
+  for (size_t i = 0; i < count; ++i, position += options_.ranks)
+    to[i] = options_.shuffle ? permutation_(position) : position;
+  given_ += count;
+  return count;
 }
 
 uint64_t Shard::left() const {

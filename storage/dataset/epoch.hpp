@@ -17,8 +17,8 @@
 
 namespace troupe::dataset {
 
-/// A bijection of [0, count) onto itself. A Feistel network over the smallest even number of bits
-/// that holds `count`, walked until it lands inside.
+/// A bijection of [0, count) onto itself: a Feistel network over the smallest number of bits that
+/// holds `count`, walked until it lands inside, which takes two steps at most on average.
 class Permutation {
  public:
   Permutation(uint64_t count, uint64_t seed, uint64_t epoch);
@@ -33,9 +33,9 @@ class Permutation {
 
  private:
   uint64_t mix(uint64_t value) const;
-  static constexpr unsigned rounds = 6;
+  static constexpr unsigned rounds = 6;  // even: halves of unequal size end where they began
   uint64_t count_;
-  unsigned half_bits_;
+  unsigned low_bits_, high_bits_;
   std::array<uint64_t, rounds> keys_{};
 };
 
@@ -65,6 +65,8 @@ class Shard {
 
   /// The next record of this epoch; nothing at its end, and then next_epoch() begins another.
   std::optional<uint64_t> next();
+  /// The next ones into `to`, at most so many; how many. 0 at the end of the epoch.
+  size_t next(uint64_t* to, size_t count);
   /// The record that next() will give after `ahead` others, for prefetching.
   std::optional<uint64_t> peek(uint64_t ahead) const;
   void next_epoch();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace troupe::dataset {
@@ -11,6 +12,7 @@ namespace {
 constexpr std::string_view magic = "TRPDATA1";
 constexpr size_t block_bytes = 36, piece_bytes = 8;  // of a manifest, not of the data
 constexpr size_t entry_bytes_min = 4, table_bytes_min = 4 + 8 + 8 + 8 + 1 + 4;
+constexpr size_t entry_bytes_usual = 60;  // a file with a path of a few letters
 constexpr uint8_t flag_directory = 1, flag_executable = 2;
 
 void write_id(ByteWriter& writer, const ContentId& id) {
@@ -147,6 +149,8 @@ Result<Manifest> parse_manifest(std::string_view bytes) {
     auto id = read_id(reader);
     manifest.blocks.push_back({id, reader.u32()});
   }
+  // As many as there are of ordinary ones in these bytes: more grow as they come.
+  manifest.entries.reserve(std::min<size_t>(entries, reader.left() / entry_bytes_usual));
   for (uint32_t i = 0; i < entries && reader.ok(); ++i) TROUPE_TRY(read_entry(reader, manifest));
   for (uint32_t i = 0; i < tables && reader.ok(); ++i) TROUPE_TRY(read_table(reader, manifest));
   if (!reader.ok()) return refused("it ends too early");

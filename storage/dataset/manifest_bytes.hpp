@@ -4,7 +4,9 @@
 
 #include "storage/dataset/manifest.hpp"
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -52,8 +54,12 @@ class ByteReader {
   uint64_t number(size_t count) {
     auto bytes = text(count);
     uint64_t value = 0;
-    for (size_t i = bytes.size(); i-- > 0;)
-      value = value << 8 | static_cast<unsigned char>(bytes[i]);
+    if constexpr (std::endian::native == std::endian::little) {
+      if (!bytes.empty()) std::memcpy(&value, bytes.data(), bytes.size());
+    } else {
+      for (size_t i = bytes.size(); i-- > 0;)
+        value = value << 8 | static_cast<unsigned char>(bytes[i]);
+    }
     return value;
   }
   std::string_view rest_;

@@ -5,6 +5,7 @@
 
 #include "storage/dataset/sealed_file.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -58,11 +59,15 @@ class RecordReader {
   uint64_t record_bytes(uint64_t index) const { return extent_of(index).size; }
   /// Copies a record to `to`, which has room for record_bytes(index).
   void copy(uint64_t index, char* to) const;
-  /// Asks the processor for the beginning of a record that get() will be asked for soon: some ten
+  /// Asks the processor for the first KiB of a record that get() will be asked for soon: some ten
   /// records ahead hides what memory costs.
   void prefetch(uint64_t index) const {
     auto extent = extent_of(index);
-    if (extent.size > 0) __builtin_prefetch(pointer(extent));
+    if (extent.size == 0) return;
+    const char* at = pointer(extent);
+    auto room = block_bytes_ - (extent.offset & block_mask_);
+    auto bytes = std::min({extent.size, room, prefetch_bytes_max});
+    for (uint64_t i = 0; i < bytes; i += cache_line_bytes) __builtin_prefetch(at + i);
   }
   /// Asks the kernel for the records' pages, without waiting: for what will be read in some
   /// milliseconds from a file that is not in memory.
@@ -72,6 +77,8 @@ class RecordReader {
   const SealedFile& file() const { return *file_; }
 
  private:
+  static constexpr uint64_t prefetch_bytes_max = 1024;  // behind it the processor sees the pattern
+  static constexpr uint64_t cache_line_bytes = 64;
   struct Extent {
     const char* const* pieces;
     uint64_t offset;  // in the content whose pieces these are

@@ -89,6 +89,7 @@ class SealedWriter {
   const ContentId version_;
   const SealedPaths paths_;
   UniqueFd folder_;  // locked
+  UniqueFd synced_;  // the number of the commit that was synced last, written in place
   std::unique_ptr<Environment> environment_;
   std::vector<bool> has_;
   uint64_t bytes_there_ = 0, next_arrival_ = 1, uncommitted_ = 0;

@@ -2,7 +2,9 @@
 // in the same run: the machines are shared, so only ratios mean anything.
 //   troupe_bench [--quick] [FIGURE...]      throughput latency submissions history memory grid
 //                                   philly packing kueue decisions control machines starts
-//                                   failures head alarms
+//                                   failures head alarms dataset.records dataset.copies
+//                                   dataset.files dataset.cold dataset.fill dataset.packing
+// "dataset" stands for all that begin with "dataset.".
 // False alarms are waited for 10 minutes, or TROUPE_BENCH_MINUTES. Peers that are not installed
 // (scripts/install-packages.sh --peers) are left out, and that is said.
 #include "tests/bench/bench.hpp"
@@ -11,6 +13,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -42,7 +45,13 @@ int main(int argc, char** argv) {
       {"starts", bench_starts},
       {"failures", bench_failures},
       {"head", bench_head},
-      {"alarms", bench_alarms}};
+      {"alarms", bench_alarms},
+      {"dataset.records", bench_dataset_records},
+      {"dataset.copies", bench_dataset_copies},
+      {"dataset.files", bench_dataset_files},
+      {"dataset.cold", bench_dataset_cold},
+      {"dataset.fill", bench_dataset_fill},
+      {"dataset.packing", bench_dataset_packing}};
   bool quick = false;
   std::vector<std::string_view> wanted;
   for (int i = 1; i < argc; ++i) {
@@ -59,7 +68,7 @@ int main(int argc, char** argv) {
     fmt::print("load before: {:.1f} {:.1f} {:.1f}\n", load[0], load[1], load[2]);
   for (const auto& [name, run] : figures) {
     bool all = wanted.empty();
-    for (auto word : wanted) all = all || word == name;
+    for (auto word : wanted) all = all || word == name || name.starts_with(std::string{word} + ".");
     if (all) run(quick);
   }
   return 0;

@@ -21,6 +21,12 @@ void bench_control(bool quick);
 void bench_failures(bool quick);
 void bench_head(bool quick);
 void bench_alarms(bool quick);
+void bench_dataset_records(bool quick);
+void bench_dataset_copies(bool quick);
+void bench_dataset_files(bool quick);
+void bench_dataset_cold(bool quick);
+void bench_dataset_fill(bool quick);
+void bench_dataset_packing(bool quick);
 
 /// Single submissions over RPC, with so many calls in flight on each connection.
 double rpc_submissions_a_second(bool quick, int connections, int in_flight);

@@ -151,6 +151,15 @@ TEST(Shard, EpochsFollowEachOther) {
   EXPECT_EQ(straight.next(), std::nullopt);
 }
 
+TEST(Shard, GivesSomeAtATime) {
+  auto one = open(1000, 1, 3, {5, 6, 10}), many = open(1000, 1, 3, {5, 6, 10});
+  uint64_t batch[64];
+  while (auto some = many.next(batch, 64))
+    for (size_t i = 0; i < some; ++i) ASSERT_EQ(one.next(), batch[i]);
+  EXPECT_EQ(one.next(), std::nullopt);
+  EXPECT_EQ(one.cursor(), many.cursor());
+}
+
 TEST(Shard, RefusesWhatDoesNotFit) {
   EXPECT_FALSE(Shard::open({10, 2, 2, true}));
   EXPECT_FALSE(Shard::open({10, 0, 0, true}));
