@@ -1,16 +1,11 @@
 #include "storage/ledger.hpp"
 
 #include "runtime/core/limits.hpp"
-#include "storage/ledger_writer.hpp"
-#include "storage/lmdb_env.hpp"
-#include "storage/record_codec.hpp"
+#include "storage/ledger_impl.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
-#include <mutex>
 
 namespace troupe::storage {
 
@@ -29,31 +24,6 @@ bool is_urgent(std::span<const Mutation> mutations) {
 }
 
 }  // namespace
-
-struct Ledger::Impl {
-  /// Specs of recently read tops, by top modulo the number of slots. Bounded, whatever the history.
-  struct Slot {
-    uint64_t top = 0;
-    SpecPair specs;
-  };
-
-  std::unique_ptr<Env> env;
-  std::atomic<uint64_t> next_top{1};
-  std::atomic<uint64_t> last_event{0};
-  std::mutex mutex;  // over slots
-  std::array<Slot, 64> slots;
-
-  Result<uint64_t> start();
-  Result<std::optional<std::string_view>> get(const ReadTxn& txn, LedgerTable table,
-                                              const Key& key) const;
-  Result<SpecPair> specs(const ReadTxn& txn, uint64_t top);
-  void forget(const std::vector<uint64_t>& tops);
-  Result<std::optional<ExperimentRecord>> experiment(const ReadTxn& txn, ExperimentId id);
-  Result<std::optional<SetRecord>> set(const ReadTxn& txn, uint64_t top);
-  Result<std::optional<ListEntry>> find(const ReadTxn& txn, ExperimentId id);
-  Result<ListPage> tops(const ListQuery& query, uint32_t limit);
-  Result<ListPage> set_members(const ListQuery& query, uint32_t limit);
-};
 
 /// Counts this opening and finds where numbering goes on: a few pages, whatever the history.
 Result<uint64_t> Ledger::Impl::start() {
@@ -168,8 +138,8 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options) {
   wanted.map_bytes = options.map_bytes;
   wanted.reserve_bytes = options.reserve_bytes;
   wanted.version = ledger_version;
-  wanted.tables = {"meta",  "experiments", "sets", "specs",  "tops",
-                   "index", "events",      "keys", "tokens", "users"};  // as LedgerTable
+  wanted.tables = {"meta",   "experiments", "sets",   "specs", "tops",    "index",
+                   "events", "keys",        "tokens", "users", "datasets"};  // as LedgerTable
   auto env = Env::open(std::move(wanted));
   if (!env) return std::move(env).error();
   auto impl = std::make_unique<Impl>();

@@ -8,10 +8,12 @@
 // Nothing is cached: memory does not grow with history, and opening reads a handful of pages.
 #pragma once
 
+#include "runtime/core/dataset.hpp"
 #include "runtime/core/record.hpp"
 #include "runtime/core/result.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -59,12 +61,26 @@ struct PutUser {
   bool admin = false;
   Timestamp created;
 };
+/// A new version of a dataset, with the number it shall have.
+struct PutDataset {
+  DatasetVersion version;
+};
+/// Forgets a version and its tags; its number is not given again.
+struct DropDataset {
+  std::string name;
+  uint32_t version = 0;
+};
+/// Lets a tag stand for a version; 0 removes it.
+struct PutTag {
+  std::string name, tag;
+  uint32_t version = 0;
+};
 /// A named text of the head's own: settings, counters. An empty value removes it.
 struct PutMeta {
   std::string name, value;
 };
-using Mutation =
-    std::variant<PutExperiment, PutSet, AppendEvent, PutKey, PutToken, DropToken, PutUser, PutMeta>;
+using Mutation = std::variant<PutExperiment, PutSet, AppendEvent, PutKey, PutToken, DropToken,
+                              PutUser, PutMeta, PutDataset, DropDataset, PutTag>;
 
 /// Numbers of the events a commit appended; both 0 where there were none.
 struct Committed {
@@ -94,6 +110,11 @@ struct KeyRecord {
 struct UserRecord {
   bool admin = false;
   Timestamp created;
+};
+
+struct DatasetPage {
+  std::vector<DatasetVersion> versions;
+  std::string next_page_token;  // empty: the end
 };
 
 struct LedgerOptions {
@@ -143,6 +164,16 @@ class Ledger {
   Result<std::optional<PutToken>> token(const std::string& sha256) const;
   /// Every token, in no particular order; at most `limit`.
   Result<std::vector<PutToken>> tokens(uint32_t limit = 1000) const;
+  /// The version that `which` stands for: a number, a tag, or the newest where it is empty.
+  Result<std::optional<DatasetVersion>> dataset(const std::string& name,
+                                                const std::string& which) const;
+  /// The newest version of each dataset, by name.
+  Result<DatasetPage> datasets(uint32_t limit, const std::string& page_token = {}) const;
+  /// All versions of one, newest first.
+  Result<std::vector<DatasetVersion>> dataset_versions(const std::string& name) const;
+  Result<std::map<std::string, uint32_t>> dataset_tags(const std::string& name) const;
+  /// The highest number a version of it ever had; 0: none.
+  Result<uint32_t> dataset_highest(const std::string& name) const;
   Result<std::optional<UserRecord>> user(const std::string& name) const;
   Result<std::optional<std::string>> meta(const std::string& name) const;
   /// The newest top-level id of a user in a project.

@@ -24,6 +24,18 @@ Key experiment_key(ExperimentId id) {
   return Key{}.u64(id.top).u32(id.member);
 }
 
+Key version_key(std::string_view name, uint32_t version) {
+  return Key{}.byte('v').word(name).u32(version);
+}
+
+Key tag_key(std::string_view name, std::string_view tag) {
+  return Key{}.byte('t').word(name).word(tag);
+}
+
+Key highest_key(std::string_view name) {
+  return Key{}.byte('h').word(name);
+}
+
 Key top_index(const std::optional<std::string>& project, std::optional<State> state, bool live) {
   if (project && state) return Key{}.byte('Q').name(*project).byte(number(*state));
   if (state) return Key{}.byte('S').byte(number(*state));
@@ -173,6 +185,42 @@ Result<void> LedgerWriter::one(const PutKey& put_key) {
   row.setIsSet(put_key.is_set);
   row.setSize(put_key.size);
   return put(table_keys, Key{}.name(put_key.user).name(put_key.key), builder);
+}
+
+Result<void> LedgerWriter::one(const PutDataset& put_dataset) {
+  const auto& version = put_dataset.version;
+  RowBuilder builder;
+  fill(builder.init<rows::Dataset>(), version);
+  TROUPE_TRY(put(table_datasets, version_key(version.name, version.version), builder));
+  auto highest = Key{}.u32(version.version);
+  return put(table_datasets, highest_key(version.name), highest.view());
+}
+
+Result<void> LedgerWriter::one(const DropDataset& drop_dataset) {
+  const auto& name = drop_dataset.name;
+  {
+    // Tags of what is gone name nothing.
+    auto prefix = Key{}.byte('t').word(name);
+    Cursor cursor{txn_, env_.table(table_datasets)};
+    std::vector<std::string> tags;
+    for (bool on = cursor.at_least(prefix.view()); on && cursor.key().starts_with(prefix.view());
+         on = cursor.next())
+      if (read_u32(cursor.data(), 0) == drop_dataset.version)
+        tags.emplace_back(cursor.key().substr(prefix.view().size()));
+    if (cursor.code() != 0) return env_.error(cursor.code(), "a change");
+    for (auto& tag : tags) {
+      tag.pop_back();  // the zero that ends it
+      TROUPE_TRY(drop(table_datasets, tag_key(name, tag)));
+    }
+  }
+  return drop(table_datasets, version_key(name, drop_dataset.version));
+}
+
+Result<void> LedgerWriter::one(const PutTag& put_tag) {
+  auto key = tag_key(put_tag.name, put_tag.tag);
+  if (put_tag.version == 0) return drop(table_datasets, key);
+  auto version = Key{}.u32(put_tag.version);
+  return put(table_datasets, key, version.view());
 }
 
 Result<void> LedgerWriter::one(const PutToken& put_token) {

@@ -27,9 +27,15 @@ enum LedgerTable : size_t {
   table_keys,
   table_tokens,
   table_users,
+  table_datasets,
 };
 
 Key experiment_key(ExperimentId id);
+// The table of datasets holds three kinds of rows: versions, what a tag stands for, and the highest
+// number that a name ever had.
+Key version_key(std::string_view name, uint32_t version);
+Key tag_key(std::string_view name, std::string_view tag);
+Key highest_key(std::string_view name);
 /// First part of the index entries that answer a list of tops; the top follows.
 Key top_index(const std::optional<std::string>& project, std::optional<State> state, bool live);
 
@@ -49,6 +55,9 @@ class LedgerWriter {
   Result<void> one(const PutSet& put);
   Result<void> one(const AppendEvent& append);
   Result<void> one(const PutKey& put);
+  Result<void> one(const PutDataset& put);
+  Result<void> one(const DropDataset& drop);
+  Result<void> one(const PutTag& put);
   Result<void> one(const PutToken& put);
   Result<void> one(const DropToken& drop);
   Result<void> one(const PutUser& put);

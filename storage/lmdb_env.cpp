@@ -42,6 +42,12 @@ Key& Key::u64(uint64_t value) {
   return *this;
 }
 
+Key& Key::word(std::string_view text) {
+  text_ += text;
+  text_ += '\0';
+  return *this;
+}
+
 Key& Key::name(std::string_view text) {
   if (text.size() <= name_bytes_max) {
     byte(static_cast<uint8_t>(text.size()));

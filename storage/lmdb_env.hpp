@@ -39,6 +39,8 @@ class Key {
   Key& u64(uint64_t value);
   /// Up to 120 bytes as they are; longer ones by their SHA-256.
   Key& name(std::string_view text);
+  /// Text without zero bytes and a zero: sorts as text does.
+  Key& word(std::string_view text);
   MDB_val val() const { return {text_.size(), const_cast<char*>(text_.data())}; }
   std::string_view view() const { return text_; }
 

@@ -343,6 +343,39 @@ Result<KeyRecord> decode_key(std::string_view bytes) {
   return key;
 }
 
+void fill(rows::Dataset::Builder row, const DatasetVersion& version) {
+  row.setDigest(version.digest);
+  row.setBytes(version.bytes);
+  row.setPayload(version.payload);
+  row.setFiles(version.files);
+  row.setRecords(version.records);
+  row.setBlocks(version.blocks);
+  row.setUser(version.user);
+  row.setCreated(version.created.us);
+  row.setSource(version.source);
+  row.setFrom(version.from);
+}
+
+Result<DatasetVersion> decode_dataset(std::string_view bytes, std::string_view name,
+                                      uint32_t version) {
+  DatasetVersion out;
+  TROUPE_TRY(with_row<rows::Dataset>(bytes, [&](rows::Dataset::Reader row) {
+    out.name = name;
+    out.version = version;
+    out.digest = str(row.getDigest());
+    out.bytes = row.getBytes();
+    out.payload = row.getPayload();
+    out.files = row.getFiles();
+    out.records = row.getRecords();
+    out.blocks = row.getBlocks();
+    out.user = str(row.getUser());
+    out.created = {row.getCreated()};
+    out.source = str(row.getSource());
+    out.from = str(row.getFrom());
+  }));
+  return out;
+}
+
 Result<PutToken> decode_token(std::string_view bytes, std::string_view sha256) {
   PutToken token;
   TROUPE_TRY(with_row<rows::Token>(bytes, [&](rows::Token::Reader row) {

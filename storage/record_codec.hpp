@@ -34,6 +34,7 @@ class RowBuilder {
 void fill(rows::Experiment::Builder row, const ExperimentRecord& record, std::string_view project);
 void fill(rows::Set::Builder row, const SetRecord& record, std::string_view project);
 void fill(rows::Event::Builder row, const Event& event);
+void fill(rows::Dataset::Builder row, const DatasetVersion& version);
 
 /// What of a row the indices need.
 struct RowHead {
@@ -48,6 +49,8 @@ Result<ExperimentRecord> decode_experiment(std::string_view bytes, ExperimentId 
 Result<SetRecord> decode_set(std::string_view bytes, ExperimentId id);
 Result<Event> decode_event(std::string_view bytes, uint64_t number);
 Result<KeyRecord> decode_key(std::string_view bytes);
+Result<DatasetVersion> decode_dataset(std::string_view bytes, std::string_view name,
+                                      uint32_t version);
 Result<PutToken> decode_token(std::string_view bytes, std::string_view sha256);
 Result<UserRecord> decode_user(std::string_view bytes);
 

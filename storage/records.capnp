@@ -126,6 +126,20 @@ struct Key {
   size @3 :UInt64;
 }
 
+struct Dataset {
+  # A version; its name and number are the key.
+  digest @0 :Text;
+  bytes @1 :UInt64;
+  payload @2 :UInt64;
+  files @3 :UInt64;
+  records @4 :UInt64;
+  blocks @5 :UInt32;
+  user @6 :Text;
+  created @7 :Int64;
+  source @8 :Text;
+  from @9 :Text;
+}
+
 struct Token {
   user @0 :Text;
   admin @1 :Bool;
