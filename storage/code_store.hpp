@@ -5,6 +5,7 @@
 
 #include "runtime/core/code_manifest.hpp"
 #include "runtime/core/result.hpp"
+#include "storage/blob_store.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -14,33 +15,23 @@
 
 namespace troupe::storage {
 
-struct BlobChunk {
-  std::string bytes;
-  uint64_t size = 0;  // of the whole blob
-};
-
 class CodeStore {
  public:
   static Result<CodeStore> open(const std::string& dir);
 
-  /// Those that are not stored yet, each once, in the order given. invalid for what is no digest.
-  Result<std::vector<std::string>> missing(const std::vector<std::string>& digests) const;
-  /// invalid where the bytes do not have this digest. Durable only when a manifest that names it
-  /// was taken.
-  Result<void> put_blob(const std::string& digest, std::string_view bytes) const;
+  /// The files. A blob is durable only when a manifest that names it was taken.
+  const BlobStore& blobs() const { return blobs_; }
   /// Syncs every blob it names, then stores it: the answer is its digest, and all is durable.
   /// invalid for a bad text, conflict where blobs are missing (naming them).
   Result<std::string> put_manifest(std::string_view text) const;
   /// The canonical text.
   Result<std::string> manifest(const std::string& digest) const;
-  Result<BlobChunk> read_blob(const std::string& digest, uint64_t offset, uint32_t limit) const;
-  /// Where a blob's file would lie; empty for what is no digest.
-  std::string blob_path(const std::string& digest) const;
 
  private:
-  explicit CodeStore(std::string root) : root_{std::move(root)} {}
+  CodeStore(std::string root, BlobStore blobs) : root_{std::move(root)}, blobs_{std::move(blobs)} {}
   std::string manifest_path(const std::string& digest) const;
   std::string root_;  // `<dir>/code`
+  BlobStore blobs_;
 };
 
 /// Where the bytes of a blob come from when it is no local file: a piece beginning at `offset`, not

@@ -148,7 +148,7 @@ Result<void> materialise(const CodeManifest& manifest, const FetchBlob& fetch,
 Result<void> materialise(const CodeManifest& manifest, const CodeStore& store,
                          const std::string& target) {
   return materialise_with(manifest, target, [&](const CodeEntry& entry, int fd) -> Result<void> {
-    auto from = open_file(store.blob_path(entry.digest), O_RDONLY);
+    auto from = open_file(store.blobs().path(entry.digest), O_RDONLY);
     if (!from) {
       auto error = std::move(from).error();
       error.what = fmt::format("code file {} cannot be made", entry.path);

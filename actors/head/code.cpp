@@ -5,7 +5,7 @@ namespace troupe::actors {
 code_actor::behavior_type code_behavior(code_actor::pointer, HeadContextRef context) {
   return {
       [context](store_atom, const BlobRef& blob) -> caf::result<bool> {
-        if (auto stored = context->code->put_blob(blob->first, blob->second); !stored)
+        if (auto stored = context->code->blobs().put(blob->first, blob->second); !stored)
           return to_caf(stored.error());
         return true;
       },

@@ -24,7 +24,7 @@ class SnapshotSource final : public cluster::BulkSource {
         continue;
       }
       auto room = static_cast<uint32_t>(cluster::bulk_piece_bytes - piece.size());
-      auto chunk = store_.read_blob(entry.digest, offset_, room);
+      auto chunk = store_.blobs().read(entry.digest, offset_, room);
       if (!chunk) return std::move(chunk).error();
       if (chunk->bytes.empty())
         return Error{Errc::corrupt, "code file " + entry.path + " cannot be read",

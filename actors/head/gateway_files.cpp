@@ -203,7 +203,7 @@ kj::Promise<Result<api::FileChunk>> GatewayService::read_output(const api::Calle
 Result<std::vector<std::string>> GatewayService::missing_blobs(const api::Caller& caller,
                                                                std::vector<std::string> digests) {
   if (caller.job) return job_may_not_upload();
-  return context_->code->missing(digests);
+  return context_->code->blobs().missing(digests);
 }
 
 kj::Promise<Result<void>> GatewayService::put_blob(const api::Caller& caller, std::string digest,
@@ -233,7 +233,7 @@ Result<std::string> GatewayService::get_manifest(const api::Caller&, const std::
 
 Result<api::FileChunk> GatewayService::get_blob(const api::Caller&, const std::string& digest,
                                                 uint64_t offset, uint32_t limit) {
-  auto chunk = context_->code->read_blob(digest, offset, limit);
+  auto chunk = context_->code->blobs().read(digest, offset, limit);
   if (!chunk) return std::move(chunk).error();
   return api::FileChunk{std::move(chunk->bytes), chunk->size};
 }

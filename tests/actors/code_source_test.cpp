@@ -19,7 +19,7 @@ class CodeSourceTest : public ::testing::Test {
   void SetUp() override {
     for (const auto& [path, bytes] : files) {
       CodeEntry entry{path, false, path == "run.sh", bytes.size(), sha256_hex(bytes), ""};
-      ASSERT_TRUE(store.put_blob(entry.digest, bytes));
+      ASSERT_TRUE(store.blobs().put(entry.digest, bytes));
       manifest.entries.push_back(entry);
     }
     manifest.entries.push_back({"to_a", true, false, 0, "", "a"});

@@ -62,22 +62,22 @@ TEST(CodeStore, ASnapshotGoesRoundBothWays) {
   EXPECT_EQ(early.error().code, Errc::conflict);
   EXPECT_THAT(early.error().detail, HasSubstr("a/b/big.bin"));
   auto big = sha256_hex(snapshot.big), script = sha256_hex(snapshot.script);
-  EXPECT_THAT(*store.missing({script, big, script}), ElementsAre(script, big));
+  EXPECT_THAT(*store.blobs().missing({script, big, script}), ElementsAre(script, big));
   for (const auto* bytes : {&snapshot.big, &snapshot.script, &snapshot.empty, &snapshot.big})
-    ASSERT_TRUE(store.put_blob(sha256_hex(*bytes), *bytes));
-  EXPECT_TRUE(store.missing({script, big})->empty());
+    ASSERT_TRUE(store.blobs().put(sha256_hex(*bytes), *bytes));
+  EXPECT_TRUE(store.blobs().missing({script, big})->empty());
   auto digest = store.put_manifest(text);
   ASSERT_TRUE(digest) << to_string(digest.error());
   EXPECT_EQ(*digest, manifest_digest(snapshot.manifest));
   EXPECT_EQ(*store.manifest(*digest), text);
-  EXPECT_EQ(store.read_blob(big, 699'990, 100)->bytes, "bbbbbbbbbb");
-  EXPECT_EQ(store.read_blob(big, 0, 5)->size, 700'000u);
+  EXPECT_EQ(store.blobs().read(big, 699'990, 100)->bytes, "bbbbbbbbbb");
+  EXPECT_EQ(store.blobs().read(big, 0, 5)->size, 700'000u);
 
   auto local = dir.path() + "/local", fetched = dir.path() + "/fetched";
   ASSERT_TRUE(materialise(snapshot.manifest, store, local));
   expect_whole(snapshot, local);
   auto fetch = [&](const std::string& name, uint64_t offset) -> Result<std::string> {
-    auto chunk = store.read_blob(name, offset, 100'000);
+    auto chunk = store.blobs().read(name, offset, 100'000);
     if (!chunk) return std::move(chunk).error();
     return std::move(chunk->bytes);
   };
@@ -85,24 +85,24 @@ TEST(CodeStore, ASnapshotGoesRoundBothWays) {
   expect_whole(snapshot, fetched);
   // The copy is private: what a job does to it does not reach the store.
   ASSERT_TRUE(replace_file(local + "/run.sh", "changed"));
-  EXPECT_EQ(store.read_blob(script, 0, 100)->bytes, snapshot.script);
+  EXPECT_EQ(store.blobs().read(script, 0, 100)->bytes, snapshot.script);
   EXPECT_FALSE(materialise(snapshot.manifest, store, local)) << "the target exists";
 }
 
 TEST(CodeStore, RefusesWhatIsNotWhatItSays) {
   TempDir dir;
   auto store = store_in(dir);
-  EXPECT_EQ(store.put_blob(sha256_hex("a"), "b").error().code, Errc::invalid);
+  EXPECT_EQ(store.blobs().put(sha256_hex("a"), "b").error().code, Errc::invalid);
   for (std::string bad : {"", "../../etc/passwd", "ABC"}) {
-    EXPECT_EQ(store.put_blob(bad, "b").error().code, Errc::invalid);
-    EXPECT_EQ(store.read_blob(bad, 0, 1).error().code, Errc::invalid);
+    EXPECT_EQ(store.blobs().put(bad, "b").error().code, Errc::invalid);
+    EXPECT_EQ(store.blobs().read(bad, 0, 1).error().code, Errc::invalid);
     EXPECT_EQ(store.manifest(bad).error().code, Errc::invalid);
-    EXPECT_FALSE(store.missing({bad}));
+    EXPECT_FALSE(store.blobs().missing({bad}));
   }
-  EXPECT_EQ(store.read_blob(sha256_hex("a"), 0, 1).error().code, Errc::not_found);
+  EXPECT_EQ(store.blobs().read(sha256_hex("a"), 0, 1).error().code, Errc::not_found);
   EXPECT_EQ(store.manifest(sha256_hex("a")).error().code, Errc::not_found);
   EXPECT_FALSE(store.put_manifest("{\"path\":\"../x\"}\n"));
-  ASSERT_TRUE(store.put_blob(sha256_hex("a"), "a"));
+  ASSERT_TRUE(store.blobs().put(sha256_hex("a"), "a"));
   auto liar = file("x", "a");
   liar.size = 2;
   EXPECT_EQ(store.put_manifest(manifest_text({{liar}})).error().code, Errc::invalid);

@@ -1,0 +1,165 @@
+#include "storage/blob_store.hpp"
+
+#include "runtime/core/digest.hpp"
+#include "runtime/core/fd.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <fcntl.h>
+#include <filesystem>
+#include <set>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <unordered_set>
+
+namespace troupe::storage {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+std::string folder_of(const std::string& path) {
+  return path.substr(0, path.rfind('/'));
+}
+
+Result<void> sync_path(const std::string& path, int flags) {
+  auto fd = open_file(path, O_RDONLY | flags);
+  if (!fd) return std::move(fd).error();
+  if (::fsync(fd->get()) != 0) return errno_error(errno, fmt::format("{} cannot be synced", path));
+  return ok();
+}
+
+}  // namespace
+
+bool is_digest(std::string_view text) {
+  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+Result<BlobStore> BlobStore::open(std::string root, std::string what) {
+  TROUPE_TRY(make_dirs(root, 0700));
+  return BlobStore{std::move(root), std::move(what)};
+}
+
+Error BlobStore::no_digest(std::string_view text) const {
+  return Error{Errc::invalid, fmt::format("this is no digest of a {}", what_),
+               fmt::format("\"{}\"", text.substr(0, 80)), "give 64 hexadecimal digits"};
+}
+
+std::string BlobStore::path(std::string_view digest) const {
+  if (!is_digest(digest)) return {};
+  return fmt::format("{}/{}/{}", root_, digest.substr(0, 2), digest);
+}
+
+Result<std::vector<std::string>> BlobStore::missing(const std::vector<std::string>& digests) const {
+  std::vector<std::string> lacking;
+  std::unordered_set<std::string_view> seen;
+  for (const auto& digest : digests) {
+    if (!is_digest(digest)) return no_digest(digest);
+    if (seen.insert(digest).second && !exists(path(digest))) lacking.push_back(digest);
+  }
+  return lacking;
+}
+
+Result<void> BlobStore::put(const std::string& digest, std::string_view bytes) const {
+  if (!is_digest(digest)) return no_digest(digest);
+  auto actual = sha256_hex(bytes);
+  if (actual != digest)
+    return Error{Errc::invalid, fmt::format("a {} was refused", what_),
+                 fmt::format("announced as {}, its bytes have {}", digest, actual),
+                 "send it again; it changed or was damaged on its way"};
+  auto target = path(digest);
+  if (exists(target)) return ok();
+  TROUPE_TRY(make_dirs(folder_of(target), 0700));
+  static std::atomic<uint64_t> counter{0};  // two threads may bring the same bytes
+  auto temporary = fmt::format("{}.tmp{}.{}", target, ::getpid(), ++counter);
+  auto fd = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, 0400);
+  if (!fd) return std::move(fd).error();
+  auto written = write_all(fd->get(), bytes);
+  // The disk begins now; the sync at the end then finds little to do. Only a hint.
+  if (written) (void)::sync_file_range(fd->get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+  if (written && ::rename(temporary.c_str(), target.c_str()) != 0)
+    written = errno_error(errno, fmt::format("{} cannot be stored", target));
+  if (!written) ::unlink(temporary.c_str());
+  return written;
+}
+
+Result<void> BlobStore::sync(std::span<const std::string> digests) const {
+  std::set<std::string> folders;
+  for (const auto& digest : digests) {
+    if (!is_digest(digest)) return no_digest(digest);
+    auto one = path(digest);
+    TROUPE_TRY(sync_path(one, 0));
+    folders.insert(folder_of(one));
+  }
+  for (const auto& folder : folders) TROUPE_TRY(sync_path(folder, O_DIRECTORY));
+  return folders.empty() ? ok() : sync_path(root_, O_DIRECTORY);
+}
+
+Result<BlobChunk> BlobStore::read(const std::string& digest, uint64_t offset,
+                                  uint32_t limit) const {
+  if (!is_digest(digest)) return no_digest(digest);
+  auto fd = open_file(path(digest), O_RDONLY);
+  if (!fd) {
+    if (fd.error().code != Errc::not_found) return std::move(fd).error();
+    return Error{Errc::not_found, fmt::format("{} {} is not known", what_, digest),
+                 "no bytes of that digest were stored", "send it again"};
+  }
+  struct stat info {};
+  if (::fstat(fd->get(), &info) != 0)
+    return errno_error(errno, fmt::format("a {} cannot be read", what_));
+  BlobChunk chunk;
+  chunk.size = static_cast<uint64_t>(info.st_size);
+  if (offset >= chunk.size) return chunk;
+  chunk.bytes.resize(std::min<uint64_t>(limit, chunk.size - offset));
+  size_t done = 0;
+  while (done < chunk.bytes.size()) {
+    auto n = ::pread(fd->get(), chunk.bytes.data() + done, chunk.bytes.size() - done,
+                     static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return errno_error(n < 0 ? errno : EIO, fmt::format("a {} cannot be read", what_));
+    done += static_cast<size_t>(n);
+  }
+  return chunk;
+}
+
+Result<uint64_t> BlobStore::size(const std::string& digest) const {
+  if (!is_digest(digest)) return no_digest(digest);
+  struct stat info {};
+  if (::stat(path(digest).c_str(), &info) != 0)
+    return Error{Errc::not_found, fmt::format("{} {} is not known", what_, digest),
+                 "no bytes of that digest were stored", "send it again"};
+  return static_cast<uint64_t>(info.st_size);
+}
+
+Result<void> BlobStore::remove(const std::string& digest) const {
+  if (!is_digest(digest)) return no_digest(digest);
+  if (::unlink(path(digest).c_str()) != 0 && errno != ENOENT)
+    return errno_error(errno, fmt::format("a {} cannot be removed", what_));
+  return ok();
+}
+
+Result<void> BlobStore::visit(
+    const std::function<void(const std::string& digest, uint64_t size)>& each) const {
+  std::error_code failed;
+  for (fs::recursive_directory_iterator at{root_, failed}, end; !failed && at != end;
+       at.increment(failed)) {
+    auto name = at->path().filename().string();
+    std::error_code gone;  // removed meanwhile
+    auto size = is_digest(name) ? at->file_size(gone) : 0;
+    if (is_digest(name) && !gone) each(name, size);
+  }
+  if (failed) return errno_error(failed.value(), fmt::format("{} cannot be read", root_));
+  return ok();
+}
+
+}  // namespace troupe::storage

@@ -1,0 +1,53 @@
+// Bytes by content: each once in `<root>/ab/<digest>`, its name the SHA-256. Code files and blocks
+// of datasets lie in such folders. Safe from any thread: everything is written beside and renamed,
+// and equal names have equal bytes.
+#pragma once
+
+#include "runtime/core/result.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::storage {
+
+struct BlobChunk {
+  std::string bytes;
+  uint64_t size = 0;  // of the whole blob
+};
+
+/// 64 hexadecimal digits in lower case.
+bool is_digest(std::string_view text);
+
+class BlobStore {
+ public:
+  /// `what` names one of them in errors: "code file".
+  static Result<BlobStore> open(std::string root, std::string what);
+
+  /// Those that are not stored yet, each once, in the order given. invalid for what is no digest.
+  Result<std::vector<std::string>> missing(const std::vector<std::string>& digests) const;
+  /// invalid where the bytes do not have this digest. Durable only after sync.
+  Result<void> put(const std::string& digest, std::string_view bytes) const;
+  /// What was put under these digests survives a power cut.
+  Result<void> sync(std::span<const std::string> digests) const;
+  /// not_found where it is not stored; beyond the end no bytes.
+  Result<BlobChunk> read(const std::string& digest, uint64_t offset, uint32_t limit) const;
+  /// Of the whole blob; not_found where it is not stored.
+  Result<uint64_t> size(const std::string& digest) const;
+  Result<void> remove(const std::string& digest) const;
+  /// Calls `each` for every blob there is.
+  Result<void> visit(
+      const std::function<void(const std::string& digest, uint64_t size)>& each) const;
+  /// Where a blob's file would lie; empty for what is no digest.
+  std::string path(std::string_view digest) const;
+
+ private:
+  BlobStore(std::string root, std::string what) : root_{std::move(root)}, what_{std::move(what)} {}
+  Error no_digest(std::string_view text) const;
+  std::string root_, what_;
+};
+
+}  // namespace troupe::storage
