@@ -37,6 +37,15 @@ Result<void> sync_path(const std::string& path, int flags) {
   return ok();
 }
 
+template <class Use>
+Result<void> each_file(const std::string& root, const Use& use) {
+  std::error_code code;
+  for (fs::recursive_directory_iterator it{root, code}, end; !code && it != end; it.increment(code))
+    if (it->is_regular_file(code) && !code) use(*it);
+  if (code) return errno_error(code.value(), fmt::format("{} cannot be listed", root));
+  return ok();
+}
+
 }  // namespace
 
 bool is_digest(std::string_view text) {
@@ -77,6 +86,11 @@ Result<void> BlobStore::put(const std::string& digest, std::string_view bytes) c
     return Error{Errc::invalid, fmt::format("a {} was refused", what_),
                  fmt::format("announced as {}, its bytes have {}", digest, actual),
                  "send it again; it changed or was damaged on its way"};
+  return put_verified(digest, bytes);
+}
+
+Result<void> BlobStore::put_verified(const std::string& digest, std::string_view bytes) const {
+  if (!is_digest(digest)) return no_digest(digest);
   auto target = path(digest);
   if (exists(target)) return ok();
   TROUPE_TRY(make_dirs(folder_of(target), 0700));
@@ -105,15 +119,22 @@ Result<void> BlobStore::sync(std::span<const std::string> digests) const {
   return folders.empty() ? ok() : sync_path(root_, O_DIRECTORY);
 }
 
-Result<BlobChunk> BlobStore::read(const std::string& digest, uint64_t offset,
-                                  uint32_t limit) const {
+Error BlobStore::not_stored(const std::string& digest) const {
+  return Error{Errc::not_found, fmt::format("{} {} is not known", what_, digest),
+               "no bytes of that digest were stored", "send it again"};
+}
+
+Result<UniqueFd> BlobStore::open_blob(const std::string& digest) const {
   if (!is_digest(digest)) return no_digest(digest);
   auto fd = open_file(path(digest), O_RDONLY);
-  if (!fd) {
-    if (fd.error().code != Errc::not_found) return std::move(fd).error();
-    return Error{Errc::not_found, fmt::format("{} {} is not known", what_, digest),
-                 "no bytes of that digest were stored", "send it again"};
-  }
+  if (!fd && fd.error().code == Errc::not_found) return not_stored(digest);
+  return fd;
+}
+
+Result<BlobChunk> BlobStore::read(const std::string& digest, uint64_t offset,
+                                  uint32_t limit) const {
+  auto fd = open_blob(digest);
+  if (!fd) return std::move(fd).error();
   struct stat info {};
   if (::fstat(fd->get(), &info) != 0)
     return errno_error(errno, fmt::format("a {} cannot be read", what_));
@@ -121,23 +142,36 @@ Result<BlobChunk> BlobStore::read(const std::string& digest, uint64_t offset,
   chunk.size = static_cast<uint64_t>(info.st_size);
   if (offset >= chunk.size) return chunk;
   chunk.bytes.resize(std::min<uint64_t>(limit, chunk.size - offset));
-  size_t done = 0;
-  while (done < chunk.bytes.size()) {
-    auto n = ::pread(fd->get(), chunk.bytes.data() + done, chunk.bytes.size() - done,
-                     static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return errno_error(n < 0 ? errno : EIO, fmt::format("a {} cannot be read", what_));
-    done += static_cast<size_t>(n);
-  }
+  TROUPE_TRY(read_at(*fd, offset, chunk.bytes.data(), chunk.bytes.size()));
   return chunk;
+}
+
+Result<void> BlobStore::read_exactly(const std::string& digest, uint64_t offset, char* to,
+                                     size_t count) const {
+  auto fd = open_blob(digest);
+  if (!fd) return std::move(fd).error();
+  return read_at(*fd, offset, to, count);
+}
+
+Result<void> BlobStore::read_at(const UniqueFd& fd, uint64_t offset, char* to, size_t count) const {
+  while (count > 0) {
+    auto n = ::pread(fd.get(), to, count, static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno_error(errno, fmt::format("a {} cannot be read", what_));
+    if (n == 0)
+      return Error{Errc::corrupt, fmt::format("a {} is damaged", what_), "its file is too short",
+                   "remove it and send it again"};
+    to += n;
+    offset += static_cast<uint64_t>(n);
+    count -= static_cast<size_t>(n);
+  }
+  return ok();
 }
 
 Result<uint64_t> BlobStore::size(const std::string& digest) const {
   if (!is_digest(digest)) return no_digest(digest);
   struct stat info {};
-  if (::stat(path(digest).c_str(), &info) != 0)
-    return Error{Errc::not_found, fmt::format("{} {} is not known", what_, digest),
-                 "no bytes of that digest were stored", "send it again"};
+  if (::stat(path(digest).c_str(), &info) != 0) return not_stored(digest);
   return static_cast<uint64_t>(info.st_size);
 }
 
@@ -149,17 +183,23 @@ Result<void> BlobStore::remove(const std::string& digest) const {
 }
 
 Result<void> BlobStore::visit(
+    std::chrono::seconds age,
     const std::function<void(const std::string& digest, uint64_t size)>& each) const {
-  std::error_code failed;
-  for (fs::recursive_directory_iterator at{root_, failed}, end; !failed && at != end;
-       at.increment(failed)) {
-    auto name = at->path().filename().string();
+  auto latest = fs::file_time_type::clock::now() - age;
+  return each_file(root_, [&](const fs::directory_entry& file) {
+    auto name = file.path().filename().string();
     std::error_code gone;  // removed meanwhile
-    auto size = is_digest(name) ? at->file_size(gone) : 0;
-    if (is_digest(name) && !gone) each(name, size);
-  }
-  if (failed) return errno_error(failed.value(), fmt::format("{} cannot be read", root_));
-  return ok();
+    auto size = file.file_size(gone);
+    if (gone || !is_digest(name)) return;
+    if (age.count() != 0 && (file.last_write_time(gone) > latest || gone)) return;
+    each(name, size);
+  });
+}
+
+Result<void> BlobStore::sweep() const {
+  return each_file(root_, [&](const fs::directory_entry& file) {
+    if (!is_digest(file.path().filename().string())) ::unlink(file.path().c_str());
+  });
 }
 
 }  // namespace troupe::storage

@@ -3,8 +3,10 @@
 // and equal names have equal bytes.
 #pragma once
 
+#include "runtime/core/fd.hpp"
 #include "runtime/core/result.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -31,22 +33,34 @@ class BlobStore {
   Result<std::vector<std::string>> missing(const std::vector<std::string>& digests) const;
   /// invalid where the bytes do not have this digest. Durable only after sync.
   Result<void> put(const std::string& digest, std::string_view bytes) const;
+  /// The same for bytes that the caller hashed itself.
+  Result<void> put_verified(const std::string& digest, std::string_view bytes) const;
   /// What was put under these digests survives a power cut.
   Result<void> sync(std::span<const std::string> digests) const;
   /// not_found where it is not stored; beyond the end no bytes.
   Result<BlobChunk> read(const std::string& digest, uint64_t offset, uint32_t limit) const;
+  /// Part of it: fills `to`. corrupt where the file is shorter.
+  Result<void> read_exactly(const std::string& digest, uint64_t offset, char* to,
+                            size_t count) const;
   /// Of the whole blob; not_found where it is not stored.
   Result<uint64_t> size(const std::string& digest) const;
+  /// One that is not there is no error.
   Result<void> remove(const std::string& digest) const;
-  /// Calls `each` for every blob there is.
+  /// Calls `each` for every blob that was stored at least so long ago.
   Result<void> visit(
+      std::chrono::seconds age,
       const std::function<void(const std::string& digest, uint64_t size)>& each) const;
+  /// Removes what a process that died left half written. Only while nobody puts.
+  Result<void> sweep() const;
   /// Where a blob's file would lie; empty for what is no digest.
   std::string path(std::string_view digest) const;
 
  private:
   BlobStore(std::string root, std::string what) : root_{std::move(root)}, what_{std::move(what)} {}
   Error no_digest(std::string_view text) const;
+  Error not_stored(const std::string& digest) const;
+  Result<UniqueFd> open_blob(const std::string& digest) const;
+  Result<void> read_at(const UniqueFd& fd, uint64_t offset, char* to, size_t count) const;
   std::string root_, what_;
 };
 

@@ -1,11 +1,12 @@
-// Blocks by content in `<dir>/blocks/ab/<digest>`: where those of all versions lie that this
-// machine keeps for good. Safe from any thread: a block is written beside and renamed, and equal
-// names have equal bytes. Its folder belongs to us alone, so bytes are verified when they come in,
-// not when they are read; whoever stores them further verifies them there.
+// Blocks by content in `<dir>/blocks/`: where those of all versions lie that this machine keeps for
+// good. Any thread. The folder belongs to us alone, so bytes are verified when they come in, not
+// when they are read; whoever stores them further verifies them there.
 #pragma once
 
+#include "storage/blob_store.hpp"
 #include "storage/dataset/packer.hpp"
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,8 @@ class BlockStore {
   static Result<BlockStore> open(const std::string& dir);
 
   bool has(const ContentId& id) const;
+  /// Bytes of its payload. not_found where it is not stored.
+  Result<uint64_t> size(const ContentId& id) const;
   /// Those that are not stored, in the order given.
   std::vector<ContentId> missing(const std::vector<ContentId>& ids) const;
   /// invalid where the bytes have another digest or are no whole pages. Durable once sync() of it
@@ -32,15 +35,17 @@ class BlockStore {
   Result<void> read(const ContentId& id, uint64_t offset, char* to, size_t count) const;
   /// One that is not there is no error.
   Result<void> remove(const ContentId& id) const;
+  using Use = std::function<void(const ContentId&, uint64_t bytes)>;
   /// Everything stored, in no order, with its bytes on disk.
-  Result<void> for_each(const std::function<void(const ContentId&, uint64_t bytes)>& use) const;
+  Result<void> for_each(const Use& use) const;
+  /// The same for what was stored at least so long ago.
+  Result<void> for_each_older(std::chrono::seconds age, const Use& use) const;
   /// Removes what a process that died left half written. Only while nobody puts.
   Result<void> sweep() const;
 
  private:
-  explicit BlockStore(std::string root) : root_{std::move(root)} {}
-  std::string path_of(const ContentId& id) const;
-  std::string root_;
+  explicit BlockStore(storage::BlobStore blobs) : blobs_{std::move(blobs)} {}
+  storage::BlobStore blobs_;
 };
 
 /// Packs straight into a store.
