@@ -54,5 +54,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_atoms, caf::id_block::troupe_wire::end)
   CAF_ADD_ATOM(troupe_atoms, troupe, silent_atom, "silent")
   CAF_ADD_ATOM(troupe_atoms, troupe, label_atom, "label")
   CAF_ADD_ATOM(troupe_atoms, troupe, lease_atom, "lease")
+  CAF_ADD_ATOM(troupe_atoms, troupe, hold_atom, "hold")
+  CAF_ADD_ATOM(troupe_atoms, troupe, filled_atom, "filled")
 
 CAF_END_TYPE_ID_BLOCK(troupe_atoms)

@@ -25,6 +25,14 @@ cluster::BulkRequest ask_snapshot(const std::string& digest) {
   return {"snapshot", digest, "", 0, 0};
 }
 
+cluster::BulkRequest ask_manifest(const std::string& digest) {
+  return {"manifest", digest, "", 0, 0};
+}
+
+cluster::BulkRequest ask_block(const std::string& digest) {
+  return {"block", digest, "", 0, 0};
+}
+
 void put_output(std::string& bytes, const storage::OutputFile& file) {
   process::Encoder encoder;
   encoder.text(file.path);

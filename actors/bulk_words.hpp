@@ -9,6 +9,8 @@
 //                                    `limit`; end.size: all it has
 //   worker asks the head   snapshot  of a digest: the size of its manifest (eight bytes, big
 //                                    endian), the manifest, then the bytes of its files in order
+//                          manifest  of a dataset version's digest
+//                          block     of a block's digest: its payload
 #pragma once
 
 #include "runtime/cluster/bulk.hpp"
@@ -25,6 +27,8 @@ cluster::BulkRequest ask_log_tail(const JobId& job, uint64_t lines);
 cluster::BulkRequest ask_outputs(ExperimentId id, std::string after, uint64_t limit);
 cluster::BulkRequest ask_output(ExperimentId id, std::string path, uint64_t offset, uint64_t limit);
 cluster::BulkRequest ask_snapshot(const std::string& digest);
+cluster::BulkRequest ask_manifest(const std::string& digest);
+cluster::BulkRequest ask_block(const std::string& digest);
 
 /// One listed file as bytes, appended; and all of a list read back.
 void put_output(std::string& bytes, const storage::OutputFile& file);

@@ -1,8 +1,8 @@
 #include "actors/head_process.hpp"
 
 #include "actors/foreground.hpp"
-#include "actors/head/code_files.hpp"
 #include "actors/head/head.hpp"
+#include "actors/head/head_files.hpp"
 #include "actors/head/links.hpp"
 #include "actors/linked_config.hpp"
 #include "actors/machine.hpp"
@@ -104,12 +104,14 @@ Result<void> HeadProcess::start() {
 Result<void> HeadProcess::start_bulk() {
   auto code = storage::CodeStore::open(options_.dir);
   if (!code) return std::move(code).error();
+  auto data = dataset::DatasetStore::open(options_.dir);
+  if (!data) return std::move(data).error();
   cluster::BulkServerOptions options;
   options.authority = desk_->authority();
   options.identity = desk_->head();
   options.hello = hello_;
   options.clock = clock_;
-  options.open = code_files(std::move(*code));
+  options.open = head_files(std::move(*code), std::move(*data));
   options.admit = admit();
   auto started = cluster::BulkServer::start(std::move(options));
   if (!started) return std::move(started).error();

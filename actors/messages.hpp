@@ -82,6 +82,10 @@ using RunStatusesRef = Shared<std::vector<process::RunStatus>>;
 using LabelsRef = Shared<std::map<std::string, std::string>>;
 using StagingRef = Shared<Staging>;
 using JobKeysRef = Shared<std::vector<JobKey>>;
+using DatasetPushRef = Shared<std::pair<std::string, api::DatasetPush>>;  // user and push
+using DatasetVersionRef = Shared<DatasetVersion>;
+using OrderRef = Shared<const JobOrder>;
+using FilledRef = Shared<struct Filled>;
 using LinkRef = Shared<cluster::Link>;
 using HeadLinkRef = Shared<HeadLink>;
 
@@ -112,6 +116,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TextRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LabelsRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::StagingRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::JobKeysRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::DatasetPushRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::DatasetVersionRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::OrderRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::FilledRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LinkRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::HeadLinkRef)
 
@@ -217,6 +225,19 @@ using stager_actor = caf::typed_actor<
     caf::reacts_to<forget_atom, JobKeysRef>  // empties their folders; their slots are free
     >;
 
+/// What became of bringing a dataset version to this node.
+struct Filled {
+  std::string digest;
+  Result<void> done = ok();
+};
+
+/// Keeps dataset versions on one node for the jobs that read them.
+using cache_actor = caf::typed_actor<
+    caf::replies_to<hold_atom, JobKey, OrderRef>::with<bool>,  // once all its data is here; it
+                                                               // stays until
+    caf::reacts_to<release_atom, JobKey>, caf::reacts_to<filled_atom, FilledRef>  // INTERNAL
+    >;
+
 /// The only writer of the head's ledger: groups what arrives while it syncs into one commit.
 /// Detached.
 using ledger_actor = caf::typed_actor<
@@ -240,6 +261,17 @@ using code_actor = caf::typed_actor<
     caf::replies_to<store_atom, BlobRef>::with<bool>,
     caf::replies_to<manifest_atom, TextRef>::with<std::string>  // stores it; answers the snapshot's
                                                                 // digest
+    >;
+
+/// Keeps datasets: takes blocks and versions from clients. Detached.
+using dataset_actor = caf::typed_actor<
+    caf::replies_to<store_atom, BlobRef>::with<bool>,  // a block
+    caf::replies_to<manifest_atom, DatasetPushRef>::with<DatasetVersionRef>,
+    caf::replies_to<label_atom, std::string, std::string, uint32_t>::with<bool>,  // name, tag,
+                                                                                  // version or 0
+    caf::replies_to<leave_atom, std::string, std::string, uint32_t>::with<bool>,  // user, name,
+                                                                                  // version
+    caf::reacts_to<clean_atom>  // INTERNAL: remove blocks that nothing names
     >;
 
 /// The queue and the placement decisions.

@@ -100,6 +100,7 @@ WorkerOptions Up::worker_options(uint32_t index) const {
   context.registry = head_.registry();
   context.director = head_.director();
   context.code = std::make_shared<LocalCode>(*head_.context()->code);
+  context.data = std::make_shared<LocalData>(*head_.context()->data);
   worker.launcher_argv = options_.launcher_argv;
   return worker;
 }

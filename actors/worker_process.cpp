@@ -83,6 +83,7 @@ WorkerOptions WorkerProcess::worker_options() const {
   context.registry = uplink_;
   context.director = uplink_;
   context.code = std::make_shared<RemoteCode>(bulk_);
+  context.data = std::make_shared<RemoteData>(bulk_);
   context.address = options_.address.empty() ? address_towards(membership_.head) : options_.address;
   context.head_is_remote = true;
   context.link = welcomed_;

@@ -1,6 +1,7 @@
 #include "actors/head/cast.hpp"
 
 #include "actors/head/code.hpp"
+#include "actors/head/datasets.hpp"
 #include "actors/head/director.hpp"
 #include "actors/head/ledger.hpp"
 #include "actors/head/registry.hpp"
@@ -21,6 +22,9 @@ HeadCast spawn_cast(caf::actor_system& system, const HeadContextRef& context,
   cast.ledger = spawn(ledger_behavior);
   cast.series = spawn(series_behavior);
   cast.code = spawn(code_behavior);
+  cast.datasets = detach_blocking
+                      ? system.spawn<caf::detached>(dataset_behavior, context, cast.ledger)
+                      : system.spawn(dataset_behavior, context, cast.ledger);
   cast.scheduler = system.spawn(scheduler_behavior, context->clock, policy);
   cast.director = system.spawn(director_behavior, context,
                                DirectorPeers{cast.ledger, cast.scheduler, cast.series});

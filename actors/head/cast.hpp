@@ -13,6 +13,7 @@ struct HeadCast {
   ledger_actor ledger;
   series_actor series;
   code_actor code;
+  dataset_actor datasets;
   scheduler_actor scheduler;
   director_actor director;
   registry_actor registry;

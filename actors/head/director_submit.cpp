@@ -1,5 +1,6 @@
 // How the director admits what is submitted: check, fit, ids, one durable step, answers.
 #include "actors/head/commit.hpp"
+#include "actors/head/datasets.hpp"
 #include "actors/head/director.hpp"
 #include "actors/head/orders.hpp"
 #include "hpo/expression.hpp"
@@ -49,18 +50,16 @@ DirectorState::SubmittedPromise DirectorState::submit(const SubmitRef& batch) {
   auto admission = std::make_shared<Admission>();
   admission->batch = batch;
   admission->promise = self_->make_response_promise<SubmittedRef>();
-  for (const auto& submission : batch->submissions) {
+  for (auto& submission : batch->submissions) {
     std::optional<Error> error;
     if (draining_) {
       error = Error{Errc::unavailable, "nothing is accepted any more", "the head is stopping",
                     "try again later"};
     } else if (auto problem = check_submission(submission)) {
       error = Error{Errc::invalid, problem->message, problem->path, problem->hint};
-    } else if (!submission.experiment.data.empty()) {
-      const auto& source = submission.experiment.data.front().source;
-      error = Error{Errc::not_found, fmt::format("dataset {} not found", source),
-                    "no dataset is registered here",
-                    "leave `data` out and read from a path of the machine"};
+    } else if (auto known = resolve_datasets(*context_->ledger, submission.experiment.data);
+               !known) {
+      error = known.error();
     }
     if (!error)
       for (auto id : submission.experiment.after)

@@ -24,6 +24,7 @@ struct GatewayPeers {
   director_actor director;
   registry_actor registry;
   code_actor code;
+  dataset_actor datasets;
   AskNode ask_node;
   std::function<void(const std::string& node)> cut_node;
 };
@@ -69,6 +70,25 @@ class GatewayService final : public api::Service {
   Result<std::string> get_manifest(const api::Caller& caller, const std::string& digest) override;
   Result<api::FileChunk> get_blob(const api::Caller& caller, const std::string& digest,
                                   uint64_t offset, uint32_t limit) override;
+  Result<std::vector<std::string>> missing_blocks(const api::Caller& caller,
+                                                  const std::vector<std::string>& digests) override;
+  kj::Promise<Result<void>> put_block(const api::Caller& caller, std::string digest,
+                                      std::string bytes) override;
+  Result<api::FileChunk> get_block(const api::Caller& caller, const std::string& digest,
+                                   uint64_t offset, uint32_t limit) override;
+  kj::Promise<Result<DatasetVersion>> push_dataset(const api::Caller& caller,
+                                                   api::DatasetPush push) override;
+  Result<std::string> dataset_manifest(const api::Caller& caller, const std::string& name,
+                                       const std::string& which) override;
+  Result<api::DatasetListing> datasets(const api::Caller& caller, uint32_t limit,
+                                       const std::string& page_token) override;
+  Result<api::DatasetView> dataset(const api::Caller& caller, const std::string& name) override;
+  Result<DatasetVersion> dataset_version(const api::Caller& caller, const std::string& name,
+                                         const std::string& which) override;
+  kj::Promise<Result<void>> drop_dataset(const api::Caller& caller, std::string name,
+                                         uint32_t version) override;
+  kj::Promise<Result<void>> tag_dataset(const api::Caller& caller, std::string name,
+                                        std::string tag, uint32_t version) override;
   kj::Promise<Result<void>> drain_node(const api::Caller& caller, std::string node,
                                        bool drained) override;
   kj::Promise<Result<void>> label_node(const api::Caller& caller, std::string node,

@@ -33,6 +33,7 @@ Result<void> Head::start_actors() {
   context->ledger = stores->ledger;
   context->series = stores->series;
   context->code = stores->code;
+  context->data = stores->data;
   context->metrics = std::make_shared<MetricRegistry>();
   context->audit = std::make_shared<ReportAudit>(clock_, *context->metrics);
   context->secret = stores->secret;
@@ -46,8 +47,8 @@ Result<void> Head::start_actors() {
 }
 
 Result<void> Head::start_gateway() {
-  GatewayPeers peers{cast_.director, cast_.registry, cast_.code, options_.ask_node,
-                     options_.cut_node};
+  GatewayPeers peers{cast_.director, cast_.registry,    cast_.code,
+                     cast_.datasets, options_.ask_node, options_.cut_node};
   GatewayOptions options;
   options.bind = options_.bind;
   options.port = options_.port;
@@ -100,6 +101,7 @@ void Head::stop() {
   end(cast_.director);
   end(cast_.scheduler);
   end(cast_.code);
+  end(cast_.datasets);
   end(cast_.series);
   end(cast_.ledger);
 }

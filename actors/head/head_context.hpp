@@ -10,6 +10,7 @@
 #include "runtime/core/digest.hpp"
 #include "runtime/core/metric_registry.hpp"
 #include "storage/code_store.hpp"
+#include "storage/dataset/dataset_store.hpp"
 #include "storage/ledger.hpp"
 #include "storage/series_store.hpp"
 
@@ -26,6 +27,7 @@ struct HeadContext {
   std::shared_ptr<storage::Ledger> ledger;       // reads only, except by the ledger actor
   std::shared_ptr<storage::SeriesStore> series;  // reads only, except by the series actor
   std::shared_ptr<storage::CodeStore> code;
+  std::shared_ptr<dataset::DatasetStore> data;
   std::shared_ptr<MetricRegistry> metrics;
   std::shared_ptr<ReportAudit> audit;
   std::shared_ptr<cluster::JoinDesk> joins;  // null: no other machine can join

@@ -4,6 +4,7 @@
 #include "runtime/core/json.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/placeholder.hpp"
+#include "runtime/core/variable.hpp"
 
 #include <fmt/format.h>
 
@@ -66,16 +67,7 @@ Result<std::map<std::string, std::string>> environment_of(const ExperimentRecord
 }  // namespace
 
 std::string parameter_variable(std::string_view name) {
-  std::string variable = "TROUPE_P_";
-  for (char c : name) {
-    if (c >= 'a' && c <= 'z')
-      variable += static_cast<char>(c - 'a' + 'A');
-    else if ((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-      variable += c;
-    else
-      variable += '_';
-  }
-  return variable;
+  return "TROUPE_P_" + variable_part(name);
 }
 
 schedule::NodeSpec node_spec_of(const NodeHello& hello, bool accepts) {
@@ -147,6 +139,8 @@ Result<std::vector<JobOrder>> orders_of(const ExperimentRecord& record, const st
     order.milli_cpus = static_cast<int64_t>(std::llround(spec.resources.cpus * 1000));
     order.mem = spec.resources.mem;
     order.code_digest = spec.code_digest;
+    for (const auto& mount : spec.data)
+      order.data.push_back({mount.mount, mount.source, mount.digest});
     order.token = token;
     order.created_us = now.us;
     order.leased = spec.exclusive;

@@ -61,6 +61,9 @@ Result<Stores> open_stores(const std::string& dir, Clock& clock) {
   auto code = storage::CodeStore::open(dir);
   if (!code) return std::move(code).error();
   stores.code = std::make_shared<storage::CodeStore>(std::move(*code));
+  auto data = dataset::DatasetStore::open(dir);
+  if (!data) return std::move(data).error();
+  stores.data = std::make_shared<dataset::DatasetStore>(std::move(*data));
   auto secret = kept_secret(*stores.ledger, "job-token-secret");
   if (!secret) return std::move(secret).error();
   stores.secret = std::move(*secret);

@@ -3,6 +3,7 @@
 
 #include "runtime/core/clock.hpp"
 #include "storage/code_store.hpp"
+#include "storage/dataset/dataset_store.hpp"
 #include "storage/ledger.hpp"
 #include "storage/series_store.hpp"
 
@@ -15,6 +16,7 @@ struct Stores {
   std::shared_ptr<storage::Ledger> ledger;
   std::shared_ptr<storage::SeriesStore> series;
   std::shared_ptr<storage::CodeStore> code;
+  std::shared_ptr<dataset::DatasetStore> data;
   std::string secret;  // key of job tokens
   std::string token;   // of the owner
   std::string user;    // the owner: who runs the head

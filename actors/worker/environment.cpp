@@ -1,6 +1,7 @@
 #include "actors/worker/environment.hpp"
 
 #include "runtime/core/limits.hpp"
+#include "runtime/core/variable.hpp"
 
 #include <fmt/format.h>
 
@@ -84,7 +85,12 @@ std::vector<std::string> job_environment(const WorkerEnvironment& worker, const 
   auto scratch = paths.scratch(slot);
   env.add("TROUPE_SCRATCH", scratch);
   env.add("TMPDIR", scratch);
-  env.add("TROUPE_DATA", paths.no_data());
+  env.add("TROUPE_DATA", order.data.empty() ? paths.no_data() : paths.data(slot));
+  for (const auto& data : order.data) {
+    auto name = variable_part(data.mount);
+    env.add("TROUPE_DATA_" + name, paths.data(slot) + "/" + data.mount);
+    env.add("TROUPE_RECORDS_" + name, paths.cache() + "/" + data.digest);
+  }
   if (!resume.empty()) env.add("TROUPE_RESUME", resume);
   env.add("TROUPE_CHECKPOINTS", paths.checkpoints(id.experiment));
   env.add("TROUPE_OUTPUT", paths.output(id.experiment));

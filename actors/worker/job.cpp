@@ -21,7 +21,7 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
   newest_ = blank(JobStep::preparing);
   take_link();
   return {
-      [this](begin_atom) { prepare(); },
+      [this](begin_atom) { hold(); },
       [this](adopt_atom, const RunStatusRef& status) { adopt(*status); },
       [this](stop_atom, uint32_t grace_ms) { stop(Duration{grace_ms}); },
       [this](phase_atom, uint32_t phase) {
@@ -68,7 +68,25 @@ void JobState::send(JobUpdate update) {
   self_->send(context_->director, update_atom_v, std::move(update));
 }
 
+/// Waits for the data it reads. That may take hours; a stop ends it at once.
+void JobState::hold() {
+  if (order_->data.empty()) return prepare();
+  // tidy: allow infinite: the cache answers, or ends together with the node and with us
+  self_->request(peers_.cache, caf::infinite, hold_atom_v, order_->key, OrderRef{order_})
+      .then(
+          [this](bool) {
+            if (stage_ == Stage::holding) prepare();
+          },
+          [this](caf::error& e) {
+            if (stage_ != Stage::holding) return;
+            auto error = from_caf(e, fmt::format("data of job {}", to_string(order_->key.job)));
+            // Other machines may have the room, and the head may have the data again.
+            fail(std::move(error), true);
+          });
+}
+
 void JobState::prepare() {
+  stage_ = Stage::staging;
   staging_.value = std::make_shared<Staging>();
   staging_->order = order_;
   staging_->launcher = peers_.launcher;
@@ -110,6 +128,9 @@ void JobState::adopt(const process::RunStatus& status) {
   stage_ = Stage::running;
   run_key_ = status.key;
   started_us_ = status.started.us;
+  // What it reads is here already: nobody may remove it.
+  if (!order_->data.empty())
+    caf::anon_send(peers_.cache, hold_atom_v, order_->key, OrderRef{order_});
   launched(status);
   if (stop_wanted_ && stage_ == Stage::running) stop_run();
 }
@@ -238,6 +259,7 @@ void JobState::end(JobUpdate update) {
                  "{}: {} lines of its metrics were left out: no JSON, too long, or no number",
                  to_string(order_->key.job), bad_metric_lines_);
   stage_ = Stage::ended;
+  if (!order_->data.empty()) self_->send(peers_.cache, release_atom_v, order_->key);
   send(std::move(update));
   self_->send(peers_.node, gone_atom_v, order_->key);
 }

@@ -15,6 +15,7 @@ namespace troupe::actors {
 struct JobPeers {
   node_actor node;
   stager_actor stager;
+  cache_actor cache;
   std::shared_ptr<process::Launcher> launcher;
   LeaseTerm lease;  // for exclusive jobs
 };
@@ -27,8 +28,9 @@ class JobState {
                                          uint32_t slot);
 
  private:
-  enum class Stage { staging, running, at_barrier, ended };
+  enum class Stage { holding, staging, running, at_barrier, ended };
 
+  void hold();
   void prepare();
   void staged(uint32_t slot, bool started);
   void adopt(const process::RunStatus& status);
@@ -59,7 +61,7 @@ class JobState {
   std::shared_ptr<const JobOrder> order_;
   StagingRef staging_;  // of its first line
   uint32_t slot_ = 0;   // its folders; known when it is staged
-  Stage stage_ = Stage::staging;
+  Stage stage_ = Stage::holding;
   uint32_t phase_ = 0;
   std::string run_key_;  // of the phase that runs
   bool stop_wanted_ = false;

@@ -31,6 +31,7 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
   stager_ = context_->detach_blocking
                 ? self_->spawn<caf::detached + caf::linked>(stager_behavior, context_)
                 : self_->spawn<caf::linked>(stager_behavior, context_);
+  cache_ = self_->spawn<caf::linked>(cache_behavior, context_);
   auto me = static_cast<node_actor>(self_);
   process::LauncherEvents events;
   events.connected = [me](std::vector<process::RunStatus> runs) {
@@ -89,7 +90,7 @@ NodeState::Job* NodeState::job(const JobKey& key) {
 
 job_actor NodeState::spawn_job(JobOrder order, uint32_t slot) {
   LeaseTerm lease{lease_, lease_->term(context_->clock->monotonic())};
-  JobPeers peers{static_cast<node_actor>(self_), stager_, launcher_, std::move(lease)};
+  JobPeers peers{static_cast<node_actor>(self_), stager_, cache_, launcher_, std::move(lease)};
   auto key = order.key;
   auto token = order.token;
   auto leased = order.leased;

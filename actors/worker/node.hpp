@@ -2,6 +2,7 @@
 // says, and settles after a restart of either side what runs with what should run.
 #pragma once
 
+#include "actors/worker/cache.hpp"
 #include "actors/worker/job.hpp"
 #include "actors/worker/stager.hpp"
 #include "actors/worker/worker_context.hpp"
@@ -81,6 +82,7 @@ class NodeState {
   node_actor::pointer self_;
   WorkerContextRef context_;
   stager_actor stager_;
+  cache_actor cache_;
   std::shared_ptr<process::Launcher> launcher_;
   std::shared_ptr<Lease> lease_ = std::make_shared<Lease>(limits::exclusive_lease);
   uint64_t epoch_ = 0;

@@ -1,7 +1,8 @@
 // Where a worker keeps things. What a job needs while it runs lies in a numbered slot, which later
 // jobs use again; what outlives it lies under its own name:
 //
-//   <dir>/slots/3/{order, token, work/, scratch/, metrics.jsonl, stop}
+//   <dir>/slots/3/{order, token, work/, scratch/, data/, metrics.jsonl, stop}
+//   <dir>/cache/<digest>/             sealed dataset versions; trees/<digest>/ shows their files
 //   <dir>/logs/42.7.worker.0/         attempts share it; made with the first line
 //   <dir>/no-data/                    the data root of jobs that mount nothing
 //   <dir>/trash/                      on its way out
@@ -29,6 +30,9 @@ struct WorkerPaths {
   std::string metrics(uint32_t number) const { return slot(number) + "/metrics.jsonl"; }
   std::string stop_file(uint32_t number) const { return slot(number) + "/stop"; }
   std::string log(const JobId& id) const { return dir + "/logs/" + to_string(id); }
+  std::string data(uint32_t number) const { return slot(number) + "/data"; }
+  std::string cache() const { return dir + "/cache"; }
+  std::string trees() const { return dir + "/trees"; }
   std::string no_data() const { return dir + "/no-data"; }
   std::string trash() const { return dir + "/trash"; }
   std::string output(ExperimentId id) const { return outputs + "/" + to_string(id); }

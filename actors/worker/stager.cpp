@@ -1,6 +1,10 @@
 #include "actors/worker/stager.hpp"
 
 #include "actors/worker/run_request.hpp"
+#include "runtime/core/fd.hpp"
+
+#include <cerrno>
+#include <unistd.h>
 
 namespace troupe::actors {
 
@@ -50,7 +54,21 @@ Result<uint32_t> StagerState::stage(const JobOrder& order) {
   auto slot = slots_->take(order);
   if (slot && !order.code_digest.empty())
     TROUPE_TRY(context_->code->materialise(order.code_digest, context_->paths.work(*slot)));
+  if (slot) TROUPE_TRY(show_data(order, *slot));
   return slot;
+}
+
+/// The data root of the job: a name for each version that the cache holds for it.
+Result<void> StagerState::show_data(const JobOrder& order, uint32_t slot) const {
+  if (order.data.empty()) return ok();
+  const auto& paths = context_->paths;
+  TROUPE_TRY(make_dirs(paths.data(slot), 0755));
+  for (const auto& data : order.data) {
+    auto link = paths.data(slot) + "/" + data.mount;
+    if (::symlink((paths.trees() + "/" + data.digest).c_str(), link.c_str()) != 0)
+      return errno_error(errno, link + " cannot be made");
+  }
+  return ok();
 }
 
 stager_actor::behavior_type stager_behavior(stager_actor::stateful_pointer<StagerState> self,

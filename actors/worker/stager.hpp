@@ -18,6 +18,7 @@ class StagerState {
   caf::typed_response_promise<uint32_t, bool> stage_and_start(const Staging& work);
   void forget(const std::vector<JobKey>& keys);
   Result<uint32_t> stage(const JobOrder& order);
+  Result<void> show_data(const JobOrder& order, uint32_t slot) const;
 
   stager_actor::pointer self_;
   WorkerContextRef context_;

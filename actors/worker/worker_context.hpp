@@ -3,14 +3,17 @@
 
 #include "actors/messages.hpp"
 #include "actors/worker/code_source.hpp"
+#include "actors/worker/data_source.hpp"
 #include "actors/worker/environment.hpp"
 #include "actors/worker/paths.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/process/launcher.hpp"
+#include "storage/dataset/mount.hpp"
 
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace troupe::actors {
@@ -36,6 +39,8 @@ struct WorkerContext {
   hello_port registry;
   report_port director;
   std::shared_ptr<CodeSource> code;
+  std::shared_ptr<DataSource> data;
+  std::optional<dataset::MountMethod> mount_method;  // none: the best that works here
   std::string address;  // for the ranks of gangs; empty: of this machine alone
   /// The number of the newest link on which the head has welcomed this node; null: it is here.
   std::shared_ptr<std::atomic<uint64_t>> link;

@@ -105,6 +105,7 @@ void set_spec(Builder out, const ExperimentSpec& spec) {
   for (uint32_t i = 0; i < spec.data.size(); ++i) {
     datasets[i].setSource(as_text(spec.data[i].source));
     datasets[i].setMount(as_text(spec.data[i].mount));
+    datasets[i].setDigest(as_text(spec.data[i].digest));
   }
   auto code = out.initCode();
   code.setDigest(as_text(spec.code_digest));

@@ -178,7 +178,7 @@ ExperimentSpec experiment(wire::Submission::Reader in, Checks& checks) {
   resources(in, out, checks);
   for (auto mount : in.getData()) {
     out.data.push_back(
-        {checks.text(mount.getSource(), "data"), checks.text(mount.getMount(), "data")});
+        {checks.text(mount.getSource(), "data"), checks.text(mount.getMount(), "data"), {}});
     if (out.data.back().source.empty())
       checks.fail("data holds an entry without source", "write \"NAME:VERSION\" or \"ID/out\"");
   }

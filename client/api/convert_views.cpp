@@ -52,6 +52,21 @@ void set_output(wire::OutputEntry::Builder out, const OutputEntry& entry) {
   out.setTarget(as_text(entry.target));
 }
 
+void set_dataset(wire::DatasetVersion::Builder out, const DatasetVersion& version) {
+  out.setName(as_text(version.name));
+  out.setVersion(version.version);
+  out.setDigest(as_text(version.digest));
+  out.setBytes(version.bytes);
+  out.setPayload(version.payload);
+  out.setFiles(version.files);
+  out.setRecords(version.records);
+  out.setBlocks(version.blocks);
+  out.setUser(as_text(version.user));
+  set_text(rfc3339(version.created), [&](auto text) { out.setCreated(text); });
+  out.setSource(as_text(version.source));
+  if (!version.from.empty()) out.setFrom(as_text(version.from));
+}
+
 void set_node(wire::Node::Builder out, const NodeView& node) {
   out.setName(as_text(node.name));
   out.setState(as_text(node.state));

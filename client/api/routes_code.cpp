@@ -1,14 +1,12 @@
 // Code snapshots: what is missing, blobs and manifests.
 #include "client/api/convert.hpp"
+#include "client/api/digests.hpp"
 #include "client/api/router.hpp"
 #include "client/api/schema_json.hpp"
 #include "client/api/send_file.hpp"
 #include "runtime/core/limits.hpp"
 
 #include <capnp/message.h>
-#include <fmt/format.h>
-
-#include <algorithm>
 
 namespace troupe::api {
 
@@ -16,46 +14,15 @@ namespace {
 
 // A manifest has at most limits::code_files_max lines, each usually below 200 bytes.
 constexpr size_t manifest_bytes_max = 32u << 20;
-// 64 digits, quotes and a comma for each file of the largest snapshot.
-constexpr size_t digests_body_max = limits::code_files_max * 68 + 1024;
-
-Result<std::string> digest(std::string_view text) {
-  bool good = text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
-                return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-              });
-  if (!good)
-    return Error{Errc::invalid, "the digest could not be read",
-                 fmt::format("\"{}\"", text.substr(0, 80)),
-                 "64 hexadecimal digits in lower case: the SHA-256 of the bytes"};
-  return std::string{text};
-}
 
 kj::Promise<void> missing(Exchange& x) {
-  capnp::MallocMessageBuilder request;
-  auto in = request.initRoot<wire::Digests>();
-  if (auto read = read_json(x.body, in); !read) return x.send_error(read.error());
-  std::vector<std::string> digests;
-  for (auto item : in.asReader().getDigests()) {
-    auto one = digest({item.begin(), item.size()});
-    if (!one) return x.send_error(one.error());
-    digests.push_back(std::move(*one));
-  }
-  if (digests.size() > limits::code_files_max)
-    return x.send_error(Error{Errc::invalid, "too many digests",
-                              fmt::format("{} of them", digests.size()),
-                              fmt::format("at most {}", limits::code_files_max)});
-  auto lacking = x.service().missing_blobs(x.caller, std::move(digests));
-  if (!lacking) return x.send_error(lacking.error());
-  capnp::MallocMessageBuilder message;
-  auto out = message.initRoot<wire::Missing>();
-  auto list = out.initMissing(static_cast<uint32_t>(lacking->size()));
-  for (uint32_t i = 0; i < lacking->size(); ++i)
-    set_text((*lacking)[i], [&](auto text) { list.set(i, text); });
-  return x.send_json(out.asReader());
+  auto digests = digests_from(x.body, limits::code_files_max);
+  if (!digests) return x.send_error(digests.error());
+  return send_missing(x, x.service().missing_blobs(x.caller, std::move(*digests)));
 }
 
 kj::Promise<void> put_blob(Exchange& x) {
-  auto name = digest(x.captures[0]);
+  auto name = digest_from(x.captures[0]);
   if (!name) return x.send_error(name.error());
   return x.service()
       .put_blob(x.caller, std::move(*name), std::move(x.body))
@@ -65,7 +32,7 @@ kj::Promise<void> put_blob(Exchange& x) {
 }
 
 kj::Promise<void> get_blob(Exchange& x) {
-  auto name = digest(x.captures[0]);
+  auto name = digest_from(x.captures[0]);
   if (!name) return x.send_error(name.error());
   return send_file(x, [&x, name = *name](uint64_t offset, uint32_t limit) {
     return kj::Promise<Result<FileChunk>>(x.service().get_blob(x.caller, name, offset, limit));
@@ -85,7 +52,7 @@ kj::Promise<void> put_manifest(Exchange& x) {
 }
 
 kj::Promise<void> get_manifest(Exchange& x) {
-  auto name = digest(x.captures[0]);
+  auto name = digest_from(x.captures[0]);
   if (!name) return x.send_error(name.error());
   auto text = x.service().get_manifest(x.caller, *name);
   if (!text) return x.send_error(text.error());
@@ -105,7 +72,7 @@ void add_code_routes(std::vector<Route>& routes) {
                     capnp::Schema::from<wire::Digests>(),
                     capnp::Schema::from<wire::Missing>(),
                     "application/json",
-                    digests_body_max});
+                    digests_body_max(limits::code_files_max)});
   routes.push_back({kj::HttpMethod::PUT,
                     "/api/v1/code/blobs/{digest}",
                     put_blob,

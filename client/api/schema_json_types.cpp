@@ -283,6 +283,10 @@ void write_mount(std::string& out, Reader in) {
   append_json_string(out, view(mount.getSource()));
   out += ",\"mount\":";
   append_json_string(out, view(mount.getMount()));
+  if (mount.getDigest().size() != 0) {
+    out += ",\"digest\":";
+    append_json_string(out, view(mount.getDigest()));
+  }
   out += '}';
 }
 

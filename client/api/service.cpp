@@ -8,7 +8,55 @@ Error no_cluster() {
   return Error{Errc::refused, "this server has no cluster", "", "ask the head of one"};
 }
 
+Error no_datasets() {
+  return Error{Errc::refused, "this server has no datasets", "", "ask the head of a cluster"};
+}
+
 }  // namespace
+
+Result<std::vector<std::string>> DatasetService::missing_blocks(const Caller&,
+                                                                const std::vector<std::string>&) {
+  return no_datasets();
+}
+
+kj::Promise<Result<void>> DatasetService::put_block(const Caller&, std::string, std::string) {
+  return Result<void>{no_datasets()};
+}
+
+Result<FileChunk> DatasetService::get_block(const Caller&, const std::string&, uint64_t, uint32_t) {
+  return no_datasets();
+}
+
+kj::Promise<Result<DatasetVersion>> DatasetService::push_dataset(const Caller&, DatasetPush) {
+  return Result<DatasetVersion>{no_datasets()};
+}
+
+Result<std::string> DatasetService::dataset_manifest(const Caller&, const std::string&,
+                                                     const std::string&) {
+  return no_datasets();
+}
+
+Result<DatasetListing> DatasetService::datasets(const Caller&, uint32_t, const std::string&) {
+  return no_datasets();
+}
+
+Result<DatasetView> DatasetService::dataset(const Caller&, const std::string&) {
+  return no_datasets();
+}
+
+Result<DatasetVersion> DatasetService::dataset_version(const Caller&, const std::string&,
+                                                       const std::string&) {
+  return no_datasets();
+}
+
+kj::Promise<Result<void>> DatasetService::drop_dataset(const Caller&, std::string, uint32_t) {
+  return Result<void>{no_datasets()};
+}
+
+kj::Promise<Result<void>> DatasetService::tag_dataset(const Caller&, std::string, std::string,
+                                                      uint32_t) {
+  return Result<void>{no_datasets()};
+}
 
 kj::Promise<Result<void>> Service::drain_node(const Caller&, std::string, bool) {
   return Result<void>{no_cluster()};

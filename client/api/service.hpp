@@ -3,6 +3,7 @@
 // than a read of the ledger.
 #pragma once
 
+#include "client/api/dataset_service.hpp"
 #include "runtime/core/record.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
@@ -115,10 +116,8 @@ struct EventPage {
   uint64_t last = 0;  // the newest event number there is
 };
 
-class Service {
+class Service : public DatasetService {
  public:
-  virtual ~Service() = default;
-
   /// The token of a request. unauthenticated where it is not known.
   virtual Result<Caller> authenticate(const std::string& token) = 0;
 

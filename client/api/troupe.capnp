@@ -115,9 +115,10 @@ struct Workers {
 }
 
 struct DataMount {
-  # JSON: {source, mount}; read also from a string: the source.
+  # JSON: {source, mount, digest}; read also from a string: the source.
   source @0 :Text;
   mount @1 :Text;
+  digest @2 :Text;  # of the version; answered, not asked for
 }
 
 struct Limits {
@@ -455,6 +456,37 @@ struct NodeLabels {
 
 struct JoinToken {
   token @0 :Text;
+}
+
+struct DatasetVersion {
+  name @0 :Text;
+  version @1 :UInt32;
+  digest @2 :Text;
+  bytes @3 :UInt64;    # of all files
+  payload @4 :UInt64;  # of all blocks
+  files @5 :UInt64;
+  records @6 :UInt64;
+  blocks @7 :UInt32;
+  user @8 :Text;
+  created @9 :Text;
+  source @10 :Text;
+  from @11 :Text;
+}
+
+struct DatasetListing {
+  datasets @0 :List(DatasetVersion);
+  nextPageToken @1 :Text $Json.name("next_page_token");
+}
+
+struct DatasetTag {
+  tag @0 :Text;
+  version @1 :UInt32;
+}
+
+struct DatasetView {
+  name @0 :Text;
+  versions @1 :List(DatasetVersion);
+  tags @2 :List(DatasetTag);
 }
 
 struct Nodes {

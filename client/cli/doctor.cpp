@@ -1,11 +1,13 @@
-// doctor: what this machine can do, what is missing and the cure. Looks only; changes nothing.
+// doctor: what this machine can do, what is missing and the cure. Looks and tries; leaves nothing.
 #include "client/cli/commands.hpp"
 #include "client/cli/session.hpp"
 #include "runtime/core/fd.hpp"
 #include "runtime/core/units.hpp"
+#include "storage/dataset/mount.hpp"
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <sched.h>
 #include <sys/sysinfo.h>
@@ -84,6 +86,24 @@ Finding namespaces() {
           good ? "" : "sysctl user.max_user_namespaces=10000 lets jobs have mounts of their own"};
 }
 
+/// How datasets are shown to jobs: the best way that works when it is tried.
+Finding mounts() {
+  std::error_code none;
+  auto pattern = (fs::temp_directory_path(none) / "troupe-doctor-XXXXXX").string();
+  if (none || mkdtemp(pattern.data()) == nullptr)
+    return {"datasets", false, "not tried", "no temporary folder can be made"};
+  Finding finding{"datasets", false, "", "files are written out once a machine, as copies"};
+  for (const auto& probe : dataset::probe_mounts(pattern)) {
+    if (!probe.error) {
+      finding = {"datasets", true, fmt::format("mounted ({})", to_string(probe.method)), ""};
+      break;
+    }
+    if (finding.found.empty()) finding.found = fmt::format("not mounted: {}", probe.error->detail);
+  }
+  fs::remove_all(pattern, none);
+  return finding;
+}
+
 Finding head(Session& session) {
   auto client = session.head();
   if (!client) return {"head", false, client.error().what, client.error().hint};
@@ -95,8 +115,8 @@ Finding head(Session& session) {
 }  // namespace
 
 int doctor_verb(Session& session) {
-  std::vector<Finding> findings{kernel(), cgroups(),    cpus(),       memory(),
-                                gpus(),   namespaces(), head(session)};
+  std::vector<Finding> findings{kernel(), cgroups(),    cpus(),   memory(),
+                                gpus(),   namespaces(), mounts(), head(session)};
   auto& out = session.out();
   ValueList all;
   bool terminal = out.out().terminal;

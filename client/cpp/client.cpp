@@ -81,9 +81,13 @@ Result<Value> Client::get(const std::string& path) {
   HttpRequest request;
   request.path = path;
   request.headers.emplace_back("Accept", "application/json");
+  return ask(request);
+}
+
+Result<Value> Client::ask(const HttpRequest& request) {
   auto answer = http_.send(request);
   if (!answer) return std::move(answer).error();
-  return json_of(*answer, path);
+  return json_of(*answer, request.path);
 }
 
 Result<Value> Client::post(const std::string& path, const Value& body, const std::string& key) {
@@ -93,9 +97,7 @@ Result<Value> Client::post(const std::string& path, const Value& body, const std
   request.body = body.is_null() ? "" : json_text(body);
   if (!body.is_null()) request.content_type = "application/json";
   if (!key.empty()) request.headers.emplace_back("Idempotency-Key", key);
-  auto answer = http_.send(request);
-  if (!answer) return std::move(answer).error();
-  return json_of(*answer, path);
+  return ask(request);
 }
 
 Result<Value> Client::submit(const Submission& submission) {
@@ -275,25 +277,34 @@ std::unique_ptr<Stream> Client::read_output(ExperimentId id, const std::string& 
 }
 
 Result<std::vector<std::string>> Client::missing_blobs(const std::vector<std::string>& digests) {
-  std::vector<std::string> missing;
+  return missing("/api/v1/code:missing", digests);
+}
+
+Result<std::vector<std::string>> Client::missing(const std::string& path,
+                                                 const std::vector<std::string>& digests) {
+  std::vector<std::string> lacking;
   // 1 MiB is the limit of a body; a digest takes 67 bytes of it.
   constexpr size_t batch = 10'000;
   for (size_t from = 0; from < digests.size(); from += batch) {
     auto to = std::min(digests.size(), from + batch);
     ValueList list(digests.begin() + static_cast<ptrdiff_t>(from),
                    digests.begin() + static_cast<ptrdiff_t>(to));
-    auto answer = post("/api/v1/code:missing", ValueMap{{"digests", std::move(list)}}, "q");
+    auto answer = post(path, ValueMap{{"digests", std::move(list)}}, "q");
     if (!answer) return std::move(answer).error();
     if (const auto* found = answer->find("missing"); found != nullptr && found->is_list())
-      for (const auto& digest : found->as_list()) missing.push_back(digest.to_text());
+      for (const auto& digest : found->as_list()) lacking.push_back(digest.to_text());
   }
-  return missing;
+  return lacking;
 }
 
 HttpRequest Client::blob_upload(const std::string& digest, std::string bytes) {
+  return upload("/api/v1/code/blobs/" + digest, std::move(bytes));
+}
+
+HttpRequest Client::upload(std::string path, std::string bytes) {
   HttpRequest request;
   request.method = "PUT";
-  request.path = "/api/v1/code/blobs/" + digest;
+  request.path = std::move(path);
   request.body = std::move(bytes);
   request.content_type = "application/octet-stream";
   return request;

@@ -24,6 +24,15 @@ struct ListOptions {
   std::string page_token;
 };
 
+/// A version of a dataset whose blocks are stored.
+struct DatasetPush {
+  std::string name;
+  std::string manifest;  // canonical bytes
+  std::string source;    // what was pushed, for people
+  std::string from;      // the experiment whose outputs it is made of
+  std::string tag;       // that shall stand for it
+};
+
 /// Whole lines, and where to go on.
 struct LogPage {
   std::vector<Value> lines;
@@ -101,6 +110,23 @@ class Client {
   /// The request that stores one file; for HttpClient::send_all.
   static HttpRequest blob_upload(const std::string& digest, std::string bytes);
 
+  Result<std::vector<std::string>> missing_blocks(const std::vector<std::string>& digests);
+  /// The request that stores one block; for HttpClient::send_all.
+  static HttpRequest block_upload(const std::string& digest, std::string bytes);
+  Result<std::string> get_block(const std::string& digest);
+  /// Makes a version whose blocks are stored; answers it. conflict where some are missing.
+  Result<Value> push_dataset(const DatasetPush& push);
+  /// The newest version of each.
+  Result<ValueList> datasets();
+  /// All versions and tags of one.
+  Result<Value> dataset(const std::string& name);
+  /// By number or tag; the newest where `which` is empty.
+  Result<Value> dataset_version(const std::string& name, const std::string& which);
+  Result<std::string> dataset_manifest(const std::string& name, const std::string& which);
+  Result<void> drop_dataset(const std::string& name, const std::string& version);
+  /// Version 0 removes the tag.
+  Result<void> tag_dataset(const std::string& name, const std::string& tag, uint32_t version);
+
   HttpClient& http() { return http_; }
   const std::string& url() const { return url_; }
 
@@ -108,6 +134,10 @@ class Client {
   Client(Address address, const Endpoint& endpoint);
   Result<Value> get(const std::string& path);
   Result<Value> post(const std::string& path, const Value& body, const std::string& key = {});
+  Result<Value> ask(const HttpRequest& request);
+  Result<std::vector<std::string>> missing(const std::string& path,
+                                           const std::vector<std::string>& digests);
+  static HttpRequest upload(std::string path, std::string bytes);
   Result<void> tell(const std::string& path, const Value& body);
 
   std::string url_;

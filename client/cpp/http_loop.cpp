@@ -69,7 +69,7 @@ kj::HttpClient::Request HttpClient::Loop::start(const HttpRequest& request,
                                                 kj::HttpHeaders& fields) {
   auto method = method_of(request.method);
   kj::Maybe<uint64_t> size;
-  if (method == kj::HttpMethod::POST || method == kj::HttpMethod::PUT) size = request.body.size();
+  if (method != kj::HttpMethod::GET && method != kj::HttpMethod::HEAD) size = request.body.size();
   auto path = address.base + request.path;
   return http->request(method, ptr(path), fields, size);
 }

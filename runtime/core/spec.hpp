@@ -53,8 +53,9 @@ struct Workers {
 };
 
 struct DataMount {
-  std::string source;  // "digits:3", or an output: "41/out"
-  std::string mount;   // name below the data root; empty: the source's own name
+  std::string source;    // "digits:3", or an output: "41/out"
+  std::string mount;     // name below the data root; empty: the source's own name
+  std::string digest{};  // of the version, filled in when it is accepted
   bool operator==(const DataMount&) const = default;
 };
 

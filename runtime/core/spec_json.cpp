@@ -204,7 +204,7 @@ Value to_value(const ExperimentSpec& spec) {
   if (!spec.data.empty()) {
     ValueList data;
     for (const auto& d : spec.data)
-      data.push_back(ValueMap{{"source", d.source}, {"mount", d.mount}});
+      data.push_back(ValueMap{{"source", d.source}, {"mount", d.mount}, {"digest", d.digest}});
     map.emplace("data", std::move(data));
   }
   if (!spec.parameters.empty()) {
@@ -267,6 +267,7 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
     Reader d{item};
     d.text("source", mount.source);
     d.text("mount", mount.mount);
+    d.text("digest", mount.digest);
     if (d.error()) return *d.error();
     spec.data.push_back(std::move(mount));
   }

@@ -1,9 +1,11 @@
 #include "runtime/core/submission_check.hpp"
 
+#include "runtime/core/dataset.hpp"
 #include "runtime/core/exec_size.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/placeholder.hpp"
+#include "runtime/core/variable.hpp"
 
 #include <fmt/format.h>
 
@@ -151,16 +153,18 @@ Problem check_texts(const ExperimentSpec& spec) {
 Problem check_data(const ExperimentSpec& spec) {
   std::set<std::string> mounts;
   for (size_t i = 0; i < spec.data.size(); ++i) {
-    const auto& [source, mount] = spec.data[i];
+    const auto& [source, mount, digest] = spec.data[i];
     auto path = fmt::format("data[{}]", i);
-    if (source.find_first_not_of(" \t") == std::string::npos)
-      return SubmissionProblem{path, "a data source is empty",
-                               "write NAME, NAME:VERSION or ID/out"};
+    auto ref = parse_dataset_ref(source);
+    if (!ref)
+      return SubmissionProblem{path, fmt::format("\"{}\" cannot be a data source", source),
+                               "write NAME, NAME:VERSION, NAME:TAG or ID/out"};
     if (!mount.empty() && !is_object_name(mount))
       return SubmissionProblem{path, fmt::format("\"{}\" cannot be a mount's name", mount),
                                "use letters, digits, '_', '-' and '.'"};
-    auto name = mount.empty() ? source.substr(0, source.find(':')) : mount;
-    if (!mounts.insert(name).second)
+    auto name = mount.empty() ? ref->default_mount() : mount;
+    // By its variable: TROUPE_DATA_<NAME> must be one of them alone, too.
+    if (!mounts.insert(variable_part(name)).second)
       return SubmissionProblem{path, fmt::format("{} is mounted twice", name),
                                "give one of them another mount"};
   }

@@ -60,6 +60,17 @@ typename Inspector::result_type inspect(Inspector& f, Phase& x) {
   return f(caf::meta::type_name("Phase"), x.argv, x.setup);
 }
 
+/// A dataset version that a job reads.
+struct DataOrder {
+  std::string mount;   // its name below the data root
+  std::string source;  // "digits:3"
+  std::string digest;  // of its manifest
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, DataOrder& x) {
+  return f(caf::meta::type_name("DataOrder"), x.mount, x.source, x.digest);
+}
+
 /// Everything a node needs to run one job. Kept on the node's disk until the job is forgotten.
 struct JobOrder {
   JobKey key;
@@ -78,7 +89,8 @@ struct JobOrder {
   int64_t milli_cpus = 0;
   uint64_t mem = 0;
   std::string code_digest;  // empty: no code
-  std::string token;        // for the API, good for this job alone
+  std::vector<DataOrder> data;
+  std::string token;  // for the API, good for this job alone
   int64_t created_us = 0;
   bool leased = false;  // it ends with the worker's lease
 };
@@ -86,7 +98,7 @@ template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobOrder& x) {
   return f(caf::meta::type_name("JobOrder"), x.key, x.attempt, x.phases, x.env, x.processes,
            x.first_rank, x.world_size, x.node_rank, x.nodes, x.master_addr, x.master_port, x.gpus,
-           x.milli_cpus, x.mem, x.code_digest, x.token, x.created_us, x.leased);
+           x.milli_cpus, x.mem, x.code_digest, x.data, x.token, x.created_us, x.leased);
 }
 
 enum class JobStep : uint8_t {
@@ -205,6 +217,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::WireF64))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobKey))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::Phase))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::DataOrder))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobOrder))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobUpdate))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::WirePoint))

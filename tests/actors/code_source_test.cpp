@@ -2,7 +2,7 @@
 #include "actors/worker/code_source.hpp"
 
 #include "actors/bulk_words.hpp"
-#include "actors/head/code_files.hpp"
+#include "actors/head/head_files.hpp"
 #include "runtime/core/digest.hpp"
 #include "runtime/core/fd.hpp"
 #include "tests/temp_dir.hpp"
@@ -31,7 +31,7 @@ class CodeSourceTest : public ::testing::Test {
   }
   /// A head whose bytes may change on their way.
   std::shared_ptr<cluster::BulkPort> head(std::function<void(std::string&)> alter = {}) {
-    auto open = code_files(store);
+    auto open = head_files(store, *dataset::DatasetStore::open(dir.path()));
     if (!alter) return std::make_shared<cluster::LocalBulk>(threads, open);
     return std::make_shared<cluster::LocalBulk>(
         threads,

@@ -15,9 +15,29 @@ namespace {
 
 using process::FakeLauncher;
 using process::RunState;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+
+/// A cache that answers when the test says so.
+struct CacheProbe {
+  std::vector<caf::typed_response_promise<bool>> waiting;
+  std::vector<JobKey> held, released;
+};
+
+cache_actor::behavior_type fake_cache(cache_actor::pointer self,
+                                      std::shared_ptr<CacheProbe> probe) {
+  return {
+      [self, probe](hold_atom, const JobKey& key, const OrderRef&) {
+        probe->held.push_back(key);
+        probe->waiting.push_back(self->make_response_promise<bool>());
+        return probe->waiting.back();
+      },
+      [probe](release_atom, const JobKey& key) { probe->released.push_back(key); },
+      [](filled_atom, const FilledRef&) {},
+  };
+}
 
 class Job : public ActorTest {
  protected:
@@ -33,6 +53,7 @@ class Job : public ActorTest {
     ASSERT_TRUE(make_dirs(context->paths.slots(), 0755));
     ASSERT_TRUE(make_dirs(context->paths.outputs, 0755));
     stager = sys.spawn(stager_behavior, context);
+    cache = sys.spawn(fake_cache, holds);
     process::LauncherEvents events;
     events.started = [this](const process::RunStatus& status) {
       caf::anon_send(job, launched_atom_v, share(status));
@@ -47,12 +68,14 @@ class Job : public ActorTest {
   void TearDown() override {
     end(job);
     end(stager);
+    end(cache);
     end(node);
     end(director);
     context.reset();
   }
   void begin() {
-    job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher, {lease, 1}}, order, 0u);
+    job = sys.spawn(job_behavior, context, JobPeers{node, stager, cache, launcher, {lease, 1}},
+                    order, 0u);
     caf::anon_send(job, begin_atom_v);
     run();
   }
@@ -74,6 +97,8 @@ class Job : public ActorTest {
   director_actor director;
   node_actor node;
   stager_actor stager;
+  cache_actor cache;
+  std::shared_ptr<CacheProbe> holds = std::make_shared<CacheProbe>();
   job_actor job;
   WorkerContextRef context;
   std::shared_ptr<FakeLauncher> launcher;
@@ -271,7 +296,8 @@ TEST_F(Job, ShowsTheStopFileToAJobThatGoesOn) {
 }
 
 TEST_F(Job, StoppedWhileItsFoldersAreMadeStartsNothing) {
-  job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher, {lease, 1}}, order, 0u);
+  job = sys.spawn(job_behavior, context, JobPeers{node, stager, cache, launcher, {lease, 1}}, order,
+                  0u);
   caf::anon_send(job, begin_atom_v);
   caf::anon_send(job, stop_atom_v, uint32_t{0});
   run();
@@ -297,7 +323,8 @@ TEST_F(Job, AdoptedAfterItsEndReportsIt) {
   status.exits = {{4, 0, t0}};
   status.first_failed = 0;
   status.started = status.ended = t0;
-  job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher, {lease, 1}}, order, 0u);
+  job = sys.spawn(job_behavior, context, JobPeers{node, stager, cache, launcher, {lease, 1}}, order,
+                  0u);
   caf::anon_send(job, adopt_atom_v, share(status));
   run();
   ASSERT_EQ(updates->back().step, JobStep::ended);
@@ -312,7 +339,8 @@ TEST_F(Job, AdoptedAfterAStopKnowsOfIt) {
   status.exits = {{0, 0, t0}};
   status.stopped = true;
   status.started = status.ended = t0;
-  job = sys.spawn(job_behavior, context, JobPeers{node, stager, launcher, {lease, 1}}, order, 0u);
+  job = sys.spawn(job_behavior, context, JobPeers{node, stager, cache, launcher, {lease, 1}}, order,
+                  0u);
   caf::anon_send(job, adopt_atom_v, share(status));
   run();
   ASSERT_EQ(updates->back().step, JobStep::ended);
@@ -324,6 +352,51 @@ TEST_F(Job, SaysItsNewestStateAgainWhenAsked) {
   caf::anon_send(job, report_atom_v);
   run();
   EXPECT_THAT(steps(), ElementsAre(JobStep::running, JobStep::running));
+}
+
+TEST_F(Job, StartsWhenItsDataIsHereAndShowsItToTheJob) {
+  order.data = {{"digits", "digits:3", std::string(64, 'a')}};
+  begin();
+  EXPECT_THAT(holds->held, ElementsAre(order.key));
+  EXPECT_TRUE(launcher->started.empty());
+  holds->waiting.front().deliver(true);
+  run();
+  ASSERT_EQ(launcher->started.size(), 1u);
+  const auto& env = launcher->started.front().processes.front().env;
+  auto root = context->paths.data(0);
+  EXPECT_THAT(env, Contains("TROUPE_DATA=" + root));
+  EXPECT_THAT(env, Contains("TROUPE_DATA_DIGITS=" + root + "/digits"));
+  EXPECT_EQ(std::filesystem::read_symlink(root + "/digits"),
+            context->paths.trees() + "/" + std::string(64, 'a'));
+  EXPECT_TRUE(holds->released.empty());
+  finish(0);
+  EXPECT_THAT(holds->released, ElementsAre(order.key));
+}
+
+TEST_F(Job, AStopEndsTheWaitForData) {
+  order.data = {{"digits", "digits:3", std::string(64, 'a')}};
+  begin();
+  stop();
+  EXPECT_THAT(holds->released, ElementsAre(order.key));
+  ASSERT_FALSE(updates->empty());
+  EXPECT_EQ(updates->back().step, JobStep::ended);
+  EXPECT_TRUE(updates->back().stopped);
+  // It comes all the same: nothing begins any more.
+  holds->waiting.front().deliver(true);
+  run();
+  EXPECT_TRUE(launcher->started.empty());
+}
+
+TEST_F(Job, DataThatDoesNotComeIsNotTheJobsFault) {
+  order.data = {{"digits", "digits:3", std::string(64, 'a')}};
+  begin();
+  holds->waiting.front().deliver(
+      to_caf(Error{Errc::exhausted, "the disk is full", "1 GB needed", "free some"}));
+  run();
+  ASSERT_FALSE(updates->empty());
+  EXPECT_EQ(updates->back().step, JobStep::ended);
+  EXPECT_TRUE(updates->back().infrastructure);
+  EXPECT_EQ(updates->back().error.what, "the disk is full");
 }
 
 }  // namespace

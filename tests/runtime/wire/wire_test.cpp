@@ -25,7 +25,7 @@ auto members(const T& x) {
   } else if constexpr (std::is_same_v<T, WireF64>) {
     const auto& [a] = x;
     return std::tie(a);
-  } else if constexpr (std::is_same_v<T, JobId>) {
+  } else if constexpr (std::is_same_v<T, JobId> || std::is_same_v<T, DataOrder>) {
     const auto& [a, b, c] = x;
     return std::tie(a, b, c);
   } else if constexpr (std::is_same_v<T, Error>) {
@@ -43,8 +43,8 @@ auto members(const T& x) {
     (void)link;  // the worker's own word: does not travel
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
   } else if constexpr (std::is_same_v<T, JobOrder>) {
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r] = x;
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r);
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s] = x;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s);
   } else {
     static_assert(std::is_same_v<T, NodeHello>);
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, accepts] = x;
@@ -140,8 +140,9 @@ bool read_back(const std::vector<char>& bytes, T& x) {
 
 template <class T>
 class WireType : public ::testing::Test {};
-using Types = ::testing::Types<ExperimentId, JobId, WireF64, JobKey, Phase, JobOrder, JobUpdate,
-                               WirePoint, MetricBatch, NodeHello, NodeWelcome, LogStatus, Error>;
+using Types =
+    ::testing::Types<ExperimentId, JobId, WireF64, JobKey, Phase, DataOrder, JobOrder, JobUpdate,
+                     WirePoint, MetricBatch, NodeHello, NodeWelcome, LogStatus, Error>;
 TYPED_TEST_SUITE(WireType, Types);
 
 TYPED_TEST(WireType, GoesRoundWithAllItsMembers) {
@@ -192,7 +193,7 @@ TYPED_TEST(WireType, CutAndChangedBytesOnlyFail) {
 
 TEST(Wire, EveryTypeOfTheBlockIsTestedHere) {
   // Error is no type of the block: it travels inside of others.
-  constexpr auto tested = 12;
+  constexpr auto tested = 13;
   EXPECT_EQ(caf::id_block::troupe_wire::end - caf::id_block::troupe_wire::begin, tested);
 }
 

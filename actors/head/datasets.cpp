@@ -1,0 +1,264 @@
+#include "actors/head/datasets.hpp"
+
+#include "actors/head/commit.hpp"
+#include "runtime/core/limits.hpp"
+#include "runtime/core/log.hpp"
+#include "runtime/core/suggest.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace troupe::actors {
+
+namespace {
+
+// How long a push may take between its first block and its manifest, cuts included.
+constexpr auto push_time_max = std::chrono::hours{24};
+constexpr size_t source_bytes_max = 1000;
+
+storage::AppendEvent dataset_event(const DatasetVersion& version, std::string cause,
+                                   Timestamp now) {
+  Event event;
+  event.time = now;
+  event.kind = "dataset";
+  event.subject = fmt::format("{}:{}", version.name, version.version);
+  event.cause = std::move(cause);
+  return {std::move(event)};
+}
+
+}  // namespace
+
+dataset_actor::behavior_type dataset_behavior(dataset_actor::stateful_pointer<DatasetState> self,
+                                              HeadContextRef context, ledger_actor ledger) {
+  return self->state.make_behavior(std::move(context), std::move(ledger));
+}
+
+dataset_actor::behavior_type DatasetState::make_behavior(HeadContextRef context,
+                                                         ledger_actor ledger) {
+  context_ = std::move(context);
+  ledger_ = std::move(ledger);
+  return {
+      [this](store_atom, const BlobRef& block) { return store(block); },
+      [this](manifest_atom, const DatasetPushRef& one) { return push(one); },
+      [this](label_atom, const std::string& dataset, const std::string& label, uint32_t version) {
+        return tag(dataset, label, version);
+      },
+      [this](leave_atom, const std::string& user, const std::string& dataset, uint32_t version) {
+        return drop(user, dataset, version);
+      },
+      [this](clean_atom) { clean(); },
+  };
+}
+
+caf::result<bool> DatasetState::store(const BlobRef& block) {
+  auto id = dataset::content_id_from(block->first);
+  if (!id)
+    return to_caf(Error{Errc::invalid, "this is no digest of a block", block->first.substr(0, 80),
+                        "give 64 hexadecimal digits"});
+  if (auto stored = context_->data->blocks().put(*id, block->second); !stored)
+    return to_caf(stored.error());
+  return true;
+}
+
+/// Asks for changes to become durable; both are called on this actor's thread.
+void DatasetState::commit(std::vector<storage::Mutation> mutations, std::function<void()> done,
+                          std::function<void(caf::error&)> failed) {
+  request_commit(
+      self_, ledger_, commit_atom_v, mutations_ref(std::move(mutations)),
+      [done = std::move(done)](uint64_t) { done(); }, std::move(failed));
+}
+
+DatasetState::VersionPromise DatasetState::push(const DatasetPushRef& push) {
+  auto promise = self_->make_response_promise<DatasetVersionRef>();
+  auto refuse = [&](const Error& error) {
+    promise.deliver(to_caf(error));
+    return promise;
+  };
+  const auto& [user, asked] = *push;
+  if (auto good = check_dataset_name(asked.name); !good) return refuse(good.error());
+  if (!asked.tag.empty())
+    if (auto good = check_dataset_tag(asked.tag); !good) return refuse(good.error());
+  auto manifest = context_->data->put_manifest(asked.manifest);
+  if (!manifest) return refuse(manifest.error());
+  auto newest = context_->ledger->dataset(asked.name, "");
+  if (!newest) return refuse(newest.error());
+  auto highest = context_->ledger->dataset_highest(asked.name);
+  if (!highest) return refuse(highest.error());
+
+  DatasetVersion version;
+  version.name = asked.name;
+  version.digest = to_string(dataset::content_id_of(asked.manifest));
+  std::vector<storage::Mutation> mutations;
+  auto now = context_->clock->now();
+  if (*newest && (**newest).digest == version.digest) {
+    version = **newest;  // pushed again: nothing is new
+  } else {
+    auto& given = given_[asked.name];
+    version.version = given = std::max(given, *highest) + 1;
+    version.bytes = manifest->file_bytes();
+    version.payload = manifest->payload_bytes();
+    version.files = manifest->file_count();
+    for (const auto& table : manifest->tables) version.records += table.count;
+    version.blocks = static_cast<uint32_t>(manifest->blocks.size());
+    version.user = user;
+    version.created = now;
+    version.source = asked.source.substr(0, source_bytes_max);
+    version.from = asked.from;
+    mutations.emplace_back(storage::PutDataset{version});
+    mutations.emplace_back(dataset_event(version, "pushed by " + user, now));
+  }
+  if (!asked.tag.empty())
+    mutations.emplace_back(storage::PutTag{asked.name, asked.tag, version.version});
+  if (mutations.empty()) {
+    promise.deliver(share(std::move(version)));
+    return promise;
+  }
+  auto answer = share(version);
+  commit(
+      std::move(mutations), [promise, answer]() mutable { promise.deliver(answer); },
+      [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+  return promise;
+}
+
+DatasetState::DonePromise DatasetState::tag(const std::string& dataset, const std::string& tag,
+                                            uint32_t version) {
+  auto promise = self_->make_response_promise<bool>();
+  auto check = [&]() -> Result<void> {
+    TROUPE_TRY(check_dataset_tag(tag));
+    if (version == 0) return ok();
+    auto found = find_dataset(*context_->ledger, dataset, fmt::to_string(version));
+    if (!found) return std::move(found).error();
+    return ok();
+  };
+  if (auto good = check(); !good) {
+    promise.deliver(to_caf(good.error()));
+    return promise;
+  }
+  commit(
+      {storage::PutTag{dataset, tag, version}}, [promise]() mutable { promise.deliver(true); },
+      [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+  return promise;
+}
+
+/// Who has not ended and uses this version; empty: nobody.
+Result<std::string> DatasetState::user_of(const DatasetVersion& version) const {
+  auto source = fmt::format("{}:{}", version.name, version.version);
+  auto live = context_->ledger->live();
+  if (!live) return std::move(live).error();
+  uint64_t seen = 0;  // members of a set share its mounts
+  for (auto id : *live) {
+    if (id.top == seen) continue;
+    seen = id.top;
+    auto entry = context_->ledger->find(id.parent());
+    if (!entry) return std::move(entry).error();
+    if (!*entry) continue;
+    const auto& spec = std::visit([](const auto& record) { return record.spec; }, **entry);
+    for (const auto& mount : spec->data)
+      if (mount.source == source) return to_string(id.parent());
+  }
+  return std::string{};
+}
+
+DatasetState::DonePromise DatasetState::drop(const std::string& user, const std::string& dataset,
+                                             uint32_t number) {
+  auto promise = self_->make_response_promise<bool>();
+  auto version = find_dataset(*context_->ledger, dataset, fmt::to_string(number));
+  if (!version) {
+    promise.deliver(to_caf(version.error()));
+    return promise;
+  }
+  auto by = user_of(*version);
+  if (!by || !by->empty()) {
+    promise.deliver(
+        to_caf(by ? Error{Errc::conflict, fmt::format("{}:{} is in use", dataset, number),
+                          fmt::format("{} has not ended", *by), fmt::format("troupe wait {}", *by)}
+                  : by.error()));
+    return promise;
+  }
+  auto event = dataset_event(*version, "removed by " + user, context_->clock->now());
+  commit(
+      {storage::DropDataset{dataset, number}, event},
+      [this, promise, digest = version->digest]() mutable {
+        promise.deliver(true);
+        // Another name or version may have the very same content.
+        if (auto id = dataset::content_id_from(digest); id && !is_named(digest))
+          if (auto removed = context_->data->remove_manifest(*id); !removed)
+            log::warning("datasets", "{}", to_string(removed.error()));
+        self_->send(self_, clean_atom_v);
+      },
+      [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+  return promise;
+}
+
+/// Whether some version has this content; where that cannot be read, it has.
+bool DatasetState::is_named(const std::string& digest) const {
+  std::string token;
+  do {
+    auto page = context_->ledger->datasets(limits::page_max, token);
+    if (!page) return true;
+    for (const auto& newest : page->versions) {
+      auto versions = context_->ledger->dataset_versions(newest.name);
+      if (!versions) return true;
+      for (const auto& version : *versions)
+        if (version.digest == digest) return true;
+    }
+    token = page->next_page_token;
+  } while (!token.empty());
+  return false;
+}
+
+void DatasetState::clean() {
+  auto freed = context_->data->collect(push_time_max);
+  if (!freed)
+    log::warning("datasets", "{}", to_string(freed.error()));
+  else if (*freed != 0)
+    log::info("datasets", "{} bytes of blocks that no version needs are gone", *freed);
+}
+
+Result<DatasetVersion> find_dataset(const storage::Ledger& ledger, const std::string& name,
+                                    const std::string& which) {
+  auto found = ledger.dataset(name, which);
+  if (!found) return std::move(found).error();
+  if (*found) return std::move(**found);
+  auto newest = ledger.dataset(name, "");
+  if (!newest) return std::move(newest).error();
+  if (*newest) {
+    auto tags = ledger.dataset_tags(name);
+    std::string has = fmt::format("its newest version is {}", (**newest).version);
+    if (tags && !tags->empty()) {
+      has += "; tags:";
+      for (const auto& [tag, version] : *tags) has += " " + tag;
+    }
+    return Error{Errc::not_found, fmt::format("dataset {} has no version {}", name, which), has,
+                 fmt::format("troupe data show {}", name)};
+  }
+  std::vector<std::string> names;
+  if (auto page = ledger.datasets(limits::page_max))
+    for (const auto& version : page->versions) names.push_back(version.name);
+  auto near = suggestion(name, names);
+  return Error{Errc::not_found, fmt::format("dataset {} not found", name),
+               names.empty()  ? "no dataset is registered here"
+               : near.empty() ? "troupe data ls shows what there is"
+                              : near,
+               fmt::format("troupe data push {} PATH", name)};
+}
+
+Result<void> resolve_datasets(const storage::Ledger& ledger, std::vector<DataMount>& mounts) {
+  for (auto& mount : mounts) {
+    auto ref = parse_dataset_ref(mount.source);
+    if (!ref) return std::move(ref).error();
+    if (mount.mount.empty()) mount.mount = ref->default_mount();
+    if (ref->output)
+      return Error{Errc::refused, fmt::format("{} cannot be mounted", mount.source),
+                   "outputs are mounted as datasets made of them",
+                   fmt::format("troupe data push NAME --from {}", mount.source)};
+    auto version = find_dataset(ledger, ref->name, ref->which);
+    if (!version) return std::move(version).error();
+    mount.source = fmt::format("{}:{}", version->name, version->version);
+    mount.digest = version->digest;
+  }
+  return ok();
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,134 @@
+// Datasets over the API: reads from the ledger and the store, changes asked of the dataset actor.
+#include "actors/head/datasets.hpp"
+#include "actors/head/gateway_service.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe::actors {
+
+namespace {
+
+constexpr auto write_timeout = std::chrono::seconds{60};
+// Behind the last block everything is synced: as long as the disk takes.
+constexpr auto sync_timeout = std::chrono::minutes{10};
+
+Result<dataset::ContentId> block_id(const std::string& digest) {
+  auto id = dataset::content_id_from(digest);
+  if (id) return *id;
+  return Error{Errc::invalid, "this is no digest of a block", digest.substr(0, 80),
+               "give 64 hexadecimal digits"};
+}
+
+Result<void> may_change(const api::Caller& caller) {
+  if (!caller.job) return ok();
+  return Error{Errc::refused, "a job's token may not change datasets",
+               "it is good for its own experiment alone", "use your own login"};
+}
+
+Result<void> done(Result<bool> answer) {
+  if (!answer) return std::move(answer).error();
+  return ok();
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> GatewayService::missing_blocks(
+    const api::Caller& caller, const std::vector<std::string>& digests) {
+  TROUPE_TRY(may_change(caller));
+  std::vector<std::string> lacking;
+  for (const auto& digest : digests) {
+    auto id = block_id(digest);
+    if (!id) return std::move(id).error();
+    if (!context_->data->blocks().has(*id)) lacking.push_back(digest);
+  }
+  return lacking;
+}
+
+kj::Promise<Result<void>> GatewayService::put_block(const api::Caller& caller, std::string digest,
+                                                    std::string bytes) {
+  if (auto may = may_change(caller); !may) return may;
+  return bridge_
+      .ask<bool>(peers_.datasets, write_timeout, "an upload", store_atom_v,
+                 share(std::pair{std::move(digest), std::move(bytes)}))
+      .then([](Result<bool> stored) { return done(std::move(stored)); });
+}
+
+Result<api::FileChunk> GatewayService::get_block(const api::Caller&, const std::string& digest,
+                                                 uint64_t offset, uint32_t limit) {
+  auto id = block_id(digest);
+  if (!id) return std::move(id).error();
+  api::FileChunk chunk;
+  auto size = context_->data->blocks().size(*id);
+  if (!size) return std::move(size).error();
+  chunk.size = *size;
+  if (offset >= chunk.size) return chunk;
+  chunk.bytes.resize(std::min<uint64_t>(limit, chunk.size - offset));
+  TROUPE_TRY(context_->data->blocks().read(*id, offset, chunk.bytes.data(), chunk.bytes.size()));
+  return chunk;
+}
+
+kj::Promise<Result<DatasetVersion>> GatewayService::push_dataset(const api::Caller& caller,
+                                                                 api::DatasetPush push) {
+  if (auto may = may_change(caller); !may) return Result<DatasetVersion>{may.error()};
+  return bridge_
+      .ask<DatasetVersionRef>(peers_.datasets, sync_timeout, "an upload", manifest_atom_v,
+                              share(std::pair{caller.user, std::move(push)}))
+      .then([](Result<DatasetVersionRef> version) -> Result<DatasetVersion> {
+        if (!version) return std::move(version).error();
+        return **version;
+      });
+}
+
+Result<std::string> GatewayService::dataset_manifest(const api::Caller& caller,
+                                                     const std::string& name,
+                                                     const std::string& which) {
+  auto version = dataset_version(caller, name, which);
+  if (!version) return std::move(version).error();
+  auto id = block_id(version->digest);
+  if (!id) return std::move(id).error();
+  return context_->data->manifest_bytes(*id);
+}
+
+Result<api::DatasetListing> GatewayService::datasets(const api::Caller&, uint32_t limit,
+                                                     const std::string& page_token) {
+  auto page = context_->ledger->datasets(limit, page_token);
+  if (!page) return std::move(page).error();
+  return api::DatasetListing{std::move(page->versions), std::move(page->next_page_token)};
+}
+
+Result<api::DatasetView> GatewayService::dataset(const api::Caller&, const std::string& name) {
+  if (auto newest = find_dataset(*context_->ledger, name, ""); !newest) return newest.error();
+  api::DatasetView view;
+  auto versions = context_->ledger->dataset_versions(name);
+  if (!versions) return std::move(versions).error();
+  auto tags = context_->ledger->dataset_tags(name);
+  if (!tags) return std::move(tags).error();
+  view.versions = std::move(*versions);
+  view.tags = std::move(*tags);
+  return view;
+}
+
+Result<DatasetVersion> GatewayService::dataset_version(const api::Caller&, const std::string& name,
+                                                       const std::string& which) {
+  return find_dataset(*context_->ledger, name, which);
+}
+
+kj::Promise<Result<void>> GatewayService::drop_dataset(const api::Caller& caller, std::string name,
+                                                       uint32_t version) {
+  if (auto may = may_change(caller); !may) return may;
+  return bridge_
+      .ask<bool>(peers_.datasets, write_timeout, "a dataset", leave_atom_v, caller.user,
+                 std::move(name), version)
+      .then([](Result<bool> answer) { return done(std::move(answer)); });
+}
+
+kj::Promise<Result<void>> GatewayService::tag_dataset(const api::Caller& caller, std::string name,
+                                                      std::string tag, uint32_t version) {
+  if (auto may = may_change(caller); !may) return may;
+  return bridge_
+      .ask<bool>(peers_.datasets, write_timeout, "a dataset", label_atom_v, std::move(name),
+                 std::move(tag), version)
+      .then([](Result<bool> answer) { return done(std::move(answer)); });
+}
+
+}  // namespace troupe::actors

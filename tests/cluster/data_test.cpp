@@ -1,0 +1,190 @@
+// Datasets as a user has them: pushed, mounted into jobs on one machine and on several, removed.
+#include "runtime/core/fd.hpp"
+#include "runtime/core/json.hpp"
+#include "tests/cluster/many.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace troupe::cluster {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+/// A folder with a table, an executable, an empty file, one that has several blocks.
+void make_folder(const std::string& folder) {
+  fs::create_directories(folder + "/sub/deep");
+  std::ofstream{folder + "/prices.csv"} << "day,price\nmonday,3\ntuesday,4\n";
+  std::ofstream{folder + "/sub/run.sh"} << "#!/bin/sh\necho ran\n";
+  fs::permissions(folder + "/sub/run.sh", fs::perms::owner_all);
+  std::ofstream{folder + "/sub/deep/empty"};
+  std::string large;
+  for (int i = 0; large.size() < 5'000'000; ++i) large += std::to_string(i) + "\n";
+  std::ofstream{folder + "/sub/large"} << large;
+}
+
+size_t mounts_below(const std::string& folder) {
+  auto mounts = read_file("/proc/self/mounts", 1 << 20).value_or("");
+  size_t count = 0;
+  for (size_t at = 0; (at = mounts.find(" " + folder, at)) != std::string::npos; ++at) ++count;
+  return count;
+}
+
+class Data : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(up.start());
+    make_folder(folder);
+  }
+  Output push(const std::string& name = "prices") { return up.cli({"data", "push", name, folder}); }
+  Output run(std::vector<std::string> options, const std::string& shell) {
+    std::vector<std::string> words{"run", "--no-code"};
+    words.insert(words.end(), options.begin(), options.end());
+    words.insert(words.end(), {"--", "sh", "-c", shell});
+    return up.cli(words);
+  }
+  UpProcess up;
+  std::string folder = up.path("data");
+};
+
+TEST_F(Data, IsPushedOnceAndOnlyWhatChangedMoves) {
+  auto first = push();
+  ASSERT_EQ(first.code, 0) << first.err;
+  EXPECT_THAT(first.out, HasSubstr("prices:1\t4 files"));
+  auto again = push();
+  EXPECT_THAT(again.out, HasSubstr("prices:1"));
+  EXPECT_THAT(again.out, HasSubstr("unchanged"));
+  EXPECT_THAT(again.err, HasSubstr("sent 0 B in 0 blocks"));
+  std::ofstream{folder + "/prices.csv", std::ios::app} << "friday,5\n";
+  auto changed = push();
+  EXPECT_THAT(changed.out, HasSubstr("prices:2"));
+  EXPECT_THAT(changed.err, HasSubstr("in 1 blocks"));
+  EXPECT_EQ(up.cli({"data", "diff", "prices:1", "prices"}).out, "~ prices.csv\n");
+  EXPECT_THAT(up.cli({"data", "head", "prices"}).out,
+              HasSubstr("day,price\nmonday,3\ntuesday,4\nfriday,5\n"));
+  EXPECT_THAT(up.cli({"data", "ls"}).out, HasSubstr("prices\t2\t"));
+  // What comes back is what was pushed.
+  ASSERT_EQ(up.cli({"data", "get", "prices:2", up.path("got")}).code, 0);
+  auto compared = std::system(
+      fmt::format("diff -r {} {} > {}", folder, up.path("got"), up.path("diff")).c_str());
+  EXPECT_EQ(compared, 0);
+}
+
+TEST_F(Data, IsATreeOfOrdinaryFilesInAJob) {
+  ASSERT_EQ(push().code, 0);
+  auto ran = run({"--data", "prices", "--data", "prices:1:again"},
+                 "cd $TROUPE_DATA_PRICES && sub/run.sh && cat prices.csv && cp -r . "
+                 "$TROUPE_OUTPUT/copy && cmp sub/large $TROUPE_DATA/again/sub/large && "
+                 "ls $TROUPE_DATA && ! touch new && ! rm prices.csv");
+  EXPECT_EQ(ran.code, 0) << ran.err << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("ran\nday,price\nmonday,3\n"));
+  EXPECT_THAT(ran.out, HasSubstr("again\nprices\n"));
+  ASSERT_EQ(up.cli({"out", "get", "last", "copy", "-o", up.path("got")}).code, 0);
+  for (const auto* file : {"prices.csv", "sub/large", "sub/deep/empty"})
+    EXPECT_TRUE(read_file(up.path("got") + "/copy/" + file, 10 << 20).value_or("not there") ==
+                read_file(folder + "/" + file, 10 << 20).value_or("gone"))
+        << file;
+  // The record says which version it was.
+  auto shown = up.show("1");
+  const auto& datasets = shown.find("datasets")->as_list();
+  ASSERT_EQ(datasets.size(), 2u);
+  EXPECT_EQ(datasets[0].find("source")->as_string(), "prices:1");
+  EXPECT_EQ(datasets[0].find("digest")->as_string().size(), 64u);
+}
+
+TEST_F(Data, NothingIsMountedWhenUpHasStopped) {
+  ASSERT_EQ(push().code, 0);
+  EXPECT_EQ(run({"--data", "prices"}, "ls $TROUPE_DATA_PRICES").code, 0);
+  ASSERT_EQ(up.stop(), 0);
+  EXPECT_EQ(mounts_below(up.dir()), 0u);
+}
+
+TEST_F(Data, AJobGoesOnReadingWhenUpIsKilled) {
+  ASSERT_EQ(push().code, 0);
+  auto id = up.submit_shell(
+      "until test -e $TROUPE_OUTPUT/go; do read x < $TROUPE_DATA_PRICES/prices.csv || exit 9; "
+      "done; cat $TROUPE_DATA_PRICES/sub/large | wc -c",
+      R"(,"data":["prices"])");
+  ASSERT_TRUE(up.await_state(id, "RUNNING"));
+  up.kill9();
+  ASSERT_TRUE(up.start());
+  std::ofstream{up.dir() + "/outputs/" + id + "/go"};
+  EXPECT_EQ(up.await_end(id), "FINISHED");
+  EXPECT_THAT(up.cli({"logs", id}).out, HasSubstr("5000"));
+  ASSERT_EQ(up.stop(), 0);
+  EXPECT_EQ(mounts_below(up.dir()), 0u);
+}
+
+TEST_F(Data, MistakesAreNamedBeforeAnythingRuns) {
+  ASSERT_EQ(push().code, 0);
+  auto refused = [&](std::vector<std::string> options, int code, const std::string& words) {
+    auto ran = run(std::move(options), "true");
+    EXPECT_EQ(ran.code, code) << ran.err;
+    EXPECT_THAT(ran.err, HasSubstr(words));
+    EXPECT_EQ(ran.out, "");
+  };
+  refused({"--data", "price"}, 3, "did you mean `prices`?");
+  refused({"--data", "prices:7"}, 3, "its newest version is 1");
+  refused({"--data", "prices:7x/../y"}, 2, "prices:7x/../y");
+  refused({"--data", "prices", "--data", "prices:1"}, 2, "prices is mounted twice");
+  refused({"--data", "prices:1:a/b"}, 2, "cannot be a mount's name");
+  EXPECT_EQ(up.cli({"data", "push", "a/b", folder}).code, 2);
+  EXPECT_EQ(up.cli({"data", "push", "ok", folder + "/missing"}).code, 3);
+  fs::create_symlink("/etc/passwd", folder + "/out-of-here");
+  auto link = push();
+  EXPECT_NE(link.code, 0);
+  EXPECT_THAT(link.err, HasSubstr("out-of-here"));
+  EXPECT_THAT(up.cli({"data", "ls", "-q"}).out, Not(HasSubstr("ok")));
+}
+
+TEST_F(Data, AVersionIsRemovedOnlyWhenNothingUsesIt) {
+  ASSERT_EQ(push().code, 0);
+  auto id = up.submit_shell("until test -e $TROUPE_OUTPUT/go; do sleep 0.05; done",
+                            R"(,"data":["prices"])");
+  ASSERT_TRUE(up.await_state(id, "RUNNING"));
+  auto used = up.cli({"data", "rm", "prices:1"});
+  EXPECT_EQ(used.code, 5) << used.err;
+  EXPECT_THAT(used.err, HasSubstr("1 has not ended"));
+  std::ofstream{up.dir() + "/outputs/" + id + "/go"};
+  EXPECT_EQ(up.await_end(id), "FINISHED");
+  EXPECT_EQ(up.cli({"data", "rm", "prices"}).code, 2);
+  EXPECT_EQ(up.cli({"data", "rm", "prices:1"}).code, 0);
+  EXPECT_EQ(up.cli({"data", "show", "prices"}).code, 3);
+  // Its number is not given again.
+  EXPECT_THAT(push().out, HasSubstr("prices:2"));
+}
+
+TEST_F(Data, TagsStandForVersions) {
+  ASSERT_EQ(up.cli({"data", "push", "prices", folder, "--tag", "clean"}).code, 0);
+  std::ofstream{folder + "/more"} << "more";
+  ASSERT_EQ(push().code, 0);
+  auto clean = run({"--data", "prices:clean"}, "! test -e $TROUPE_DATA_PRICES/more");
+  EXPECT_EQ(clean.code, 0) << clean.err;
+  ASSERT_EQ(up.cli({"data", "tag", "prices:2", "clean"}).code, 0);
+  EXPECT_EQ(run({"--data", "prices:clean"}, "test -e $TROUPE_DATA_PRICES/more").code, 0);
+  EXPECT_EQ(up.cli({"data", "tag", "prices", "7"}).code, 2);
+}
+
+TEST(DataOnManyMachines, ComesToEachNodeThatNeedsIt) {
+  ManyMachines many;
+  ASSERT_TRUE(many.start_head());
+  for (const auto* name : {"w1", "w2"}) ASSERT_TRUE(many.start_worker(name));
+  make_folder(many.path("data"));
+  auto pushed = many.cli({"data", "push", "prices", many.path("data")});
+  ASSERT_EQ(pushed.code, 0) << pushed.err;
+  auto ran = many.cli({"run", "--no-code", "--workers", "2", "--data", "prices", "--", "sh", "-c",
+                       "cksum < $TROUPE_DATA_PRICES/sub/large"});
+  EXPECT_EQ(ran.code, 0) << ran.err << many.worker_err("w1");
+  auto sum = ran.out.substr(ran.out.find(' ') + 1);
+  sum = sum.substr(0, sum.find('\n'));
+  EXPECT_THAT(ran.out, HasSubstr("1.worker.0 " + sum));
+  EXPECT_THAT(ran.out, HasSubstr("1.worker.1 " + sum));
+}
+
+}  // namespace
+}  // namespace troupe::cluster
