@@ -140,8 +140,7 @@ Result<void> BlockReader::read(const dataset::Content& content, uint64_t most,
     auto payload = block(piece.block);
     if (!payload) return std::move(payload).error();
     auto count = std::min(most, manifest_.piece_bytes(content, i));
-    TROUPE_TRY(use(std::string_view{**payload}.substr(
-        size_t{piece.page} * dataset::limits::page_bytes, count)));
+    TROUPE_TRY(use(std::string_view{**payload}.substr(piece.offset, count)));
     most -= count;
   }
   return ok();
