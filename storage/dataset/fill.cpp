@@ -14,14 +14,13 @@ Result<void> fill(SealedWriter& writer, const FetchBlock& fetch, unsigned thread
   auto missing = writer.missing();
   std::atomic<size_t> next{0};
   std::atomic<bool> stop{false};
-  std::mutex mutex;  // over the writer and the error
+  std::mutex mutex;  // over the error
   std::optional<Error> error;
   auto one = [&](uint32_t block, std::string& buffer) -> Result<void> {
     buffer.resize(manifest.blocks[block].bytes());
     TROUPE_TRY(fetch(block, buffer.data()));
     auto verified = VerifiedBlock::check(manifest, block, buffer);
     if (!verified) return std::move(verified).error();
-    std::lock_guard lock{mutex};
     return writer.put(*verified);
   };
   auto work = [&] {

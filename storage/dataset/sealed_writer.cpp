@@ -2,6 +2,7 @@
 
 #include "runtime/core/units.hpp"
 #include "storage/dataset/block_walk.hpp"
+#include "storage/dataset/early_writes.hpp"
 #include "storage/dataset/erofs_image.hpp"
 #include "storage/dataset/lmdb_error.hpp"
 #include "storage/dataset/seal_pages.hpp"
@@ -12,8 +13,6 @@
 
 #include <cerrno>
 #include <charconv>
-#include <chrono>
-#include <condition_variable>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
@@ -21,49 +20,22 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <thread>
 #include <unistd.h>
 
 namespace troupe::dataset {
 
 namespace {
 
-constexpr uint64_t map_slack = 64ull << 20;   // of address space, not of disk
+constexpr uint64_t map_slack = 64ull << 20;  // of address space, not of disk
+// Beyond about 100,000 values LMDB writes pages of a transaction out before its end, and a block
+// may be as small as two pages. Places that put() copies to must stay where they are.
+constexpr uint64_t commit_bytes_max = 512ull << 20;
 constexpr uint64_t small_files = 1ull << 20;  // the seal and what file systems need themselves
 
 Result<void> sync_folder(int fd, const std::string& path) {
   if (::fsync(fd) != 0) return errno_error(errno, fmt::format("{} cannot be synced", path));
   return ok();
 }
-
-/// While a commit copies pages to the page cache, has the kernel write out those that are there.
-/// Else the disk would do nothing in that time, a third of a fill.
-class EarlyWrites {
- public:
-  explicit EarlyWrites(int fd)
-      : thread_{[this, fd] {
-          std::unique_lock lock{mutex_};
-          while (!done_.wait_for(lock, pause, [this] { return over_; }))
-            ::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-        }} {}
-  ~EarlyWrites() {
-    {
-      std::lock_guard lock{mutex_};
-      over_ = true;
-    }
-    done_.notify_one();
-    thread_.join();
-  }
-  EarlyWrites(const EarlyWrites&) = delete;
-  EarlyWrites& operator=(const EarlyWrites&) = delete;
-
- private:
-  static constexpr std::chrono::milliseconds pause{10};  // some 20 MB are copied meanwhile
-  std::mutex mutex_;
-  std::condition_variable done_;
-  bool over_ = false;
-  std::thread thread_;
-};
 
 }  // namespace
 
@@ -94,7 +66,7 @@ SealedWriter::SealedWriter(std::string dir, std::shared_ptr<const Manifest> mani
                            FillOptions options)
     : dir_{std::move(dir)},
       manifest_{std::move(manifest)},
-      options_{options},
+      options_{std::min(options.commit_bytes, commit_bytes_max)},
       version_{version_id(*manifest_)},
       paths_{filling_paths(dir_, version_)},
       has_(manifest_->blocks.size()) {}
@@ -256,6 +228,7 @@ Result<void> SealedWriter::find_blocks() {
 }
 
 std::vector<uint32_t> SealedWriter::missing() const {
+  std::lock_guard lock{mutex_};
   std::vector<uint32_t> blocks;
   for (uint32_t i = 0; i < has_.size(); ++i)
     if (!has_[i]) blocks.push_back(i);
@@ -273,9 +246,11 @@ Result<void> SealedWriter::begin_commit() {
   return ok();
 }
 
-Result<void> SealedWriter::put(const VerifiedBlock& block) {
+/// Where a block goes in the open transaction; null where it is there already.
+Result<char*> SealedWriter::reserve(const VerifiedBlock& block) {
   auto number = block.block();
-  if (has_[number]) return ok();
+  if (has_[number]) return static_cast<char*>(nullptr);
+  if (uncommitted_ >= options_.commit_bytes) TROUPE_TRY(commit());
   TROUPE_TRY(begin_commit());
   auto& [env, txn, table] = *environment_;
   auto key_bytes = block_key(next_arrival_, number);
@@ -285,16 +260,31 @@ Result<void> SealedWriter::put(const VerifiedBlock& block) {
     broken_ = true;
     return lmdb_error(code, fmt::format("{} cannot be written", paths_.blocks()));
   }
-  const auto& expected = manifest_->blocks[number];
-  auto head = head_bytes({number, expected.pages, expected.id});
-  auto* to = static_cast<char*>(value.mv_data);
-  std::memcpy(to, head.data(), head.size());
-  std::memcpy(to + head.size(), block.payload().data(), block.payload().size());
   next_arrival_ += 1;
   has_[number] = true;
   bytes_there_ += block.payload().size();
   uncommitted_ += block.payload().size();
-  return uncommitted_ >= options_.commit_bytes ? commit() : ok();
+  return static_cast<char*>(value.mv_data);
+}
+
+/// LMDB has one writer at a time; the copying, which costs most, goes on beside it. The place stays
+/// good until the commit, and that waits for all who copy.
+Result<void> SealedWriter::put(const VerifiedBlock& block) {
+  std::shared_lock<std::shared_mutex> copies;
+  char* to = nullptr;
+  {
+    std::lock_guard lock{mutex_};
+    auto reserved = reserve(block);
+    if (!reserved) return std::move(reserved).error();
+    if (*reserved == nullptr) return ok();
+    to = *reserved;
+    copies = std::shared_lock{copies_};
+  }
+  const auto& expected = manifest_->blocks[block.block()];
+  auto head = head_bytes({block.block(), expected.pages, expected.id});
+  std::memcpy(to, head.data(), head.size());
+  std::memcpy(to + head.size(), block.payload().data(), block.payload().size());
+  return ok();
 }
 
 Result<void> SealedWriter::wait_for_sync() {
@@ -306,6 +296,7 @@ Result<void> SealedWriter::wait_for_sync() {
 Result<void> SealedWriter::commit() {
   auto& [env, txn, table] = *environment_;
   broken_ = true;
+  std::lock_guard copied{copies_};
   TROUPE_TRY(wait_for_sync());
   int fd = -1;
   mdb_env_get_fd(env, &fd);

@@ -13,6 +13,8 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,12 +55,14 @@ class SealedWriter {
   SealedWriter& operator=(const SealedWriter&) = delete;
 
   const Manifest& manifest() const { return *manifest_; }
-  bool has(uint32_t block) const { return has_[block]; }
   /// Blocks that have not come yet, in the order of the manifest: files come whole.
   std::vector<uint32_t> missing() const;
-  uint64_t bytes_there() const { return bytes_there_; }
+  uint64_t bytes_there() const {
+    std::lock_guard lock{mutex_};
+    return bytes_there_;
+  }
 
-  /// A block that is there already is left alone. Calls must not overlap; the thread may change.
+  /// A block that is there already is left alone. Any number of threads at a time.
   /// After an error only a new begin() goes on.
   Result<void> put(const VerifiedBlock& block);
   /// Everything has come: makes the version visible, durably. Ends this writer; the folder.
@@ -75,6 +79,7 @@ class SealedWriter {
   Result<void> roll_back();
   Result<void> open();
   Result<void> find_blocks();
+  Result<char*> reserve(const VerifiedBlock& block);
   Result<void> begin_commit();
   Result<void> commit();
   Result<void> wait_for_sync();
@@ -91,13 +96,15 @@ class SealedWriter {
   UniqueFd folder_;  // locked
   UniqueFd synced_;  // the number of the commit that was synced last, written in place
   std::unique_ptr<Environment> environment_;
+  mutable std::mutex mutex_;  // over all below; taken before copies_
+  std::shared_mutex copies_;  // held by those who copy into the open transaction
   std::vector<bool> has_;
   uint64_t bytes_there_ = 0, next_arrival_ = 1, uncommitted_ = 0;
   std::future<Result<void>> sync_;
   bool broken_ = false;  // a commit failed: what was put since the last synced point is lost
 };
 
-/// Brings the missing blocks with so many threads: each fetches and hashes, one at a time stores.
+/// Brings the missing blocks with so many threads: each fetches, hashes and stores.
 /// `fetch` fills `to` with the payload of a block; it is called from several threads. The first
 /// error ends it.
 using FetchBlock = std::function<Result<void>(uint32_t block, char* to)>;
