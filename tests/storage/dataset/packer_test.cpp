@@ -217,7 +217,8 @@ TEST(BlockStore, KeepsWhatItIsGivenAndRefusesOtherBytes) {
   ASSERT_TRUE(store.read(id, 5000, part.data(), part.size()));
   EXPECT_EQ(part, bytes.substr(5000, 100));
   EXPECT_EQ(store.read(id, 8190, part.data(), part.size()).error().code, Errc::corrupt);
-  ASSERT_TRUE(replace_file(dir.path() + "/blocks/ab/left.tmp1", "x"));
+  ASSERT_TRUE(
+      replace_file(dir.path() + "/blocks/" + to_string(id).substr(0, 2) + "/left.tmp1", "x"));
   ASSERT_TRUE(store.sweep());
   size_t count = 0;
   ASSERT_TRUE(store.for_each([&](const ContentId& found, uint64_t size) {
