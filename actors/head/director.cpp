@@ -28,7 +28,12 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
       [this](submit_atom, const SubmitRef& batch) { return submit(batch); },
       [this](kill_atom, const std::string& cause, ExperimentId id) { return kill(cause, id); },
       [this](member_atom, const RecordRef& record) {
-        if (!leases_awaited_.contains(record->id)) queue(*record);
+        auto adopted = running_.find(record->id);
+        if (adopted == running_.end()) {
+          if (!leases_awaited_.contains(record->id)) queue(*record);
+        } else if (auto killed = kill_again_.extract(record->id)) {
+          caf::anon_send(adopted->second, kill_atom_v, killed.mapped());  // nobody waits
+        }
       },
       [this](placed_atom, const PlacementRef& placement) { placed(placement); },
       [this](update_atom, const JobUpdate& job) { update({}, job); },

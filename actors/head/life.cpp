@@ -9,6 +9,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstring>
+#include <limits>
 
 namespace troupe::actors {
 
@@ -200,21 +201,26 @@ Effects ExperimentLife::update(const JobUpdate& update, Timestamp now) {
 /// The job is prepared and has done so many lines. The gang goes on to the line that all have
 /// reached; a head that was restarted learns how far each is from what they report.
 void ExperimentLife::passed(uint32_t index, uint32_t lines, bool waits, Effects& effects) {
-  const auto& jobs = attempt().jobs;
-  if (jobs.size() < 2) return;
+  if (attempt().jobs.size() < 2) return;
   auto& done = phase_done_[index];
   done = std::max(done, lines + 1);
-  auto least = done;
-  for (const auto& job : jobs) {
-    if (is_terminal(job.state)) continue;  // it ends well only behind the last line
-    auto it = phase_done_.find(job.index);
-    least = std::min(least, it == phase_done_.end() ? 0 : it->second);
-  }
+  auto least = least_done();
   // Said again to one that asks again: it may have missed it.
   bool again = waits && least > lines;
   if (outcome_ != Outcome::none || (least <= announced_ && !again)) return;
   announced_ = std::max(announced_, least);
   effects.go_phase = least - 1;
+}
+
+/// 1 + the lines that all have done; 0: some have not even been prepared, or nothing is known yet.
+uint32_t ExperimentLife::least_done() const {
+  auto least = std::numeric_limits<uint32_t>::max();
+  for (const auto& job : record_.attempts.back().jobs) {
+    if (is_terminal(job.state)) continue;  // it ends well only behind the last line
+    auto it = phase_done_.find(job.index);
+    least = std::min(least, it == phase_done_.end() ? 0 : it->second);
+  }
+  return least;
 }
 
 Error ExperimentLife::job_error(const JobUpdate& update) const {
@@ -256,9 +262,12 @@ void ExperimentLife::end_job(const JobUpdate& update, Timestamp now, Effects& ef
   if (good) {
     record->state = State::finished;
     // A job that ends well before it was seen running did run.
-    if (outcome_ == Outcome::none) {
-      bool all = all_ended();
-      if (all) advance_to(State::running, "its processes ran", now, effects);
+    if (outcome_ == Outcome::none && all_ended()) {
+      advance_to(State::running, "its processes ran", now, effects);
+    } else if (auto least = least_done(); outcome_ == Outcome::none && least > announced_) {
+      // After a restart of the head: the others wait for a line that this one had done before.
+      announced_ = least;
+      effects.go_phase = least - 1;
     }
   } else {
     record->state = outcome_ == Outcome::killed || outcome_ == Outcome::preempted ? State::killed

@@ -81,6 +81,7 @@ class ExperimentLife {
   void requeue(State through, const std::string& cause, Timestamp now, Effects& effects);
   Error job_error(const JobUpdate& update) const;
   void recall_failure();
+  uint32_t least_done() const;
   void passed(uint32_t index, uint32_t lines, bool waits, Effects& effects);
 
   ExperimentRecord record_;

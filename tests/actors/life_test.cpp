@@ -426,6 +426,16 @@ TEST_F(Life, ABarrierIsFoundAgainAfterARestartOfTheHead) {
   EXPECT_EQ(again.update(goes, t0).go_phase, 1u);
 }
 
+TEST_F(Life, WhoWaitsBehindOneThatHasEndedGoesOn) {
+  place({"a", "b"});
+  auto again = restarted();
+  auto waits = update_of(again.record(), JobStep::phase_done, 0);
+  EXPECT_FALSE(again.update(waits, t0).go_phase) << "nobody knows how far the other is";
+  EXPECT_EQ(again.update(exit_of(again.record(), 0, 1), t0).go_phase, 1u);
+  EXPECT_FALSE(again.update(exit_of(again.record(), 0, 0), t0).go_phase);
+  EXPECT_EQ(again.record().state, State::finished);
+}
+
 // Stale and late ----------------------------------------------------------------------------------
 
 TEST_F(Life, UpdatesOfAnEarlierAttemptAreDropped) {

@@ -226,6 +226,24 @@ TEST_F(Recovery, AnExclusiveOneThatIsFoundRunningGoesOn) {
   EXPECT_THAT(node->started, IsEmpty());
 }
 
+TEST_F(Recovery, WhatIsFoundRunningAfterItsKillFailedIsNotQueuedAgain) {
+  put_new(record_of(spec_of(), {1, 0}));
+  start_head({"a"});
+  commit_fault = [](auto) { return Error{Errc::exhausted, "the disk is full", "", ""}; };
+  EXPECT_FALSE(kill({1, 0}));
+  auto job = running({1, 0});
+  job.token = job_token("secret", {1, 0}, old_epoch);
+  auto node = join("a", 4000, {job});
+  recovery_is_over();
+  advance(seconds{3});
+  commit_fault = nullptr;
+  advance(seconds{3});
+  EXPECT_EQ(state({1, 0}), State::running);
+  EXPECT_THAT(node->started, IsEmpty());
+  EXPECT_THAT(story("1"),
+              ElementsAre("QUEUED>PREPARING", "PREPARING>STARTING", "STARTING>RUNNING"));
+}
+
 TEST_F(Recovery, TheRunningLimitCountsFromBeforeTheRestart) {
   auto record = running_record({1, 0}, {"a"}, old_epoch);
   auto spec = *record.spec;
