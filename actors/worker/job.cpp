@@ -71,6 +71,7 @@ void JobState::send(JobUpdate update) {
 /// Waits for the data it reads. That may take hours; a stop ends it at once.
 void JobState::hold() {
   if (order_->data.empty()) return prepare();
+  stage_ = Stage::holding;
   // tidy: allow infinite: the cache answers, or ends together with the node and with us
   self_->request(peers_.cache, caf::infinite, hold_atom_v, order_->key, OrderRef{order_})
       .then(

@@ -61,7 +61,7 @@ class JobState {
   std::shared_ptr<const JobOrder> order_;
   StagingRef staging_;  // of its first line
   uint32_t slot_ = 0;   // its folders; known when it is staged
-  Stage stage_ = Stage::holding;
+  Stage stage_ = Stage::staging;
   uint32_t phase_ = 0;
   std::string run_key_;  // of the phase that runs
   bool stop_wanted_ = false;

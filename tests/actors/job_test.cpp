@@ -35,7 +35,15 @@ cache_actor::behavior_type fake_cache(cache_actor::pointer self,
         return probe->waiting.back();
       },
       [probe](release_atom, const JobKey& key) { probe->released.push_back(key); },
-      [](filled_atom, const FilledRef&) {},
+      // A promise must be kept by the actor that gave it.
+      [probe](filled_atom, const FilledRef& filled) {
+        for (auto& promise : std::exchange(probe->waiting, {})) {
+          if (filled->done)
+            promise.deliver(true);
+          else
+            promise.deliver(to_caf(filled->done.error()));
+        }
+      },
   };
 }
 
@@ -81,6 +89,10 @@ class Job : public ActorTest {
   }
   void finish(int32_t code, int32_t signal = 0) {
     launcher->end(launcher->started.back().key, code, signal);
+    run();
+  }
+  void data_came(Result<void> how) {
+    caf::anon_send(cache, filled_atom_v, share(Filled{"", std::move(how)}));
     run();
   }
   void stop() {
@@ -359,8 +371,7 @@ TEST_F(Job, StartsWhenItsDataIsHereAndShowsItToTheJob) {
   begin();
   EXPECT_THAT(holds->held, ElementsAre(order.key));
   EXPECT_TRUE(launcher->started.empty());
-  holds->waiting.front().deliver(true);
-  run();
+  data_came(ok());
   ASSERT_EQ(launcher->started.size(), 1u);
   const auto& env = launcher->started.front().processes.front().env;
   auto root = context->paths.data(0);
@@ -382,17 +393,14 @@ TEST_F(Job, AStopEndsTheWaitForData) {
   EXPECT_EQ(updates->back().step, JobStep::ended);
   EXPECT_TRUE(updates->back().stopped);
   // It comes all the same: nothing begins any more.
-  holds->waiting.front().deliver(true);
-  run();
+  data_came(ok());
   EXPECT_TRUE(launcher->started.empty());
 }
 
 TEST_F(Job, DataThatDoesNotComeIsNotTheJobsFault) {
   order.data = {{"digits", "digits:3", std::string(64, 'a')}};
   begin();
-  holds->waiting.front().deliver(
-      to_caf(Error{Errc::exhausted, "the disk is full", "1 GB needed", "free some"}));
-  run();
+  data_came(Error{Errc::exhausted, "the disk is full", "1 GB needed", "free some"});
   ASSERT_FALSE(updates->empty());
   EXPECT_EQ(updates->back().step, JobStep::ended);
   EXPECT_TRUE(updates->back().infrastructure);
