@@ -142,6 +142,8 @@ using node_actor = caf::typed_actor<
     caf::reacts_to<logged_atom, std::string, uint64_t>,  // INTERNAL: the log of a run grew to so
                                                          // many bytes
     caf::reacts_to<gone_atom, JobKey>,                   // INTERNAL: a job actor is done
+    caf::reacts_to<stuck_atom, RunStatusRef>,  // INTERNAL: these processes do not end although they
+                                               // were killed
     caf::reacts_to<tick_atom>,            // INTERNAL: time for the jobs to look at their metrics
     caf::reacts_to<lease_atom, int64_t>,  // INTERNAL: the head answered a beat that was sent then
                                           // (nanoseconds, monotonic)
@@ -152,7 +154,9 @@ using node_actor = caf::typed_actor<
 
 /// Where a node introduces itself.
 using hello_port =
-    caf::typed_actor<caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>>;
+    caf::typed_actor<caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>,
+                     // node, what there cannot be killed, in words; empty: nothing any more
+                     caf::reacts_to<stuck_atom, std::string, std::string>>;
 
 /// Where a node tells what becomes of its jobs.
 using report_port = caf::typed_actor<caf::reacts_to<update_atom, JobUpdate>,
@@ -293,6 +297,7 @@ using scheduler_actor = caf::typed_actor<
 /// Which nodes exist, what they have, whether they live.
 using registry_actor =
     caf::typed_actor<caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>,
+                     caf::reacts_to<stuck_atom, std::string, std::string>,  // as in hello_port
                      caf::replies_to<find_atom, std::string>::with<node_actor>,
                      caf::replies_to<nodes_atom>::with<NodeViewsRef>,
                      caf::replies_to<sync_atom>::with<bool>,  // when all nodes that were awaited

@@ -220,6 +220,7 @@ void fill(rows::Experiment::Builder row, const ExperimentRecord& record, std::st
   row.setRerunOf(text(record.rerun_of));
   row.setFailures(record.failures);
   row.setRestarts(record.restarts);
+  row.setHangs(record.hangs);
 }
 
 void fill(rows::Set::Builder row, const SetRecord& record, std::string_view project) {
@@ -289,6 +290,7 @@ Result<ExperimentRecord> decode_experiment(std::string_view bytes, ExperimentId 
     record.rerun_of = str(row.getRerunOf());
     record.failures = row.getFailures();
     record.restarts = row.getRestarts();
+    record.hangs = row.getHangs();
   }));
   return record;
 }

@@ -78,6 +78,7 @@ struct Experiment {
   rerunOf @14 :Text;
   failures @15 :UInt32;
   restarts @16 :UInt32;
+  hangs @17 :UInt32;
 }
 
 struct Set {

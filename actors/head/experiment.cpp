@@ -40,6 +40,8 @@ experiment_actor::behavior_type ExperimentState::make_behavior(HeadContextRef co
   context_ = std::move(context);
   peers_ = std::move(peers);
   life_ = std::make_unique<ExperimentLife>(std::move(record));
+  if (auto patience = life_->record().spec->watchdog.patience; patience.count() > 0)
+    watch_.emplace(patience);
   return {
       [this](node_atom, const std::string& node, const node_actor& handle,
              const std::string& address) {
@@ -52,7 +54,9 @@ experiment_actor::behavior_type ExperimentState::make_behavior(HeadContextRef co
       },
       [this](adopt_atom, const JobUpdate& update, const std::string& node) { adopt(update, node); },
       [this](update_atom, const std::string& from, const JobUpdate& update) {
-        if (may_speak(from, update.key)) apply(life_->update(update, context_->clock->now()));
+        if (!may_speak(from, update.key)) return;
+        apply(life_->update(update, context_->clock->now()));
+        if (watch_) watch(update);
       },
       [this](metrics_atom, const std::string& from, const MetricBatch& batch) {
         if (may_speak(from, batch.key)) metrics(batch);
@@ -229,6 +233,15 @@ void ExperimentState::arm_running_limit() {
     if (job.started) started = std::min(started, job.started);
   auto ran = std::chrono::duration_cast<Duration>(std::chrono::microseconds{now.us - started.us});
   self_->delayed_send(self_, std::max(limit - ran, Duration{0}), limit_atom_v, limit_armed_);
+}
+
+void ExperimentState::watch(const JobUpdate& update) {
+  watch_->update(update, context_->clock->monotonic());
+  if (update.ranks.empty()) return;
+  auto now = context_->clock->now();
+  auto verdict = watch_->look(life_->record(), now, context_->clock->monotonic());
+  if (!verdict.known) return;
+  apply(verdict.hang ? life_->stands_still(*verdict.hang, now) : life_->goes_on(now));
 }
 
 /// One commit at a time: what happens meanwhile goes with the next, so a slow disk costs fewer,

@@ -3,6 +3,7 @@
 // or QUEUED again and that is durable.
 #pragma once
 
+#include "actors/head/hang_watch.hpp"
 #include "actors/head/head_context.hpp"
 #include "actors/head/life.hpp"
 
@@ -41,6 +42,7 @@ class ExperimentState {
   void saved();
   void finish();
   void arm_running_limit();
+  void watch(const JobUpdate& update);
   JobKey key_of(uint32_t index) const;
   bool may_speak(const std::string& node, const JobKey& key) const;
   template <class... Ts>
@@ -60,6 +62,7 @@ class ExperimentState {
   Effects::Next next_ = Effects::Next::none;
   Duration backoff_{0};
   std::chrono::nanoseconds lease_over_{0};  // monotonic; before that no other attempt may begin
+  std::optional<HangWatch> watch_;          // where its spec has a watchdog
   uint64_t limit_armed_ = 0;  // epoch of the attempt whose running limit is being timed
 };
 

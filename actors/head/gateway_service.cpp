@@ -220,6 +220,8 @@ kj::Promise<Result<api::Waiting>> GatewayService::why(const api::Caller& caller,
   waiting.state = record.state;
   if (record.state != State::queued) {
     waiting.reasons.push_back(fmt::format("it is {}: {}", to_string(record.state), record.reason));
+    if (record.error && !record.error->detail.empty())
+      waiting.reasons.push_back(record.error->detail);
     return Result<api::Waiting>{std::move(waiting)};
   }
   if (auto stored = context_->ledger->find(id); stored && !*stored) {

@@ -64,6 +64,13 @@ ExperimentLife::ExperimentLife(ExperimentRecord record) : record_{std::move(reco
 /// One job of the attempt had failed before the head was restarted: the attempt has failed, however
 /// its other jobs end.
 void ExperimentLife::recall_failure() {
+  // Only a watchdog gives an attempt its error before the first of its jobs ends.
+  if (attempt().error && attempt().error->code == Errc::timed_out) {
+    outcome_ = Outcome::stalled;
+    outcome_error_ = attempt().error;
+    outcome_cause_ = outcome_error_->what;
+    return;
+  }
   for (const auto& job : attempt().jobs) {
     if (job.state != State::failed) continue;
     outcome_error_ = attempt().error;
@@ -307,6 +314,7 @@ void ExperimentLife::finish_attempt(State state, Timestamp now) {
 }
 
 void ExperimentLife::settle(Timestamp now, Effects& effects) {
+  record_.error.reset();  // that it stood still for a while
   switch (outcome_) {
     case Outcome::none:
       record_.exit_code = 0;
@@ -326,6 +334,9 @@ void ExperimentLife::settle(Timestamp now, Effects& effects) {
     case Outcome::failed:
       settle_failed(now, effects);
       break;
+    case Outcome::stalled:
+      settle_stalled(now, effects);
+      break;
   }
 }
 
@@ -340,16 +351,19 @@ void ExperimentLife::settle_failed(Timestamp now, Effects& effects) {
                                 : fmt::format("{}; retry {} of {}", outcome_cause_, spent, allowed);
     // The attempt's own state says of which kind the failure was.
     finish_attempt(infrastructure ? State::restarting : State::failed, now);
-    become(State::restarting, cause, now, effects, outcome_error_ ? &*outcome_error_ : nullptr);
-    become(State::queued, cause, now, effects);
-    record_.error.reset();
-    effects.next = Effects::Next::requeue;
-    effects.awaits_lease = record_.spec->exclusive && unseen_;
-    return;
+    return start_again(cause, now, effects);
   }
   finish_attempt(State::failed, now);
   become(State::failed, outcome_cause_, now, effects, outcome_error_ ? &*outcome_error_ : nullptr);
   effects.next = Effects::Next::ended;
+}
+
+void ExperimentLife::start_again(const std::string& cause, Timestamp now, Effects& effects) {
+  become(State::restarting, cause, now, effects, outcome_error_ ? &*outcome_error_ : nullptr);
+  become(State::queued, cause, now, effects);
+  record_.error.reset();
+  effects.next = Effects::Next::requeue;
+  effects.awaits_lease = record_.spec->exclusive && unseen_;
 }
 
 void ExperimentLife::requeue(State through, const std::string& cause, Timestamp now,

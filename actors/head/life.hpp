@@ -54,6 +54,10 @@ class ExperimentLife {
   Effects kill(const std::string& cause, Timestamp now);
   /// The running limit fired.
   Effects running_limit(Timestamp now);
+  /// Its ranks stand still, as its watchdog sees: what is done then is the spec's.
+  Effects stands_still(const Error& error, Timestamp now);
+  /// They do not, or no more.
+  Effects goes_on(Timestamp now);
   /// The node and what ran there are gone; its jobs end here.
   Effects lost_node(const std::string& node, const std::string& cause, Timestamp now);
   /// Stops the attempt and queues the experiment again (the head is being stopped in order).
@@ -63,9 +67,12 @@ class ExperimentLife {
 
   /// Whether the attempt's failures so far leave room for another try.
   static constexpr uint32_t infrastructure_restarts_max = 5;
+  /// An attempt that stands still costs its patience each time, and mostly what held it up is still
+  /// there.
+  static constexpr uint32_t hang_restarts_max = 3;
 
  private:
-  enum class Outcome { none, failed, infrastructure, killed, preempted };
+  enum class Outcome { none, failed, infrastructure, killed, preempted, stalled };
 
   AttemptRecord& attempt() { return record_.attempts.back(); }
   JobRecord* job(uint32_t index);
@@ -77,6 +84,8 @@ class ExperimentLife {
   bool all_ended() const;
   void settle(Timestamp now, Effects& effects);
   void settle_failed(Timestamp now, Effects& effects);
+  void settle_stalled(Timestamp now, Effects& effects);
+  void start_again(const std::string& cause, Timestamp now, Effects& effects);
   void finish_attempt(State state, Timestamp now);
   void requeue(State through, const std::string& cause, Timestamp now, Effects& effects);
   Error job_error(const JobUpdate& update) const;

@@ -66,6 +66,10 @@ desk_actor::behavior_type desk_behavior(desk_actor::pointer self, LinksPeers pee
         checked.accepts = true;
         return self->delegate(peers.registry, hello_atom_v, std::move(checked), node);
       },
+      [self, peers, worker](stuck_atom, const std::string&, const std::string& what) {
+        constexpr size_t text_max = 4096;
+        self->send(peers.registry, stuck_atom_v, worker, what.substr(0, text_max));
+      },
       [self, peers, worker](update_atom, const JobUpdate& update) {
         if (auto good = check_plausible(update); !good)
           return peers.audit->refused(worker, good.error());

@@ -144,6 +144,8 @@ Result<std::vector<JobOrder>> orders_of(const ExperimentRecord& record, const st
     order.token = token;
     order.created_us = now.us;
     order.leased = spec.exclusive;
+    order.patience_ms = spec.watchdog.patience.count();
+    order.max_processes = spec.resources.max_processes;
     orders.push_back(std::move(order));
   }
   return orders;

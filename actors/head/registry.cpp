@@ -69,6 +69,7 @@ registry_actor::behavior_type RegistryState::make_behavior(HeadContextRef contex
       [this](silent_atom, const std::string& node, bool silent) {
         if (auto it = nodes_.find(node); it != nodes_.end()) it->second.machine_silent = silent;
       },
+      [this](stuck_atom, const std::string& node, const std::string& what) { stuck(node, what); },
       [this](drain_atom, const std::string& node, bool drained) { return drain(node, drained); },
       [this](label_atom, const std::string& node, const LabelsRef& labels) {
         return label(node, labels);
@@ -106,7 +107,8 @@ caf::result<NodeWelcome> RegistryState::hello(const NodeHello& hello, const node
   // What the director and the scheduler learn of it holds the people's wishes already: a drained
   // node gets no job in between.
   for (const auto& [key, value] : node.wish.labels) node.hello.labels[key] = value;
-  node.hello.accepts = !node.wish.drained;
+  node.stuck = hello.stuck;
+  node.hello.accepts = accepts(node);
   auto introduced = node.hello;
   nodes_.insert_or_assign(hello.name, std::move(node));
   self_->monitor(handle);
@@ -213,8 +215,8 @@ bool RegistryState::beat(const std::string& id) {
 }
 
 void RegistryState::tell_scheduler(const Node& node) {
-  auto accepts = node.life == Life::up && !node.wish.drained;
-  self_->send(peers_.scheduler, node_atom_v, share(node_spec_of(node.hello, accepts)));
+  auto open = node.life == Life::up && accepts(node);
+  self_->send(peers_.scheduler, node_atom_v, share(node_spec_of(node.hello, open)));
 }
 
 caf::typed_response_promise<NodeViewsRef> RegistryState::nodes() {
@@ -227,9 +229,9 @@ caf::typed_response_promise<NodeViewsRef> RegistryState::nodes() {
                 const auto& node = it->second;
                 view.state = node.life == Life::lost      ? "lost"
                              : node.life == Life::suspect ? "suspect"
-                             : node.wish.drained          ? "drained"
+                             : !accepts(node)             ? "drained"
                                                           : "up";
-                if (node.life != Life::up) view.reason = node.reason;
+                view.reason = node.life == Life::up ? drain_reason(node) : node.reason;
                 view.version = it->second.hello.version;
                 view.joined = it->second.joined;
               }

@@ -46,6 +46,8 @@ class RegistryState {
     bool linked = true;           // its handle lives
     bool machine_silent = false;  // as its last link saw it
     std::string reason;           // why it is not up
+    std::string stuck;            // what there cannot be killed; empty: nothing
+    bool stuck_accepted = false;  // by people, who use the node all the same
     std::chrono::nanoseconds seen{0};
     Wish wish;
   };
@@ -58,6 +60,11 @@ class RegistryState {
   bool most_machines_answer() const;
   bool beat(const std::string& name);
   void tell_scheduler(const Node& node);
+  void stuck(const std::string& name, const std::string& what);
+  static bool accepts(const Node& node);
+  static std::string drain_reason(const Node& node);
+  void tell(const std::string& name, std::string_view from, std::string_view to,
+            const std::string& cause);
   caf::result<bool> drain(const std::string& name, bool drained);
   caf::result<bool> label(const std::string& name, const LabelsRef& labels);
   caf::result<bool> keep(const std::string& name, Wish wish);

@@ -1,5 +1,6 @@
 // What people decide about nodes, kept in the ledger: it holds across restarts of both sides, and
 // for nodes that are away.
+#include "actors/head/commit.hpp"
 #include "actors/head/registry.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/log.hpp"
@@ -9,8 +10,6 @@
 namespace troupe::actors {
 
 namespace {
-
-constexpr auto commit_timeout = std::chrono::seconds{60};
 
 std::string meta_name(const std::string& node) {
   return "node " + node;
@@ -61,11 +60,53 @@ caf::result<bool> RegistryState::keep(const std::string& node, Wish wish) {
   return promise;
 }
 
+/// What cannot be killed keeps what it has: its job has not ended. But where the head has given
+/// that job up, nobody holds it any more, and a machine with such a process is a sick one.
+void RegistryState::stuck(const std::string& id, const std::string& what) {
+  auto it = nodes_.find(id);
+  if (it == nodes_.end() || it->second.stuck == what) return;
+  auto& node = it->second;
+  auto before = accepts(node);
+  // As people said it is used all the same, more of the same is no news.
+  if (what.empty() || node.stuck.empty()) node.stuck_accepted = false;
+  node.stuck = what;
+  if (before && !accepts(node))
+    tell(id, "up", "drained", drain_reason(node));
+  else if (!before && accepts(node))
+    tell(id, "drained", "up", "what could not be killed there has ended");
+  if (node.life != Life::lost) tell_scheduler(node);
+}
+
+bool RegistryState::accepts(const Node& node) {
+  return !node.wish.drained && (node.stuck.empty() || node.stuck_accepted);
+}
+
+/// Of a drain that the head made; people know why they did.
+std::string RegistryState::drain_reason(const Node& node) {
+  if (node.wish.drained || accepts(node)) return "";
+  return node.stuck;
+}
+
+void RegistryState::tell(const std::string& id, std::string_view from, std::string_view to,
+                         const std::string& cause) {
+  log::warning("registry", "node {} is {}: {}", id, to, cause);
+  Event event;
+  event.time = context_->clock->now();
+  event.kind = "node";
+  event.subject = id;
+  event.from = from;
+  event.to = to;
+  event.cause = cause;
+  if (context_->notes->add(mutations_ref({storage::AppendEvent{std::move(event)}})))
+    self_->send(peers_.ledger, note_atom_v);
+}
+
 caf::result<bool> RegistryState::drain(const std::string& node, bool drained) {
   auto it = nodes_.find(node);
   if (it == nodes_.end()) return to_caf(no_such_node(node));
   auto wish = it->second.wish;
   wish.drained = drained;
+  it->second.stuck_accepted = !drained;
   return keep(node, std::move(wish));
 }
 

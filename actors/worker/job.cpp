@@ -34,6 +34,7 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
         if (stage_ != Stage::running) return;
         scan_metrics(false);
         watch_disk();
+        pulse();
       },
   };
 }
@@ -157,6 +158,7 @@ void JobState::launched(const process::RunStatus& status) {
   if (status.state == process::RunState::running) {
     if (started_us_ == 0) started_us_ = status.started.us;
     if (order_->phases[phase_].setup) return;
+    watch_ranks(status);
     send(blank(JobStep::running));
     return;
   }
@@ -171,6 +173,12 @@ Error JobState::exit_error(const process::RunStatus& status) const {
     return Error{Errc::exhausted, fmt::format("job {} ran out of memory", job),
                  fmt::format("it was limited to {}", bytes_text(order_->mem)),
                  "raise resources.mem (--mem)"};
+  if (status.fork_refused)
+    return Error{Errc::exhausted, fmt::format("job {} ran out of processes", job),
+                 order_->max_processes == 0
+                     ? std::string{"it had as many, with threads, as its machine gives one job"}
+                     : fmt::format("it was limited to {}, with threads", order_->max_processes),
+                 "raise resources.max_processes (--max-processes)"};
   // Little enough that any write of a checkpoint or a log may have failed.
   constexpr uint64_t full = 16u << 20;
   if (disk_free_least_ < full)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "actors/worker/metric_reader.hpp"
+#include "actors/worker/pulses.hpp"
 #include "actors/worker/worker_context.hpp"
 
 #include <map>
@@ -54,6 +55,8 @@ class JobState {
   void send_metrics(const std::string& source, uint64_t from, uint64_t to,
                     std::vector<WirePoint> points);
   void watch_disk();
+  void watch_ranks(const process::RunStatus& status);
+  void pulse();
 
   job_actor::pointer self_;
   WorkerContextRef context_;
@@ -76,6 +79,8 @@ class JobState {
   std::map<std::string, uint64_t>
       log_points_;  // points of each name from the log: the step where none was given
   uint64_t disk_free_least_ = UINT64_MAX;
+  std::optional<Pulses> pulses_;  // where its experiment has a watchdog
+  std::string pulses_run_;        // whose processes they are of
 };
 
 /// `slot` has the folders of a job that is adopted; one that begins is given its own.

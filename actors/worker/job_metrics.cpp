@@ -1,4 +1,4 @@
-// How a job actor follows the metrics of its job.
+// How a job actor follows the metrics of its job, and whether its ranks make progress.
 #include "actors/worker/job.hpp"
 #include "runtime/core/fd.hpp"
 #include "runtime/core/limits.hpp"
@@ -65,6 +65,7 @@ void JobState::scan_log_store(bool final) {
   while (left > 0) {
     auto slice = reader.read(log_offset_, read_bytes);
     if (!slice || slice->bytes.empty()) return;
+    if (pulses_) pulses_->lines(slice->bytes, slice->next_offset, context_->clock->monotonic());
     // Rank 0 reports; it is a process of the first job.
     if (order_->first_rank == 0) {
       auto scan = scan_log(slice->bytes, slice->next_offset - slice->bytes.size(), 0);
@@ -82,6 +83,7 @@ void JobState::scan_log_store(bool final) {
 
 void JobState::send_metrics(const std::string& source, uint64_t from, uint64_t to,
                             std::vector<WirePoint> points) {
+  if (pulses_) pulses_->points(source, points, context_->clock->monotonic());
   size_t end = 0;
   for (size_t begin = 0; begin < points.size(); begin = end) {
     end = std::min(points.size(), begin + points_a_message);
@@ -99,6 +101,26 @@ void JobState::send_metrics(const std::string& source, uint64_t from, uint64_t t
         std::make_move_iterator(points.begin() + static_cast<std::ptrdiff_t>(end)));
     self_->send(context_->director, metrics_atom_v, std::move(batch));
   }
+}
+
+void JobState::watch_ranks(const process::RunStatus& status) {
+  if (order_->patience_ms == 0 || pulses_run_ == status.key) return;
+  pulses_run_ = status.key;
+  auto now = context_->clock->monotonic();
+  if (!pulses_)
+    pulses_.emplace(order_->first_rank, order_->processes, Duration{order_->patience_ms}, now);
+  pulses_->begin(status.pids, now);
+}
+
+/// Not kept as the newest update: said again later it would be wrong.
+void JobState::pulse() {
+  if (!pulses_) return;
+  auto ranks = pulses_->due(context_->clock->monotonic(), context_->look_at);
+  if (ranks.empty()) return;
+  auto update = blank(JobStep::running);
+  update.link = link_;
+  update.ranks = std::move(ranks);
+  self_->send(context_->director, update_atom_v, std::move(update));
 }
 
 void JobState::watch_disk() {

@@ -41,6 +41,9 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
     caf::anon_send(me, launched_atom_v, share(status));
   };
   events.ended = events.started;
+  events.stuck = [me](const process::RunStatus& status) {
+    caf::anon_send(me, stuck_atom_v, share(status));
+  };
   events.logged = [me](const std::string& key, uint64_t end) {
     caf::anon_send(me, logged_atom_v, key, end);
   };
@@ -66,6 +69,7 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
         wake_log_waits(run->first.job);
       },
       [this](gone_atom, const JobKey& key) { gone(key); },
+      [this](stuck_atom, const RunStatusRef& status) { stuck(*status); },
       [this](tick_atom) { tick(); },
       [this](lease_atom, int64_t sent) { renew_lease(std::chrono::nanoseconds{sent}); },
       [this](linked_atom, const std::string& url) { linked(url); },
@@ -293,6 +297,7 @@ void NodeState::report_all() {
 }
 
 void NodeState::launched(const RunStatusRef& status) {
+  if (status->state != process::RunState::running) not_stuck(status->key);
   auto run = parse_run_key(status->key);
   if (!run) return;
   auto* found = job(run->first);

@@ -71,6 +71,10 @@ class NodeState {
   void reconnected(const std::vector<process::RunStatus>& runs);
   void report_all();
   void launched(const RunStatusRef& status);
+  // node_stuck.cpp
+  void stuck(const process::RunStatus& status);
+  void not_stuck(const std::string& run);
+  std::string stuck_text() const;
 
   LogStatus log_status(const JobId& id) const;
   caf::typed_response_promise<LogStatus> log(const JobId& job, uint64_t offset, bool wait);
@@ -97,6 +101,7 @@ class NodeState {
   std::vector<job_actor> unleased_;  // begin with the next term of the lease
   std::vector<JobKey> released_;     // the stager has yet to hear that their slots are free
   std::vector<LogWait> log_waits_;
+  std::map<std::string, std::string> stuck_;  // runs that cannot be killed: what they do
 };
 
 node_actor::behavior_type node_behavior(node_actor::stateful_pointer<NodeState> self,

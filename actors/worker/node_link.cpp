@@ -38,6 +38,8 @@ NodeHello NodeState::blank_hello() const {
   hello.gpu_mem = context_->gpu_mem;
   hello.labels = context_->labels;
   hello.address = context_->address;
+  hello.time_us = context_->clock->now().us;
+  hello.stuck = stuck_text();
   return hello;
 }
 

@@ -74,6 +74,7 @@ Result<process::RunRequest> run_request(const WorkerContext& context, const JobO
   if (context.confine) {
     request.cpus = static_cast<double>(order.milli_cpus) / 1000;
     request.mem = order.mem;
+    request.processes_max = order.max_processes;
   }
   // A first attempt has no checkpoint of its own to look for.
   auto resume =

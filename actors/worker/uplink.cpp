@@ -31,6 +31,9 @@ uplink_actor::behavior_type UplinkState::make_behavior(UplinkPeers peers) {
       [this](hello_atom, const NodeHello& node, const node_actor& handle) {
         return hello(node, handle);
       },
+      [this](stuck_atom, const std::string& node, const std::string& what) {
+        if (desk_) self_->send(desk_, stuck_atom_v, node, what);
+      },
       [this](update_atom, const JobUpdate& update) {
         if (desk_ && update.link == link_) self_->send(desk_, update_atom_v, update);
       },

@@ -8,6 +8,7 @@
 #include "actors/worker/paths.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/process/launcher.hpp"
+#include "runtime/process/process_look.hpp"
 #include "storage/dataset/mount.hpp"
 
 #include <atomic>
@@ -36,6 +37,7 @@ struct WorkerContext {
   WorkerEnvironment environment;
   std::shared_ptr<Clock> clock;
   LauncherFactory make_launcher;
+  std::function<process::ProcessLook(int32_t pid)> look_at = process::look_at;
   hello_port registry;
   report_port director;
   std::shared_ptr<CodeSource> code;

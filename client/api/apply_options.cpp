@@ -17,6 +17,7 @@ void merge_resources(Resources& into, const Resources& from, const Value& given)
   if (given.find("gpu_share") != nullptr) into.gpu_share = from.gpu_share;
   if (given.find("gpu_mem") != nullptr) into.gpu_mem = from.gpu_mem;
   if (given.find("shm") != nullptr) into.shm = from.shm;
+  if (given.find("max_processes") != nullptr) into.max_processes = from.max_processes;
   for (const auto& [name, text] : from.node_labels) into.node_labels.insert_or_assign(name, text);
 }
 
@@ -37,6 +38,10 @@ void merge(ExperimentSpec& into, ExperimentSpec& from, std::string_view key, con
   if (key == "retry") {
     if (given.find("count") != nullptr) into.retry.count = from.retry.count;
     if (given.find("backoff") != nullptr) into.retry.backoff = from.retry.backoff;
+  }
+  if (key == "watchdog") {
+    if (given.find("patience") != nullptr) into.watchdog.patience = from.watchdog.patience;
+    if (given.find("action") != nullptr) into.watchdog.action = from.watchdog.action;
   }
   if (key == "priority") into.priority = from.priority;
   if (key == "preemptible") into.preemptible = from.preemptible;

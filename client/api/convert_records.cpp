@@ -86,6 +86,7 @@ void set_spec(Builder out, const ExperimentSpec& spec) {
   resources.initShm().setBytes(spec.resources.shm);
   resources.setGpuShare(spec.resources.gpu_share / 1000.0);
   resources.initGpuMem().setBytes(spec.resources.gpu_mem);
+  resources.setMaxProcesses(spec.resources.max_processes);
   set_texts(resources.initNodeLabels(), spec.resources.node_labels);
   auto workers = out.initWorkers();
   workers.setMin(spec.workers.min);
@@ -101,6 +102,9 @@ void set_spec(Builder out, const ExperimentSpec& spec) {
   auto retry = out.initRetry();
   retry.setCount(spec.retry.count);
   retry.initBackoff().setMs(static_cast<uint64_t>(spec.retry.backoff.count()));
+  auto watchdog = out.initWatchdog();
+  watchdog.initPatience().setMs(static_cast<uint64_t>(spec.watchdog.patience.count()));
+  watchdog.setAction(to_text(to_string(spec.watchdog.action)));
   auto datasets = out.initDatasets(static_cast<uint32_t>(spec.data.size()));
   for (uint32_t i = 0; i < spec.data.size(); ++i) {
     datasets[i].setSource(as_text(spec.data[i].source));

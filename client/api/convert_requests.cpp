@@ -147,6 +147,7 @@ void resources(wire::Submission::Reader in, ExperimentSpec& out, Checks& checks)
   to.gpu_type = checks.text(r.getGpuType(), "gpu_type");
   to.gpu_mem = r.getGpuMem().getBytes();
   to.shm = r.getShm().getBytes();
+  to.max_processes = r.getMaxProcesses();
   to.node_labels = texts(r.getNodeLabels(), "node_labels", checks);
   auto share = r.getGpuShare();
   if (!(share >= 0.001 && share <= 1))
@@ -187,6 +188,14 @@ ExperimentSpec experiment(wire::Submission::Reader in, Checks& checks) {
                 duration(in.getLimits().getRunning(), "limits.running", checks)};
   out.retry = {in.getRetry().getCount(),
                duration(in.getRetry().getBackoff(), "retry.backoff", checks)};
+  out.watchdog.patience = duration(in.getWatchdog().getPatience(), "watchdog.patience", checks);
+  if (auto text = from_text(in.getWatchdog().getAction()); !text.empty()) {
+    auto action = parse_hang_action(text);
+    if (action)
+      out.watchdog.action = *action;
+    else
+      checks.fail(fmt::format("watchdog.action is \"{}\"", text), "report, restart or fail");
+  }
   out.priority = in.getPriority();
   if (out.priority < 0 || out.priority > 100)
     checks.fail(fmt::format("priority is {}", out.priority), "from 0 to 100, higher first");

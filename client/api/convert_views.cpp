@@ -85,6 +85,9 @@ void set_node(wire::Node::Builder out, const NodeView& node) {
   out.setJobs(node.jobs);
   out.setVersion(as_text(node.version));
   if (node.joined) set_text(rfc3339(node.joined), [&](auto text) { out.setJoined(text); });
+  auto failures = out.initFailures(static_cast<uint32_t>(node.failures.size()));
+  for (uint32_t f = 0; f < node.failures.size(); ++f) failures.set(f, as_text(node.failures[f]));
+  if (node.clock_ahead_ms) out.initClockAheadMs().setValue(*node.clock_ahead_ms);
   auto labels = out.initLabels().initEntries(static_cast<uint32_t>(node.labels.size()));
   uint32_t i = 0;
   for (const auto& [name, value] : node.labels) {

@@ -89,7 +89,7 @@ struct FileChunk {
 struct NodeView {
   std::string name;
   std::string state;   // "up", "drained", "suspect", "lost"
-  std::string reason;  // of the last two
+  std::string reason;  // of the last two, and where the head drained it
   double cpus = 0, cpus_used = 0;
   uint64_t mem = 0, mem_used = 0;
   uint32_t gpus = 0, gpus_used = 0;
@@ -101,6 +101,8 @@ struct NodeView {
   std::string version;
   Timestamp joined;
   std::map<std::string, std::string> labels;
+  std::vector<std::string> failures;      // of experiments there, counted against it
+  std::optional<int64_t> clock_ahead_ms;  // of the head's clock, when it last joined
 };
 
 /// Changes for a rerun: parameters by name, and options that replace the spec's (the same keys as a

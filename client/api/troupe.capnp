@@ -104,6 +104,7 @@ struct Resources {
   gpuShare @5 :Float64 = 1 $Json.name("gpu_share");  # of its GPU: below 1 others share it
   gpuMem @6 :Size $Json.name("gpu_mem");  # that each GPU has at least
   nodeLabels @7 :Texts $Json.name("node_labels");  # that the nodes must have
+  maxProcesses @8 :UInt64 $Json.name("max_processes");  # and threads; 0: what its machine gives
 }
 
 struct Workers {
@@ -129,6 +130,11 @@ struct Limits {
 struct Retry {
   count @0 :UInt32;
   backoff @1 :Span;
+}
+
+struct Watchdog {
+  patience @0 :Span;  # without progress; 0: nobody watches
+  action @1 :Text;  # "report" (the default), "restart", "fail"
 }
 
 struct Range {
@@ -188,6 +194,7 @@ struct Submission {
   sweep @19 :Sweep;
   preemptible @20 :Bool = true;  # may be stopped in favour of others, to go on later
   exclusive @21 :Bool;  # never two attempts at once, also where a node is only cut off
+  watchdog @22 :Watchdog;
 }
 
 struct Submissions {
@@ -309,6 +316,7 @@ struct Experiment {
   rerunOf @34 :Text $Json.name("rerun_of");
   preemptible @35 :Bool;
   exclusive @36 :Bool;
+  watchdog @37 :Watchdog;
 }
 
 struct Counts {
@@ -369,6 +377,7 @@ struct ExperimentSet {
   best @48 :Best;
   preemptible @49 :Bool;
   exclusive @50 :Bool;
+  watchdog @51 :Watchdog;
 }
 
 struct Entry {
@@ -446,7 +455,9 @@ struct Node {
   labels @12 :Texts;
   gpuMem @14 :UInt64 $Json.name("gpu_mem");  # of each GPU
   experiments @15 :List(Text);  # that have jobs there, at most 1000
-  reason @13 :Text;  # why it is suspect or lost; else null
+  reason @13 :Text;  # why it is suspect, lost, or drained by the head; else null
+  failures @16 :List(Text);  # of experiments there, of the last day and counted against it
+  clockAheadMs @17 :OptInt $Json.name("clock_ahead_ms");  # of the head's; null where unknown
 }
 
 # The labels to set; an empty value removes one.

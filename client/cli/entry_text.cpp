@@ -57,11 +57,21 @@ std::string resources_text(const Value& entry) {
   if (auto mem = int_of(resources, "mem"); mem != 0)
     text += fmt::format(", {}", bytes_text(static_cast<uint64_t>(mem)));
   if (auto gpus = int_of(resources, "gpus"); gpus != 0) text += gpus_text(resources, gpus);
+  if (auto most = int_of(resources, "max_processes"); most != 0)
+    text += fmt::format(", {} processes at most", most);
   for (const auto& [name, value] : map_of(resources, "node_labels"))
     text += fmt::format(", nodes with {}={}", name, value.to_text());
   auto workers = text_of(entry, "workers");
   if (workers != "1") text += fmt::format(", for each of {} workers", workers);
   return text;
+}
+
+/// "restart after 2m without progress"; empty where nobody watches.
+std::string watchdog_text(const Value& watchdog) {
+  auto patience = int_of(watchdog, "patience");
+  if (patience == 0) return "";
+  return fmt::format("{} after {} without progress", text_of(watchdog, "action"),
+                     duration_text(Duration{patience}));
 }
 
 }  // namespace
@@ -112,6 +122,10 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
   field("set");
   add("state", state, "", state_colour(state));
   add("reason", reason_text(entry));
+  if (const auto* error = entry.find("error"); error != nullptr && error->is_map()) {
+    add("detail", text_of(*error, "detail"));
+    add("hint", text_of(*error, "hint"));
+  }
   field("name");
   field("project");
   field("task");
@@ -144,6 +158,7 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
   field("seed");
   field("stop_when");
   add("resources", resources_text(entry));
+  add("watchdog", watchdog_text(map_of(entry, "watchdog")));
   field("priority");
   if (text_of(entry, "preemptible") == "false") field("preemptible");
   if (text_of(entry, "exclusive") == "true") field("exclusive");

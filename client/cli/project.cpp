@@ -68,12 +68,22 @@ Result<void> check_stop_when(const config::ProjectFile& file, const std::string&
 
 std::vector<std::pair<std::string, std::string>> override_options(const Arguments& arguments,
                                                                   bool sweep) {
-  constexpr std::array names{"project",     "name",      "param",     "cpus",       "mem",
-                             "gpus",        "gpu-type",  "gpu-mem",   "node-label", "preemptible",
-                             "exclusive",   "workers",   "processes", "data",       "env",
-                             "setup",       "priority",  "retries",   "max-time",   "label",
-                             "after",       "seed",      "strategy",  "trials",     "metric",
-                             "concurrency", "stop-when", "early-stop"};
+  constexpr std::array names{"project",     "name",
+                             "param",       "cpus",
+                             "mem",         "gpus",
+                             "gpu-type",    "gpu-mem",
+                             "node-label",  "preemptible",
+                             "exclusive",   "workers",
+                             "processes",   "data",
+                             "env",         "setup",
+                             "priority",    "retries",
+                             "max-time",    "max-processes",
+                             "watchdog",    "watchdog-action",
+                             "label",       "after",
+                             "seed",        "strategy",
+                             "trials",      "metric",
+                             "concurrency", "stop-when",
+                             "early-stop"};
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto* name : names)
     if (sweep || !is_sweep_option(name))

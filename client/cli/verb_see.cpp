@@ -254,6 +254,13 @@ int node_ls_verb(Session& session) {
   return 0;
 }
 
+/// A clock that is right, as far as the way of a message can tell, is no news.
+std::string clock_text(int64_t ahead_ms) {
+  if (std::abs(ahead_ms) < 100) return "right";
+  return fmt::format("{} {} of the head's", duration_text(Duration{std::abs(ahead_ms)}),
+                     ahead_ms > 0 ? "ahead" : "behind");
+}
+
 int node_show_verb(Session& session) {
   auto head = session.head();
   if (!head) return session.fail(head.error());
@@ -290,6 +297,9 @@ int node_show_verb(Session& session) {
   }
   for (const auto& [name, value] : map_of(*node, "labels"))
     add("label", fmt::format("{}={}", name, value.to_text()));
+  for (const auto& failure : list_of(*node, "failures")) add("failure", failure.to_text());
+  if (const auto* ahead = node->find("clock_ahead_ms"); ahead != nullptr && ahead->is_int())
+    add("clock", clock_text(ahead->as_int()));
   add("version", text_of(*node, "version"));
   if (auto joined = text_of(*node, "joined"); !joined.empty())
     add("joined", fmt::format("{} ({})", joined, ago(joined, session.clock().now())));

@@ -138,7 +138,10 @@ Result<ValueMap> rerun_options(Session& session, const Value& original, ValueMap
   merged("gpu-type", "resources", "gpu_type");
   merged("gpu-mem", "resources", "gpu_mem");
   merged("node-label", "resources", "node_labels");
+  merged("max-processes", "resources", "max_processes");
   merged("retries", "retry", "count");
+  merged("watchdog", "watchdog", "patience");
+  merged("watchdog-action", "watchdog", "action");
   merged("max-time", "limits", "running");
   merged("env", "env", "");
   merged("label", "labels", "");

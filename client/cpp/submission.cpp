@@ -80,7 +80,8 @@ Value submission_value(const Submission& submission) {
                                     {"gpu_type", r.gpu_type},
                                     {"gpu_mem", r.gpu_mem},
                                     {"node_labels", texts(r.node_labels)},
-                                    {"shm", r.shm}});
+                                    {"shm", r.shm},
+                                    {"max_processes", r.max_processes}});
   const auto& w = spec.workers;
   out.emplace("workers", ValueMap{{"min", w.min}, {"max", w.max}, {"processes", w.processes}});
   ValueList data;
@@ -92,6 +93,9 @@ Value submission_value(const Submission& submission) {
                                  {"running", int64_t{spec.limits.running.count()}}});
   out.emplace("retry", ValueMap{{"count", spec.retry.count},
                                 {"backoff", int64_t{spec.retry.backoff.count()}}});
+  if (spec.watchdog != Watchdog{})
+    out.emplace("watchdog", ValueMap{{"patience", int64_t{spec.watchdog.patience.count()}},
+                                     {"action", to_string(spec.watchdog.action)}});
   out.emplace("priority", int64_t{spec.priority});
   if (!spec.preemptible) out.emplace("preemptible", false);
   if (spec.exclusive) out.emplace("exclusive", true);

@@ -35,7 +35,10 @@ constexpr ScalarOption scalar_options[] = {{"project", "", "project"},
                                            {"gpu-mem", "resources", "gpu_mem"},
                                            {"preemptible", "", "preemptible"},
                                            {"exclusive", "", "exclusive"},
+                                           {"max-processes", "resources", "max_processes"},
                                            {"retries", "retry", "count"},
+                                           {"watchdog", "watchdog", "patience"},
+                                           {"watchdog-action", "watchdog", "action"},
                                            {"max-time", "limits", "running"},
                                            {"strategy", "sweep", "strategy"},
                                            {"trials", "sweep", "trials"},
@@ -103,8 +106,12 @@ class Applier {
       return Error{Errc::invalid, fmt::format("{} says how to search", place.option),
                    "a run is one experiment", "use troupe sweep"};
     auto& target = in.empty() ? root_ : section(in, place);
-    // `retry: 3` is short for its count.
-    if (in == "retry" && target.is_scalar()) target = empty_node(YamlNode::Kind::map, place);
+    // `retry: 3` is short for its count, `watchdog: 2m` for its patience.
+    if ((in == "retry" || in == "watchdog") && target.is_scalar()) {
+      auto map = empty_node(YamlNode::Kind::map, place);
+      map.set(in == "retry" ? "count" : "patience", target);
+      target = std::move(map);
+    }
     if (target.is_map()) target.set(option.key, scalar_node(value, place));
     return ok();
   }

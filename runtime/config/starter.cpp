@@ -46,6 +46,7 @@ sweep:
 
 # limits: {{running: 1h}}
 # retry: {{count: 2, backoff: 30s}}
+# watchdog: {{patience: 5m, action: restart}}
 # env: {{NAME: value}}
 # labels: {{team: vision}}
 )";

@@ -70,6 +70,10 @@ void read_resources(NodeReader& in, const YamlNode& node, const Path& path, Reso
              {"gpu_type", [&](const auto& n, const Path& p) { in.text(n, p, out.gpu_type); }},
              {"gpu_mem", [&](const auto& n, const Path& p) { in.bytes(n, p, out.gpu_mem); }},
              {"shm", [&](const auto& n, const Path& p) { in.bytes(n, p, out.shm); }},
+             {"max_processes",
+              [&](const auto& n, const Path& p) {
+                out.max_processes = static_cast<uint64_t>(in.integer(n, p, 1));
+              }},
              {"node_labels",
               [&](const auto& n, const Path& p) { read_texts(in, n, p, out.node_labels); }}});
 }
@@ -102,6 +106,21 @@ void read_retry(NodeReader& in, const YamlNode& node, const Path& path, Retry& o
   in.fields(node, path, {{"count", count}, {"backoff", [&](const auto& n, const Path& p) {
                                               in.duration(n, p, out.backoff);
                                             }}});
+}
+
+void read_watchdog(NodeReader& in, const YamlNode& node, const Path& path, Watchdog& out) {
+  auto patience = [&](const YamlNode& n, const Path& p) { in.duration(n, p, out.patience); };
+  if (node.is_scalar()) return patience(node, path);
+  in.fields(node, path, {{"patience", patience}, {"action", [&](const auto& n, const Path& p) {
+                                                    std::string text;
+                                                    in.text(n, p, text);
+                                                    if (auto action = parse_hang_action(text))
+                                                      out.action = *action;
+                                                    else
+                                                      in.fail(n,
+                                                              fmt::format("{} is no action", text),
+                                                              "report, restart or fail");
+                                                  }}});
 }
 
 void read_after(NodeReader& in, const YamlNode& node, const Path& path,
@@ -175,6 +194,7 @@ void read_submission(NodeReader& in, const YamlNode& root, ProjectFile& out) {
         }},
        {"limits", [&](const auto& n, const Path& p) { read_limits(in, n, p, spec.limits); }},
        {"retry", [&](const auto& n, const Path& p) { read_retry(in, n, p, spec.retry); }},
+       {"watchdog", [&](const auto& n, const Path& p) { read_watchdog(in, n, p, spec.watchdog); }},
        {"priority",
         [&](const auto& n, const Path& p) {
           spec.priority = static_cast<int32_t>(in.integer(n, p, 0, 100));

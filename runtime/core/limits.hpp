@@ -49,6 +49,7 @@ inline constexpr size_t exec_string_bytes_max = 128u << 10;
 inline constexpr size_t exec_total_bytes_max = 1u << 20;
 inline constexpr uint32_t workers_max = 4096;
 inline constexpr uint32_t processes_max = 1024;
+inline constexpr uint64_t job_processes_max = 4u << 20;  // the most a kernel of Linux has
 
 // Of what is kept.
 inline constexpr size_t attempts_kept = 20;
@@ -61,5 +62,7 @@ inline constexpr uint64_t metric_points_max = 1'000'000;  // per experiment and 
 
 // Of stopping.
 inline constexpr auto kill_grace = std::chrono::seconds{10};  // from SIGTERM to SIGKILL
+// What lives so long after SIGKILL hangs in the kernel: in a driver, a dead disk or file server.
+inline constexpr auto stuck_after = std::chrono::seconds{60};
 
 }  // namespace troupe::limits

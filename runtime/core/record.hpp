@@ -57,12 +57,13 @@ struct ExperimentRecord {
   std::map<std::string, Value> params;         // resolved; constants included
   State state = State::queued;
   std::string reason;                // why it is in this state, in words
-  std::optional<Error> error;        // of a FAILED one
+  std::optional<Error> error;        // of a FAILED one, or of a RUNNING one that stands still
   std::optional<int32_t> exit_code;  // of the first job that failed, else of rank 0
   Timestamp created, queued, started, ended;
-  std::vector<AttemptRecord> attempts;    // the newest last; at most limits::attempts_kept
-  uint32_t failures = 0;                  // attempts that failed by its own doing, dropped ones too
-  uint32_t restarts = 0;                  // attempts in a row that were lost for another
+  std::vector<AttemptRecord> attempts;  // the newest last; at most limits::attempts_kept
+  uint32_t failures = 0;                // attempts that failed by its own doing, dropped ones too
+  uint32_t restarts = 0;                // attempts in a row that were lost for another
+  uint32_t hangs = 0;  // attempts in a row that its watchdog ended and started again
   std::map<std::string, double> metrics;  // last value of each
   std::map<std::string, Extremes> extremes;
   std::string rerun_of;  // id text, or empty
@@ -93,7 +94,7 @@ struct SetRecord {
 struct Event {
   uint64_t number = 0;  // counts from 1 without a gap
   Timestamp time;
-  std::string kind;     // "state", "node", ...
+  std::string kind;     // "state", "watchdog", "node", ...
   std::string subject;  // "42.7", "42.7.worker.0", a node's name
   std::string project;
   std::string from, to;  // states

@@ -115,4 +115,22 @@ std::string to_string(const Metric& metric) {
   return fmt::format("{}.{}", metric.maximize ? "max" : "min", metric.name);
 }
 
+std::string_view to_string(HangAction action) {
+  switch (action) {
+    case HangAction::report:
+      return "report";
+    case HangAction::restart:
+      return "restart";
+    case HangAction::fail:
+      return "fail";
+  }
+  return "?";
+}
+
+std::optional<HangAction> parse_hang_action(std::string_view text) {
+  for (auto action : {HangAction::report, HangAction::restart, HangAction::fail})
+    if (text == to_string(action)) return action;
+  return std::nullopt;
+}
+
 }  // namespace troupe

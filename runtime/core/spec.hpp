@@ -38,8 +38,9 @@ struct Resources {
   uint32_t gpus = 0;
   uint32_t gpu_share = 1000;  // of its GPU, in thousandths; below 1000 others share it
   std::string gpu_type;
-  uint64_t gpu_mem = 0;                            // bytes that each GPU has at least
-  uint64_t shm = 0;                                // bytes
+  uint64_t gpu_mem = 0;        // bytes that each GPU has at least
+  uint64_t shm = 0;            // bytes
+  uint64_t max_processes = 0;  // and threads at a time; 0: what its machine gives
   std::map<std::string, std::string> node_labels;  // that the nodes must have
   bool operator==(const Resources&) const = default;
 };
@@ -69,6 +70,17 @@ struct Retry {
   uint32_t count = 0;
   Duration backoff{0};
   bool operator==(const Retry&) const = default;
+};
+
+/// What is done where an attempt stands still: no rank, or one that should, makes progress.
+enum class HangAction : uint8_t { report, restart, fail };
+std::string_view to_string(HangAction action);
+std::optional<HangAction> parse_hang_action(std::string_view text);
+
+struct Watchdog {
+  Duration patience{0};  // without progress; 0: nobody watches
+  HangAction action = HangAction::report;
+  bool operator==(const Watchdog&) const = default;
 };
 
 /// min, max and step are ints or floats as written; the range is of ints where all that are given
@@ -117,6 +129,7 @@ struct ExperimentSpec {
   std::vector<Parameter> parameters;
   Limits limits;
   Retry retry;
+  Watchdog watchdog;
   int32_t priority = 50;    // 0..100, higher first
   bool preemptible = true;  // may be stopped in favour of others, to go on later
   bool exclusive = false;   // never two attempts at once, also where a node is only cut off

@@ -195,6 +195,7 @@ Value to_value(const ExperimentSpec& spec) {
     if (r.gpu_mem != 0) resources.emplace("gpu_mem", r.gpu_mem);
     if (!r.node_labels.empty()) resources.emplace("node_labels", text_map(r.node_labels));
     if (r.shm != 0) resources.emplace("shm", r.shm);
+    if (r.max_processes != 0) resources.emplace("max_processes", r.max_processes);
     map.emplace("resources", std::move(resources));
   }
   if (spec.workers != defaults.workers)
@@ -219,6 +220,9 @@ Value to_value(const ExperimentSpec& spec) {
   if (spec.retry != defaults.retry)
     map.emplace("retry", ValueMap{{"count", spec.retry.count},
                                   {"backoff_ms", int64_t{spec.retry.backoff.count()}}});
+  if (spec.watchdog != defaults.watchdog)
+    map.emplace("watchdog", ValueMap{{"patience_ms", int64_t{spec.watchdog.patience.count()}},
+                                     {"action", to_string(spec.watchdog.action)}});
   if (spec.priority != defaults.priority) map.emplace("priority", int64_t{spec.priority});
   if (!spec.preemptible) map.emplace("preemptible", false);
   if (spec.exclusive) map.emplace("exclusive", true);
@@ -253,6 +257,7 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
     r.integer("gpu_mem", spec.resources.gpu_mem);
     r.texts("node_labels", spec.resources.node_labels);
     r.integer("shm", spec.resources.shm);
+    r.integer("max_processes", spec.resources.max_processes);
     if (r.error()) return *r.error();
   }
   if (const auto* workers = in.get("workers")) {
@@ -283,6 +288,17 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
     r.integer("count", spec.retry.count);
     r.duration("backoff_ms", spec.retry.backoff);
     if (r.error()) return *r.error();
+  }
+  if (const auto* watchdog = in.get("watchdog")) {
+    Reader w{*watchdog};
+    w.duration("patience_ms", spec.watchdog.patience);
+    std::string action;
+    w.text("action", action);
+    if (auto parsed = parse_hang_action(action))
+      spec.watchdog.action = *parsed;
+    else
+      w.fail("action", "report, restart or fail");
+    if (w.error()) return *w.error();
   }
   in.integer("priority", spec.priority);
   in.boolean("preemptible", spec.preemptible);

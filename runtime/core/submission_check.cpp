@@ -101,6 +101,10 @@ Problem check_resources(const Resources& resources) {
         "resources.shm",
         fmt::format("shm {} is above mem {}", bytes_text(resources.shm), bytes_text(resources.mem)),
         "shared memory is part of mem: raise mem"};
+  if (resources.max_processes > limits::job_processes_max)
+    return SubmissionProblem{"resources.max_processes",
+                             fmt::format("{} processes are asked for", resources.max_processes),
+                             fmt::format("at most {}", limits::job_processes_max)};
   return std::nullopt;
 }
 
@@ -184,6 +188,15 @@ Problem check_numbers(const ExperimentSpec& spec) {
     return SubmissionProblem{"limits.pending", "the limit is below zero", "give 0s or more"};
   if (spec.limits.running.count() < 0)
     return SubmissionProblem{"limits.running", "the limit is below zero", "give 0s or more"};
+  const auto& [patience, action] = spec.watchdog;
+  // Workers look at what their ranks do once a second.
+  if (patience.count() != 0 && patience < std::chrono::seconds{1})
+    return SubmissionProblem{"watchdog.patience",
+                             fmt::format("the patience is {}", duration_text(patience)),
+                             "give 1s or more; a step of the training must fit in it"};
+  if (patience.count() == 0 && action != HangAction::report)
+    return SubmissionProblem{"watchdog.patience", "the watchdog has no patience",
+                             "say after what time without progress it acts: 2m"};
   for (auto id : spec.after)
     if (id.top == 0) return SubmissionProblem{"after", "0 is no id", "give the id to wait for"};
   return std::nullopt;

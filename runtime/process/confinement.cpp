@@ -105,16 +105,18 @@ Confinement probe_confinement() {
       auto dir = own_group(mount, "");
       // Works only where our group holds no process itself (delegated by systemd, or the root).
       (void)write_value(dir + "/cgroup.subtree_control", "+cpu +memory");
+      (void)write_value(dir + "/cgroup.subtree_control", "+pids");
       if (usable(dir, "cpu.max", found.note)) found.cpu_dir = dir;
       if (usable(dir, "memory.max", found.note)) found.memory_dir = dir;
-      if (found.cpu() || found.memory()) found.version = 2;
+      if (std::string why; usable(dir, "pids.max", why)) found.processes_dir = dir;
+      if (found.cpu() || found.memory() || found.processes()) found.version = 2;
       continue;
     }
     if (found.version == 2) continue;
     auto has = [&](const char* name) {
       return mount.options.find(fmt::format(",{},", name)) != std::string::npos;
     };
-    auto dir = has("cpu") ? own_group(mount, "cpu") : own_group(mount, "memory");
+    auto dir = own_group(mount, has("cpu") ? "cpu" : has("memory") ? "memory" : "pids");
     if (has("cpu") && usable(dir, "cpu.cfs_quota_us", found.note)) {
       found.cpu_dir = dir;
       found.version = 1;
@@ -123,14 +125,32 @@ Confinement probe_confinement() {
       found.memory_dir = dir;
       found.version = 1;
     }
+    if (std::string why; has("pids") && usable(dir, "pids.max", why)) {
+      found.processes_dir = dir;
+      found.version = 1;
+    }
   }
   if (found.cpu() && found.memory()) found.note.clear();
   return found;
 }
 
+uint64_t default_processes_max() {
+  constexpr uint64_t least = 1024, most = 32'768;
+  uint64_t all = 2 * most;
+  for (const auto* file : {"/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"}) {
+    auto text = read_file(file, 64);
+    uint64_t number = 0;
+    if (text &&
+        std::from_chars(text->data(), text->data() + text->size(), number).ec == std::errc{})
+      all = std::min(all, number);
+  }
+  return std::clamp(all / 2, least, most);
+}
+
 Result<std::unique_ptr<RunLimits>> RunLimits::create(const Confinement& where,
-                                                     const std::string& name, double cpus,
-                                                     uint64_t mem) {
+                                                     const std::string& name,
+                                                     const LimitsWanted& wanted) {
+  auto [cpus, mem, processes] = wanted;
   std::unique_ptr<RunLimits> limits{new RunLimits};
   auto group_in = [&](const std::string& dir) {
     auto path = fmt::format("{}/troupe-{}", dir, name);
@@ -163,8 +183,14 @@ Result<std::unique_ptr<RunLimits>> RunLimits::create(const Confinement& where,
       (void)write_value(path + "/memory.memsw.limit_in_bytes", value);
     }
   }
+  if (processes > 0 && where.processes()) {
+    auto path = group_in(where.processes_dir);
+    limits->processes_dir_ = path;
+    set = write_value(path + "/pids.max", fmt::format("{}", processes)) && set;
+  }
   if (!set)
-    return Error{Errc::io, "limits could not be set", fmt::format("{} cpus, {} bytes", cpus, mem),
+    return Error{Errc::io, "limits could not be set",
+                 fmt::format("{} cpus, {} bytes, {} processes", cpus, mem, processes),
                  "see troupe doctor"};
   return limits;
 }
@@ -204,6 +230,8 @@ bool RunLimits::holds(pid_t pid) const {
 }
 
 void RunLimits::kill_all() {
+  // What forks without end would be ahead of us for ever.
+  if (!processes_dir_.empty()) (void)write_value(processes_dir_ + "/pids.max", "0");
   for (auto& dir : dirs_) {
     if (write_value(dir + "/cgroup.kill", "1")) continue;
     for (auto pid : pids_in(dir + "/cgroup.procs")) ::kill(pid, SIGKILL);
@@ -219,6 +247,13 @@ bool RunLimits::oom_killed() const {
     if (at != std::string::npos && (*text)[at + 9] != '0') return true;
   }
   return false;
+}
+
+bool RunLimits::fork_refused() const {
+  if (processes_dir_.empty()) return false;
+  auto text = read_file(processes_dir_ + "/pids.events", 65536);
+  auto at = text ? text->find("max ") : std::string::npos;
+  return at != std::string::npos && (*text)[at + 4] != '0';
 }
 
 }  // namespace troupe::process

@@ -1,4 +1,4 @@
-// CPU and memory limits by cgroups (version 1 or 2), where this machine lets us set them. Where it
+// Limits of CPU, memory and processes by cgroups (version 1 or 2), where we may set them. Where it
 // does not, runs go unlimited: limits are reservations first. Moving a process into a group costs
 // about 0.4 ms, more than a short command lives, so it happens some milliseconds after the start.
 #pragma once
@@ -17,11 +17,24 @@ struct Confinement {
   int version = 0;      // of the cgroups found: 1, 2, or 0 for none that we may use
   std::string cpu_dir;  // own group of each controller; empty: no limits of that kind
   std::string memory_dir;
+  std::string processes_dir;
   std::string note;  // why not, in words
 
   bool cpu() const { return !cpu_dir.empty(); }
   bool memory() const { return !memory_dir.empty(); }
+  bool processes() const { return !processes_dir.empty(); }
 };
+
+/// Of one run; 0: none.
+struct LimitsWanted {
+  double cpus = 0;
+  uint64_t mem = 0;
+  uint64_t processes = 0;  // and threads, at a time
+};
+
+/// What a run gets that asks for no number: half of what the machine has left whatever it does, and
+/// enough for any training.
+uint64_t default_processes_max();
 
 /// Tries it out: makes and removes an empty group.
 Confinement probe_confinement();
@@ -31,8 +44,8 @@ class RunLimits {
  public:
   /// `name` is unique on this machine. Nothing (no error) where there is nothing to set.
   static Result<std::unique_ptr<RunLimits>> create(const Confinement& where,
-                                                   const std::string& name, double cpus,
-                                                   uint64_t mem);
+                                                   const std::string& name,
+                                                   const LimitsWanted& wanted);
   ~RunLimits();
   RunLimits(const RunLimits&) = delete;
   RunLimits& operator=(const RunLimits&) = delete;
@@ -43,11 +56,14 @@ class RunLimits {
   void kill_all();
   /// Whether the kernel ended a process here for want of memory.
   bool oom_killed() const;
+  /// Whether it refused to make one more than there may be.
+  bool fork_refused() const;
 
  private:
   RunLimits() = default;
   std::vector<std::string> dirs_;
   std::string memory_dir_;
+  std::string processes_dir_;
 };
 
 }  // namespace troupe::process

@@ -29,6 +29,7 @@ struct RunRequest {
   uint64_t mem = 0;
   /// Killed at that monotonic time, which renew() moves; 0: never.
   std::chrono::nanoseconds lease_until{0};
+  uint64_t processes_max = 0;  // and threads; 0: a share of what the machine has
 };
 
 struct ProcessExit {
@@ -46,6 +47,7 @@ struct RunStatus {
   std::vector<ProcessExit> exits;  // by rank, once ended
   int32_t first_failed = -1;       // rank whose bad end came first
   bool oom_killed = false;         // a memory limit ended it, as far as the cgroup says
+  bool fork_refused = false;       // it wanted more processes than it may have, likewise
   bool stopped = false;            // somebody asked for its end
   std::optional<Error> error;      // why it was not started, or how the launcher lost it
   Timestamp started, ended;
@@ -62,6 +64,8 @@ struct LauncherEvents {
   std::function<void(const RunStatus&)> ended;  // also for a run that could not be started
   std::function<void(const std::string& key, uint64_t log_bytes)>
       logged;  // the log grew; at most some times a second
+  /// These processes live on although they were killed long ago; said again some times a minute.
+  std::function<void(const RunStatus&)> stuck;
   /// The launcher is gone (a new one is started by itself; `connected` follows).
   std::function<void(const Error&)> lost;
 };

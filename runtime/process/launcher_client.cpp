@@ -328,6 +328,12 @@ bool LauncherClient::handle(const Frame& frame) {
       if (event) event(status);
       return true;
     }
+    case FrameType::stuck: {
+      RunStatus status;
+      decode(in, status);
+      if (in.complete() && events.stuck) events.stuck(status);
+      return in.complete();
+    }
     case FrameType::logged: {
       auto key = in.text();
       auto bytes = in.number<uint64_t>();

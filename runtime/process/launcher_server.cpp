@@ -75,6 +75,7 @@ LauncherServer::LauncherServer(LauncherConfig config, UniqueFd lock, UniqueFd li
   RunEvents events;
   events.started = [this](auto& status) { send(frame_of(FrameType::started, status)); };
   events.ended = [this](auto& status) { send(frame_of(FrameType::ended, status)); };
+  events.stuck = [this](auto& status) { send(frame_of(FrameType::stuck, status)); };
   events.logged = [this](auto& key, uint64_t bytes) {
     Encoder body;
     body.text(key);

@@ -8,6 +8,8 @@ namespace troupe::process {
 namespace {
 
 constexpr size_t key_bytes_max = 256;
+// Which limits a run met.
+constexpr uint8_t oom_bit = 1, fork_bit = 2;
 
 void encode_texts(Encoder& out, const std::vector<std::string>& texts) {
   out.number(static_cast<uint32_t>(texts.size()));
@@ -55,9 +57,12 @@ void encode(Encoder& out, const RunRequest& request) {
     encode_texts(out, process.env);
     out.text(process.cwd);
   }
-  // Only where there is one: launchers that were started before it was thought of know no such.
-  if (request.lease_until.count() > 0)
+  // Only where they are asked for: launchers that were started before these were thought of know
+  // none.
+  bool leased = request.lease_until.count() > 0;
+  if (leased || request.processes_max != 0)
     out.number(static_cast<int64_t>(request.lease_until.count()));
+  if (request.processes_max != 0) out.number(request.processes_max);
 }
 
 void decode(Decoder& in, RunRequest& request) {
@@ -74,6 +79,7 @@ void decode(Decoder& in, RunRequest& request) {
   }
   if (in.good() && !in.complete())
     request.lease_until = std::chrono::nanoseconds{in.number<int64_t>()};
+  if (in.good() && !in.complete()) request.processes_max = in.number<uint64_t>();
 }
 
 void encode(Encoder& out, const RunStatus& status) {
@@ -88,7 +94,8 @@ void encode(Encoder& out, const RunStatus& status) {
     out.number(exit.at.us);
   }
   out.number(status.first_failed);
-  out.number(static_cast<uint8_t>(status.oom_killed));
+  out.number(static_cast<uint8_t>((status.oom_killed ? oom_bit : 0) |
+                                  (status.fork_refused ? fork_bit : 0)));
   out.number(static_cast<uint8_t>(status.stopped));
   out.number(static_cast<uint8_t>(status.error.has_value()));
   if (status.error) encode(out, *status.error);
@@ -112,7 +119,9 @@ void decode(Decoder& in, RunStatus& status) {
     exit.at.us = in.number<int64_t>();
   }
   status.first_failed = in.number<int32_t>();
-  status.oom_killed = in.number<uint8_t>() != 0;
+  auto limits_met = in.number<uint8_t>();
+  status.oom_killed = (limits_met & oom_bit) != 0;
+  status.fork_refused = (limits_met & fork_bit) != 0;
   status.stopped = in.number<uint8_t>() != 0;
   if (in.number<uint8_t>() != 0) decode(in, status.error.emplace());
   status.started.us = in.number<int64_t>();

@@ -28,6 +28,7 @@ enum class FrameType : uint8_t {
   ended,          // RunStatus
   logged,         // key, u64 bytes
   closing,        // u8 accepted, Error: the answer to shutdown
+  stuck,          // RunStatus
 };
 
 struct Frame {

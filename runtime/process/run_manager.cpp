@@ -1,6 +1,7 @@
 #include "runtime/process/run_manager.hpp"
 
 #include "runtime/core/digest.hpp"
+#include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
 #include "runtime/process/protocol.hpp"
 
@@ -25,6 +26,7 @@ using namespace std::chrono_literals;
 constexpr auto failure_grace = Duration{5000};
 /// A command that lives shorter does not pay for being limited.
 constexpr auto limit_after = 20ms;
+constexpr auto stuck_again_after = 10s;
 /// Far more than a worker ever leaves unforgotten; bounds our memory.
 constexpr size_t runs_max = 200'000;
 
@@ -132,6 +134,10 @@ void RunManager::start(RunRequest request) {
   run->cpus = request.cpus;
   if (request.lease_until.count() > 0) wake_at(run->lease_until = Time{request.lease_until});
   run->mem = request.mem;
+  // Where a run is limited at all, it cannot take the machine's processes from all others.
+  run->processes_max = request.processes_max;
+  if (run->processes_max == 0 && (run->cpus > 0 || run->mem > 0))
+    run->processes_max = default_processes_max();
   run->log_dir = request.log_dir;
   run->log = writer_for(request.log_dir, request.log_bytes_max);
   run->status.exits.resize(request.processes.size());
@@ -233,7 +239,8 @@ void RunManager::spawned(uint64_t id) {
 /// Tells that it has begun, where it has.
 void RunManager::begun(Run& run) {
   if (run.starting > 0 || run.status.error) return;
-  if ((run.cpus > 0 && confinement_.cpu()) || (run.mem > 0 && confinement_.memory())) {
+  if ((run.cpus > 0 && confinement_.cpu()) || (run.mem > 0 && confinement_.memory()) ||
+      (run.processes_max > 0 && confinement_.processes())) {
     run.limit_at = std::chrono::steady_clock::now() + limit_after;
     wake_at(run.limit_at);
   }
@@ -283,6 +290,23 @@ void RunManager::kill_ranks(Run& run) {
   if (run.limits) run.limits->kill_all();
   run.kill_at = std::chrono::steady_clock::now() + 200ms;  // until they are gone
   wake_at(run.kill_at);
+  await_death(run);
+}
+
+/// From the first SIGKILL on.
+void RunManager::await_death(Run& run) {
+  if (run.tell_stuck_at != never) return;
+  run.tell_stuck_at = std::chrono::steady_clock::now() + limits::stuck_after;
+  wake_at(run.tell_stuck_at);
+}
+
+/// Those that remain. Said again: whoever is to hear it may have been away.
+void RunManager::tell_stuck(Run& run) {
+  run.tell_stuck_at = std::chrono::steady_clock::now() + stuck_again_after;
+  auto status = run.status;
+  std::erase_if(status.pids, [&](pid_t pid) { return !ranks_.contains(pid); });
+  for (auto pid : leftovers(run)) status.pids.push_back(pid);
+  if (!status.pids.empty()) events_.stuck(status);
 }
 
 void RunManager::forget(const std::string& key) {
@@ -341,6 +365,7 @@ void RunManager::settle(Run& run) {
   auto left = leftovers(run);
   if (left.empty()) return finish(run);
   for (auto pid : left) ::kill(pid, SIGKILL);
+  await_death(run);
   if (run.limits) run.limits->kill_all();
   // A second round is rare: a deep tree, or one that forks on. Then all that can be found at once.
   if (run.sweeps++ > 0) (void)kill_marked({run.marker, run.tag, run.tag, {}});
@@ -391,6 +416,7 @@ void RunManager::finish(Run& run) {
   auto& status = run.status;
   if (run.limits) {
     status.oom_killed = run.limits->oom_killed();
+    status.fork_refused = run.limits->fork_refused();
     run.limits.reset();
   }
   status.state = status.error ? RunState::not_started : RunState::ended;

@@ -27,7 +27,7 @@
 namespace troupe::process {
 
 struct RunEvents {
-  std::function<void(const RunStatus&)> started, ended;
+  std::function<void(const RunStatus&)> started, ended, stuck;
   std::function<void(const std::string& key, uint64_t log_bytes)> logged;
 };
 
@@ -80,9 +80,10 @@ class RunManager {
     uint64_t number = 0;  // in order of starts
     double cpus = 0;
     uint64_t mem = 0;
+    uint64_t processes_max = 0;
     std::unique_ptr<RunLimits> limits;
     Time tell_start_at = never, limit_at = never, kill_at = never, sweep_at = never,
-         tell_log_at = never;
+         tell_log_at = never, tell_stuck_at = never;
     Time lease_until = never;  // whoever renews it when it has run out comes too late
     bool terminated = false;   // SIGTERM was sent
     int sweeps = 0;
@@ -116,6 +117,8 @@ class RunManager {
   void end_softly(Run& run, Duration grace);
   static void signal_ranks(const Run& run, int signal);
   void kill_ranks(Run& run);
+  void await_death(Run& run);
+  void tell_stuck(Run& run);
   void settle(Run& run);
   std::vector<pid_t> leftovers(const Run& run);
   void finish(Run& run);

@@ -114,7 +114,7 @@ int RunManager::tick() {
       if (run.limit_at <= now) {
         run.limit_at = never;
         auto limits = RunLimits::create(confinement_, sha256_hex(run.marker).substr(0, 16),
-                                        run.cpus, run.mem);
+                                        {run.cpus, run.mem, run.processes_max});
         if (!limits) {
           log::warning("launcher", "{}", to_string(limits.error()));
         } else {
@@ -135,8 +135,9 @@ int RunManager::tick() {
         run.tell_log_at = never;
         events_.logged(key, run.log->end());
       }
+      if (run.tell_stuck_at <= now) tell_stuck(run);
       wake_at(std::min({run.tell_start_at, run.limit_at, run.kill_at, run.sweep_at, run.tell_log_at,
-                        run.lease_until}));
+                        run.tell_stuck_at, run.lease_until}));
     }
     for (auto& key : sweeps)
       if (auto run = live_.find(key); run != live_.end()) settle(*run->second);

@@ -92,13 +92,16 @@ struct JobOrder {
   std::vector<DataOrder> data;
   std::string token;  // for the API, good for this job alone
   int64_t created_us = 0;
-  bool leased = false;  // it ends with the worker's lease
+  bool leased = false;         // it ends with the worker's lease
+  int64_t patience_ms = 0;     // of its watchdog, which wants pulses; 0: there is none
+  uint64_t max_processes = 0;  // and threads; 0: what its machine gives
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobOrder& x) {
   return f(caf::meta::type_name("JobOrder"), x.key, x.attempt, x.phases, x.env, x.processes,
            x.first_rank, x.world_size, x.node_rank, x.nodes, x.master_addr, x.master_port, x.gpus,
-           x.milli_cpus, x.mem, x.code_digest, x.data, x.token, x.created_us, x.leased);
+           x.milli_cpus, x.mem, x.code_digest, x.data, x.token, x.created_us, x.leased,
+           x.patience_ms, x.max_processes);
 }
 
 enum class JobStep : uint8_t {
@@ -108,6 +111,30 @@ enum class JobStep : uint8_t {
   phase_done,     // waits for the other jobs of the gang
   ended,
 };
+
+/// What one rank was last seen to do, for the watchdog of its experiment. Ages instead of times:
+/// clocks differ.
+struct RankPulse {
+  enum class By : uint8_t { nothing, lines, metrics };
+
+  uint32_t rank = 0;
+  By by = By::nothing;    // how it has shown progress so far
+  int64_t quiet_ms = 0;   // since it last did, or since its processes run
+  int64_t steady_ms = 0;  // before that it did for so long, without a pause of the patience
+  bool has_step = false;
+  WireF64 step;         // of its newest metric
+  std::string process;  // what its processes do, in words; empty while it is not quiet for long
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, RankPulse& x) {
+  auto by = static_cast<uint8_t>(x.by);
+  auto load = [&]() -> caf::error {
+    x.by = static_cast<RankPulse::By>(by);
+    return caf::none;
+  };
+  return f(caf::meta::type_name("RankPulse"), x.rank, by, x.quiet_ms, x.steady_ms, x.has_step,
+           x.step, x.process, caf::meta::load_callback(load));
+}
 
 /// What became of a job; sent for each step, and again in full after a reconnection.
 struct JobUpdate {
@@ -120,12 +147,13 @@ struct JobUpdate {
   bool has_exit = false;
   int32_t exit_code = 0;
   int32_t signal = 0;
-  bool infrastructure = false;  // it failed for a reason that is not the job's own
-  bool stopped = false;         // it ended because it was told to
-  std::vector<uint32_t> gpus;   // devices it holds
-  Error error;                  // meaningful where `what` is not empty
-  std::string token;            // of its order, where a node introduces itself: proves the order
-  uint64_t link = 0;            // the worker's own, see its uplink: does not travel
+  bool infrastructure = false;   // it failed for a reason that is not the job's own
+  bool stopped = false;          // it ended because it was told to
+  std::vector<uint32_t> gpus;    // devices it holds
+  Error error;                   // meaningful where `what` is not empty
+  std::string token;             // of its order, where a node introduces itself: proves the order
+  std::vector<RankPulse> ranks;  // once a second where a watchdog wants them; else empty
+  uint64_t link = 0;             // the worker's own, see its uplink: does not travel
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
@@ -136,7 +164,7 @@ typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
   };
   return f(caf::meta::type_name("JobUpdate"), x.key, x.attempt, step, x.phase, x.time_us,
            x.started_us, x.has_exit, x.exit_code, x.signal, x.infrastructure, x.stopped, x.gpus,
-           x.error, x.token, caf::meta::load_callback(load));
+           x.error, x.token, x.ranks, caf::meta::load_callback(load));
 }
 
 struct WirePoint {
@@ -180,12 +208,14 @@ struct NodeHello {
   std::map<std::string, std::string> labels;
   std::string address;  // where the ranks of a gang reach each other; empty: this machine alone
   std::vector<JobUpdate> jobs;
+  int64_t time_us = 0;  // of its clock
+  std::string stuck;    // what there cannot be killed, in words; empty: nothing
   bool accepts = true;  // the head's own word, set by its registry: does not travel
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, NodeHello& x) {
   return f(caf::meta::type_name("NodeHello"), x.name, x.version, x.protocol, x.epoch, x.milli_cpus,
-           x.mem, x.gpus, x.gpu_type, x.gpu_mem, x.labels, x.address, x.jobs);
+           x.mem, x.gpus, x.gpu_type, x.gpu_mem, x.labels, x.address, x.jobs, x.time_us, x.stuck);
 }
 
 /// The head's answer: of the jobs reported, those to stop and forget.
@@ -219,6 +249,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::Phase))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::DataOrder))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobOrder))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::RankPulse))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobUpdate))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::WirePoint))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::MetricBatch))
@@ -237,5 +268,6 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_ATOM(troupe_wire, troupe, status_atom, "status")
   CAF_ADD_ATOM(troupe_wire, troupe, beat_atom, "beat")
   CAF_ADD_ATOM(troupe_wire, troupe, goodbye_atom, "goodbye")
+  CAF_ADD_ATOM(troupe_wire, troupe, stuck_atom, "stuck")
 
 CAF_END_TYPE_ID_BLOCK(troupe_wire)

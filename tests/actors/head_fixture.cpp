@@ -17,6 +17,7 @@ node_actor::behavior_type fake_node(node_actor::pointer, std::shared_ptr<NodePro
       [](launched_atom, const RunStatusRef&) {},
       [](logged_atom, const std::string&, uint64_t) {},
       [](gone_atom, const JobKey&) {},
+      [](stuck_atom, const RunStatusRef&) {},
       [](tick_atom) {},
       [](lease_atom, int64_t) {},
       [](linked_atom, const std::string&) {},

@@ -16,12 +16,14 @@ namespace {
 using process::FakeLauncher;
 using process::RunState;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 /// What the head was told, and what it answers.
 struct HeadProbe {
   std::vector<NodeHello> hellos;
+  std::vector<std::string> stuck;
   NodeWelcome welcome;
   std::function<void(const node_actor&)> before_answer = [](const node_actor&) {};
 };
@@ -32,6 +34,9 @@ hello_port::behavior_type probe_registry(hello_port::pointer, std::shared_ptr<He
         probe->hellos.push_back(hello);
         probe->before_answer(node);
         return probe->welcome;
+      },
+      [probe](stuck_atom, const std::string&, const std::string& what) {
+        probe->stuck.push_back(what);
       },
   };
 }
@@ -120,6 +125,26 @@ class Node : public ActorTest {
   process::LauncherEvents events;
   std::shared_ptr<FakeLauncher> launcher;
 };
+
+TEST_F(Node, TellsOfWhatCannotBeKilledUntilItHasEnded) {
+  launcher->script({RunState::running, 0, {}, true});
+  start();
+  tell(order(7));
+  auto key = launcher->started.at(0).key;
+  auto frozen = launcher->runs().at(key);
+  for (int i = 0; i < 3; ++i) events.stuck(frozen);
+  run();
+  ASSERT_THAT(head->stuck, SizeIs(1)) << "said once, however often the launcher does";
+  EXPECT_THAT(head->stuck[0],
+              HasSubstr("what job 42.worker.0 runs was killed and does not end: process 1000"));
+  caf::anon_send(node, linked_atom_v, std::string{"http://head"});
+  run();
+  EXPECT_EQ(head->hellos.back().stuck, head->stuck[0]);
+  launcher->end(key, 0, 9);
+  run();
+  EXPECT_THAT(head->stuck, SizeIs(2));
+  EXPECT_EQ(head->stuck[1], "");
+}
 
 TEST_F(Node, StartsAJobOnceHoweverOftenItIsTold) {
   start();

@@ -43,6 +43,7 @@ node_actor::behavior_type simulated_worker(node_actor::pointer self, director_ac
       [](launched_atom, const RunStatusRef&) {},
       [](logged_atom, const std::string&, uint64_t) {},
       [](gone_atom, const JobKey&) {},
+      [](stuck_atom, const RunStatusRef&) {},
       [](tick_atom) {},
       [](lease_atom, int64_t) {},
       [](linked_atom, const std::string&) {},

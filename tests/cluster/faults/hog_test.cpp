@@ -42,6 +42,13 @@ TEST_F(Hogs, HurtNobodyButThemselves) {
   EXPECT_EQ(many().cli({"kill", processes}).code, 0);
   EXPECT_EQ(many().await_end(processes), "KILLED");
   EXPECT_TRUE(await([&] { return many().processes_with("TROUPE_ID=" + processes).empty(); }, 20s));
+  if (process::probe_confinement().processes()) {
+    auto bomb = many().submit_shell(
+        "sleep 0.3; n=0; while [ $n -lt 1000 ]; do sleep 1000 & n=$((n+1)); done",
+        R"(,"resources":{"cpus":1,"max_processes":100})");
+    EXPECT_EQ(many().await_end(bomb), "FAILED");
+    EXPECT_NE(many().cli({"show", bomb}).out.find("ran out of processes"), std::string::npos);
+  }
   recorder().healed();
   recorder().finish();
   EXPECT_EQ(doubts("w1"), 0u);
@@ -91,7 +98,15 @@ TEST_F(Hogs, ThatCannotBeKilledKeepWhatTheyHave) {
   EXPECT_EQ(many().state(stuck), "KILLING");
   EXPECT_EQ(many().state(next), "QUEUED") << "its processors are not free";
   EXPECT_TRUE(is_alive(ranks.front()));
+  // After a minute the machine counts as sick: it gets nothing new, not even what would fit.
+  ASSERT_TRUE(many().await_node("w1", "drained", 90s));
+  auto shown = many().cli({"node", "show", "w1"}).out;
+  EXPECT_NE(shown.find("what job " + stuck), std::string::npos) << shown;
+  EXPECT_NE(shown.find("was killed and does not end: process"), std::string::npos) << shown;
+  EXPECT_EQ(many().state(stuck), "KILLING");
+  EXPECT_EQ(many().state(next), "QUEUED");
   group.thaw();
+  EXPECT_TRUE(many().await_node("w1", "up")) << "nobody has to say that it is well again";
   recorder().healed();
   recorder().finish();
   EXPECT_EQ(many().state(stuck), "KILLED");

@@ -87,6 +87,23 @@ TEST(ProjectFile, ReadsTheFileOfTheContract) {
   EXPECT_EQ(file->positions.at("parameters.hidden").column, 3);
 }
 
+TEST(ProjectFile, ReadsAWatchdogInShortAndInFull) {
+  auto watchdog = [](const std::string& text, const Request& request = project()) {
+    auto file = parse_project_file("run: x\nwatchdog: " + text, "f", request);
+    EXPECT_TRUE(file) << to_string(file.error());
+    return file ? file->submission.experiment.watchdog : Watchdog{};
+  };
+  EXPECT_EQ(watchdog("2m"), (Watchdog{std::chrono::minutes{2}, HangAction::report}));
+  EXPECT_EQ(watchdog("{patience: 90s, action: fail}"),
+            (Watchdog{std::chrono::seconds{90}, HangAction::fail}));
+  auto request = project();
+  request.options = {{"watchdog-action", "restart"}};
+  EXPECT_EQ(watchdog("2m", request), (Watchdog{std::chrono::minutes{2}, HangAction::restart}));
+  EXPECT_ERROR("run: x\nwatchdog: {patience: 2m, action: pray}", "report, restart or fail");
+  EXPECT_ERROR("run: x\nwatchdog: {action: restart}", "no patience");
+  EXPECT_ERROR("run: x\nwatchdog: 10ms", "the patience is 10ms");
+}
+
 TEST(ProjectFile, TypesFollowYaml12) {
   auto value_of = [](const std::string& text) {
     auto file = parse_project_file("run: x {{a}}\nparameters: {a: " + text + "}", "f", project());
@@ -234,18 +251,33 @@ TEST(ProjectFile, PlainRunNeedsOneValueEach) {
 
 TEST(ProjectFile, OptionsOverrideBeforeChecks) {
   auto request = project(Purpose::sweep);
-  request.options = {{"cpus", "0.5"},          {"mem", "1GiB"},
-                     {"workers", "2..4"},      {"processes", "3"},
-                     {"retries", "5"},         {"max-time", "10m"},
-                     {"trials", "9"},          {"seed", "11"},
-                     {"env", "FROM"},          {"env", "B=c=d"},
-                     {"label", "k=v"},         {"data", "mnist:2:m"},
-                     {"data", "41/out:o"},     {"priority", "7"},
-                     {"gpus", "0.25"},         {"gpu-mem", "40GiB"},
-                     {"node-label", "rack=a"}, {"node-label", "zone=1"},
-                     {"preemptible", "false"}, {"param", "lr=0.1,0.2"},
-                     {"param", "hidden=8"},    {"param", "dropout=0..1:step=0.1"},
-                     {"metric", "min.loss"},   {"exclusive", "true"}};
+  request.options = {{"cpus", "0.5"},
+                     {"mem", "1GiB"},
+                     {"workers", "2..4"},
+                     {"processes", "3"},
+                     {"retries", "5"},
+                     {"max-time", "10m"},
+                     {"trials", "9"},
+                     {"seed", "11"},
+                     {"env", "FROM"},
+                     {"env", "B=c=d"},
+                     {"label", "k=v"},
+                     {"data", "mnist:2:m"},
+                     {"data", "41/out:o"},
+                     {"priority", "7"},
+                     {"gpus", "0.25"},
+                     {"gpu-mem", "40GiB"},
+                     {"node-label", "rack=a"},
+                     {"node-label", "zone=1"},
+                     {"preemptible", "false"},
+                     {"param", "lr=0.1,0.2"},
+                     {"watchdog", "2m"},
+                     {"exclusive", "true"},
+                     {"watchdog-action", "restart"},
+                     {"max-processes", "500"},
+                     {"param", "hidden=8"},
+                     {"param", "dropout=0..1:step=0.1"},
+                     {"metric", "min.loss"}};
   request.environment = [](const std::string& name) {
     return name == "FROM" ? std::optional<std::string>{"outside"} : std::nullopt;
   };
@@ -262,6 +294,8 @@ TEST(ProjectFile, OptionsOverrideBeforeChecks) {
             (std::map<std::string, std::string>{{"rack", "a"}, {"zone", "1"}}));
   EXPECT_FALSE(spec.preemptible);
   EXPECT_TRUE(spec.exclusive);
+  EXPECT_EQ(spec.watchdog, (Watchdog{std::chrono::minutes{2}, HangAction::restart}));
+  EXPECT_EQ(spec.resources.max_processes, 500u);
   EXPECT_EQ(spec.workers, (Workers{2, 4, 3}));
   EXPECT_EQ(spec.retry, (Retry{5, std::chrono::seconds{30}}));
   EXPECT_EQ(spec.limits.running, std::chrono::minutes{10});

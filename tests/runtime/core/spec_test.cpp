@@ -30,6 +30,7 @@ class Maker {
     for (auto n = below(4); n > 0; --n) spec.parameters.push_back(parameter());
     if (chance()) spec.limits = {Duration{below(1'000'000)}, Duration{below(1'000'000)}};
     if (chance()) spec.retry = {static_cast<uint32_t>(below(9)), Duration{below(1'000'000)}};
+    if (chance()) spec.watchdog = {Duration{below(1'000'000)}, HangAction::restart};
     if (chance()) spec.priority = static_cast<int32_t>(below(101));
     spec.preemptible = chance();
     spec.exclusive = chance();
@@ -176,6 +177,7 @@ TEST(Spec, ASpecOfTheWrongShapeIsRefused) {
         R"({"parameters":[{"name":"a","range":{"min":1,"max":2,"count":1.5}}]})",
         R"({"pending_ms":"1s"})",
         R"({"retry":{"count":-1}})",
+        R"({"watchdog":{"patience_ms":1,"action":"pray"}})",
         R"({"priority":99999999999})",
         R"({"env":{"A":1}})",
         R"({"env":[]})",

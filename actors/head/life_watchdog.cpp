@@ -1,0 +1,76 @@
+// What an experiment's life does where its ranks stand still.
+#include "actors/head/life.hpp"
+#include "runtime/core/limits.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe::actors {
+
+namespace {
+
+/// An attempt that ran so long before it stood still met nothing that was broken from the start.
+constexpr int64_t steady_us = std::chrono::microseconds{std::chrono::minutes{10}}.count();
+
+Event watchdog_event(const ExperimentRecord& record, std::string cause, Timestamp now,
+                     const Error* error) {
+  Event event;
+  event.time = now;
+  event.kind = "watchdog";
+  event.subject = to_string(record.id);
+  event.project = record.spec->project;
+  event.from = event.to = to_string(record.state);
+  event.cause = std::move(cause);
+  if (error != nullptr) event.error = *error;
+  return event;
+}
+
+}  // namespace
+
+Effects ExperimentLife::stands_still(const Error& error, Timestamp now) {
+  Effects effects;
+  if (is_terminal(record_.state) || outcome_ != Outcome::none || record_.attempts.empty() ||
+      all_ended())
+    return effects;
+  bool told = record_.error && record_.error->what == error.what;
+  record_.error = error;
+  if (record_.spec->watchdog.action == HangAction::report) {
+    if (told) return effects;
+    record_.reason = error.what;
+    effects.events.push_back(watchdog_event(record_, error.what, now, &error));
+    return effects;
+  }
+  outcome_ = Outcome::stalled;
+  outcome_cause_ = error.what;
+  outcome_error_ = error;
+  attempt().error = error;
+  effects.events.push_back(watchdog_event(record_, error.what + "; it is ended", now, &error));
+  stop_others(effects, limits::kill_grace);
+  return effects;
+}
+
+Effects ExperimentLife::goes_on(Timestamp now) {
+  Effects effects;
+  if (record_.state != State::running || outcome_ != Outcome::none || !record_.error)
+    return effects;
+  record_.error.reset();
+  record_.reason = "its ranks make progress again";
+  effects.events.push_back(watchdog_event(record_, record_.reason, now, nullptr));
+  return effects;
+}
+
+/// Not at the expense of its retries: they count what its own processes did.
+void ExperimentLife::settle_stalled(Timestamp now, Effects& effects) {
+  auto patience_us = std::chrono::microseconds{record_.spec->watchdog.patience}.count();
+  if (now.us - attempt().started.us >= steady_us + patience_us) record_.hangs = 0;
+  if (record_.spec->watchdog.action == HangAction::restart && record_.hangs++ < hang_restarts_max) {
+    finish_attempt(State::restarting, now);
+    return start_again(fmt::format("{}; restart {} of {} by its watchdog", outcome_cause_,
+                                   record_.hangs, hang_restarts_max),
+                       now, effects);
+  }
+  finish_attempt(State::failed, now);
+  become(State::failed, outcome_cause_, now, effects, outcome_error_ ? &*outcome_error_ : nullptr);
+  effects.next = Effects::Next::ended;
+}
+
+}  // namespace troupe::actors

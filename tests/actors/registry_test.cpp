@@ -1,0 +1,115 @@
+// What the registry decides about nodes by itself, and what people say to that.
+#include "actors/head/registry.hpp"
+
+#include "tests/actors/head_fixture.hpp"
+
+#include <gmock/gmock.h>
+
+namespace troupe::actors {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class Registry : public HeadTest {
+ protected:
+  void SetUp() override {
+    start_head();
+    registry =
+        sys.spawn(registry_behavior, context, RegistryPeers{director, scheduler, ledger_gate});
+    run();
+  }
+  void TearDown() override {
+    end(registry);
+    stop_head();
+  }
+  NodeHello hello_of(const std::string& name) {
+    NodeHello hello;
+    hello.name = name;
+    hello.milli_cpus = 4000;
+    hello.mem = 8ull << 30;
+    hello.epoch = 1;
+    hello.time_us = clock->now().us;
+    return hello;
+  }
+  std::shared_ptr<NodeProbe> join(const NodeHello& hello) {
+    auto probe = std::make_shared<NodeProbe>();
+    nodes.push_back(sys.spawn(fake_node, probe));
+    EXPECT_TRUE(ask<NodeWelcome>(registry, hello_atom_v, hello, nodes.back()));
+    return probe;
+  }
+  std::shared_ptr<NodeProbe> join(const std::string& name) { return join(hello_of(name)); }
+  void stuck(const std::string& node, const std::string& what) {
+    caf::anon_send(registry, stuck_atom_v, node, what);
+    run();
+  }
+  void drain(const std::string& node, bool drained) {
+    EXPECT_TRUE(ask<bool>(registry, drain_atom_v, node, drained));
+  }
+  api::NodeView view(const std::string& name) {
+    auto views = ask<NodeViewsRef>(registry, nodes_atom_v);
+    if (views)
+      for (const auto& each : **views)
+        if (each.name == name) return each;
+    return {};
+  }
+  std::vector<std::string> node_events() {
+    std::vector<std::string> list;
+    auto events = ledger->events(0, 1000);
+    for (const auto& event : *events)
+      if (event.kind == "node") list.push_back(event.subject + " " + event.to + ": " + event.cause);
+    return list;
+  }
+
+  registry_actor registry;
+};
+
+TEST_F(Registry, DrainsANodeWithWhatCannotBeKilledUntilThatHasEnded) {
+  auto a = join("a");
+  stuck("a", "what job 1.worker.0 runs was killed and does not end: process 7");
+  EXPECT_EQ(view("a").state, "drained");
+  EXPECT_THAT(view("a").reason, HasSubstr("process 7"));
+  ASSERT_TRUE(submit(spec_of()));
+  EXPECT_THAT(a->started, IsEmpty());
+  stuck("a", "");
+  EXPECT_EQ(view("a").state, "up");
+  EXPECT_EQ(view("a").reason, "");
+  EXPECT_EQ(a->started.size(), 1u);
+  EXPECT_THAT(node_events(), ElementsAre(HasSubstr("a drained: what job 1.worker.0"),
+                                         HasSubstr("a up: what could not be killed")));
+}
+
+TEST_F(Registry, KnowsOfWhatCannotBeKilledFromTheFirstWord) {
+  auto hello = hello_of("a");
+  hello.stuck = "process 7";
+  auto a = join(hello);
+  EXPECT_EQ(view("a").state, "drained");
+  ASSERT_TRUE(submit(spec_of()));
+  EXPECT_THAT(a->started, IsEmpty());
+}
+
+TEST_F(Registry, LetsPeopleUseANodeWithWhatCannotBeKilled) {
+  join("a");
+  stuck("a", "process 7");
+  drain("a", false);
+  EXPECT_EQ(view("a").state, "up");
+  stuck("a", "process 7; process 8");
+  EXPECT_EQ(view("a").state, "up") << "more of the same";
+  stuck("a", "");
+  stuck("a", "process 9");
+  EXPECT_EQ(view("a").state, "drained") << "that is another story";
+}
+
+TEST_F(Registry, LeavesADrainOfPeopleToThem) {
+  join("a");
+  drain("a", true);
+  stuck("a", "process 7");
+  stuck("a", "");
+  EXPECT_EQ(view("a").state, "drained");
+  EXPECT_EQ(view("a").reason, "");
+  EXPECT_THAT(node_events(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace troupe::actors
