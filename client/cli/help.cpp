@@ -11,7 +11,7 @@ namespace troupe::cli {
 
 namespace {
 
-constexpr std::array groups{"START", "SEE", "CONTROL", "FILES", "CLUSTER", "SELF"};
+constexpr std::array groups{"START", "SEE", "CONTROL", "FILES", "DATA", "CLUSTER", "SELF"};
 
 std::string option_text(const Option& option) {
   auto text = option.letter != 0 ? fmt::format("-{}, --{}", option.letter, option.name)

@@ -274,22 +274,37 @@ std::vector<std::string> Packer::scattered() const {
         use(piece, (bytes + alignment - 1) / alignment * alignment);
     }
   };
-  // Bytes of former blocks that something of this version lies on; each place counts once.
-  std::vector<uint64_t> live(s.former_blocks, 0);
-  std::unordered_set<uint64_t> counted;
-  auto count_once = [&](const Piece& piece, uint64_t bytes) {
-    if (counted.insert(uint64_t{piece.block} << 32 | piece.offset).second)
-      live[piece.block] += bytes;
-  };
   if (s.former_blocks == 0) return {};
-  for (const auto& placed : s.placed) each_former(placed, count_once);
-  for (const auto& [entry, table] : s.tables) each_former(table.second, count_once);
+  // Bytes of former blocks that something of a version lies on; each place counts once.
+  struct Use {
+    std::vector<uint64_t> bytes;
+    std::unordered_set<uint64_t> counted;
+  };
+  auto count = [&](Use& use, const Placed& placed) {
+    each_former(placed, [&](const Piece& piece, uint64_t bytes) {
+      if (use.counted.insert(uint64_t{piece.block} << 32 | piece.offset).second)
+        use.bytes[piece.block] += bytes;
+    });
+  };
+  auto placed_of = [](const Content& content) {
+    return Placed{content.first_piece, content.size, content.id};
+  };
+  Use before{std::vector<uint64_t>(s.former_blocks, 0), {}}, now = before;
+  for (const auto& entry : s.former->entries)
+    if (!entry.is_directory) count(before, placed_of(entry.content));
+  for (const auto& table : s.former->tables) count(before, placed_of(table.lengths));
+  for (const auto& placed : s.placed) count(now, placed);
+  for (const auto& [entry, table] : s.tables) count(now, table.second);
+  // A block that always was half empty is no reason to move what still is as it was.
+  auto is_sparse = [&](uint32_t block) {
+    return now.bytes[block] < before.bytes[block] &&
+           2 * now.bytes[block] < s.blocks.block(block).bytes();
+  };
   std::vector<std::string> paths;
   for (size_t i = 0; i < s.placed.size(); ++i) {
     bool sparse = false;
-    each_former(s.placed[i], [&](const Piece& piece, uint64_t) {
-      sparse = sparse || 2 * live[piece.block] < s.blocks.block(piece.block).bytes();
-    });
+    each_former(s.placed[i],
+                [&](const Piece& piece, uint64_t) { sparse = sparse || is_sparse(piece.block); });
     if (sparse) paths.push_back(s.manifest.entries[i].path);
   }
   return paths;

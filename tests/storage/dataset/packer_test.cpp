@@ -138,6 +138,24 @@ TEST(Packer, AChangedTreeMovesOnlyWhatChanged) {
                   Difference{Change::changed, "sizes/196608", 196608, 196608}));
 }
 
+TEST(Packer, WhatIsPackedAgainUnchangedStaysWhereItIs) {
+  MemoryBlocks blocks;
+  Files files{{"a.csv", "1,2\n"}, {"b.sh", "#!/bin/sh\n"}, {"large", random_text(1, 5'000'000)}};
+  auto former = pack(files, blocks);
+  PackOptions options;
+  options.former = &former;
+  MemoryBlocks none;
+  Packer packer{options, none};
+  for (const auto& [path, bytes] : files) {
+    ASSERT_TRUE(packer.begin_file(path, path.ends_with(".sh")));
+    ASSERT_TRUE(packer.write(bytes));
+    ASSERT_TRUE(packer.end_file());
+  }
+  EXPECT_TRUE(packer.scattered().empty()) << "their block is half empty, and was so before";
+  EXPECT_EQ(*packer.finish(), former);
+  EXPECT_TRUE(none.blocks.empty());
+}
+
 TEST(Packer, ScatteredFilesCanBePackedAgain) {
   Files files;
   for (int i = 0; i < 160; ++i) files[std::to_string(1000 + i)] = random_text(i, 4000);
