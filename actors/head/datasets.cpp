@@ -252,7 +252,8 @@ Result<void> resolve_datasets(const storage::Ledger& ledger, std::vector<DataMou
     if (ref->output)
       return Error{Errc::refused, fmt::format("{} cannot be mounted", mount.source),
                    "outputs are mounted as datasets made of them",
-                   fmt::format("troupe data push NAME --from {}", mount.source)};
+                   fmt::format("troupe out get {} -o DIR, then troupe data push NAME DIR",
+                               to_string(*ref->output))};
     auto version = find_dataset(ledger, ref->name, ref->which);
     if (!version) return std::move(version).error();
     mount.source = fmt::format("{}:{}", version->name, version->version);
