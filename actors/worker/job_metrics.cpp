@@ -25,6 +25,7 @@ constexpr size_t points_a_message = 4096;
 }  // namespace
 
 void JobState::scan_metrics(bool final) {
+  if (run_key_.empty()) return;  // nothing ran, and the slot may be another's
   scan_file(final);
   scan_log_store(final);
 }

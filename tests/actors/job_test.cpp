@@ -47,10 +47,20 @@ cache_actor::behavior_type fake_cache(cache_actor::pointer self,
   };
 }
 
+/// What a job tells the head.
+report_port::behavior_type fake_reports(report_port::pointer,
+                                        std::shared_ptr<std::vector<JobUpdate>> updates,
+                                        std::shared_ptr<std::vector<MetricBatch>> metrics) {
+  return {
+      [updates](update_atom, const JobUpdate& update) { updates->push_back(update); },
+      [metrics](metrics_atom, const MetricBatch& batch) { metrics->push_back(batch); },
+  };
+}
+
 class Job : public ActorTest {
  protected:
   void SetUp() override {
-    director = sys.spawn(probe_director, updates);
+    director = sys.spawn(fake_reports, updates, metrics);
     node = sys.spawn(fake_node, std::make_shared<NodeProbe>());
     auto made = std::make_shared<WorkerContext>();
     made->name = "a";
@@ -106,7 +116,8 @@ class Job : public ActorTest {
   }
 
   std::shared_ptr<std::vector<JobUpdate>> updates = std::make_shared<std::vector<JobUpdate>>();
-  director_actor director;
+  std::shared_ptr<std::vector<MetricBatch>> metrics = std::make_shared<std::vector<MetricBatch>>();
+  report_port director;
   node_actor node;
   stager_actor stager;
   cache_actor cache;
@@ -386,8 +397,12 @@ TEST_F(Job, StartsWhenItsDataIsHereAndShowsItToTheJob) {
 
 TEST_F(Job, AStopEndsTheWaitForData) {
   order.data = {{"digits", "digits:3", std::string(64, 'a')}};
+  // Slot 0 is another's: what that one reports is none of ours.
+  ASSERT_TRUE(make_dirs(context->paths.slot(0), 0755));
+  ASSERT_TRUE(replace_file(context->paths.metrics(0), "{\"loss\": 1}\n"));
   begin();
   stop();
+  EXPECT_THAT(*metrics, IsEmpty());
   EXPECT_THAT(holds->released, ElementsAre(order.key));
   ASSERT_FALSE(updates->empty());
   EXPECT_EQ(updates->back().step, JobStep::ended);
