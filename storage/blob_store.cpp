@@ -37,6 +37,8 @@ Result<void> sync_path(const std::string& path, int flags) {
   return ok();
 }
 
+constexpr char unfinished[] = "unfinished";  // the folder of what is being written
+
 template <class Use>
 Result<void> each_file(const std::string& root, const Use& use) {
   std::error_code code;
@@ -48,14 +50,8 @@ Result<void> each_file(const std::string& root, const Use& use) {
 
 }  // namespace
 
-bool is_digest(std::string_view text) {
-  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
-}
-
 Result<BlobStore> BlobStore::open(std::string root, std::string what) {
-  TROUPE_TRY(make_dirs(root, 0700));
+  TROUPE_TRY(make_dirs(root + "/" + unfinished, 0700));
   return BlobStore{std::move(root), std::move(what)};
 }
 
@@ -95,7 +91,7 @@ Result<void> BlobStore::put_verified(const std::string& digest, std::string_view
   if (exists(target)) return ok();
   TROUPE_TRY(make_dirs(folder_of(target), 0700));
   static std::atomic<uint64_t> counter{0};  // two threads may bring the same bytes
-  auto temporary = fmt::format("{}.tmp{}.{}", target, ::getpid(), ++counter);
+  auto temporary = fmt::format("{}/{}/{}.{}.{}", root_, unfinished, digest, ::getpid(), ++counter);
   auto fd = open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, 0400);
   if (!fd) return std::move(fd).error();
   auto written = write_all(fd->get(), bytes);
@@ -197,9 +193,8 @@ Result<void> BlobStore::visit(
 }
 
 Result<void> BlobStore::sweep() const {
-  return each_file(root_, [&](const fs::directory_entry& file) {
-    if (!is_digest(file.path().filename().string())) ::unlink(file.path().c_str());
-  });
+  return each_file(root_ + "/" + unfinished,
+                   [](const fs::directory_entry& file) { ::unlink(file.path().c_str()); });
 }
 
 }  // namespace troupe::storage

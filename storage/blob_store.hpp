@@ -1,6 +1,6 @@
 // Bytes by content: each once in `<root>/ab/<digest>`, its name the SHA-256. Code files and blocks
-// of datasets lie in such folders. Safe from any thread: everything is written beside and renamed,
-// and equal names have equal bytes.
+// of datasets lie in such folders. Safe from any thread: everything is written in
+// `<root>/unfinished` and renamed, and equal names have equal bytes.
 #pragma once
 
 #include "runtime/core/fd.hpp"
@@ -20,9 +20,6 @@ struct BlobChunk {
   std::string bytes;
   uint64_t size = 0;  // of the whole blob
 };
-
-/// 64 hexadecimal digits in lower case.
-bool is_digest(std::string_view text);
 
 class BlobStore {
  public:
@@ -50,7 +47,8 @@ class BlobStore {
   Result<void> visit(
       std::chrono::seconds age,
       const std::function<void(const std::string& digest, uint64_t size)>& each) const;
-  /// Removes what a process that died left half written. Only while nobody puts.
+  /// Removes what a process that died left half written. Only while nobody puts; its time does not
+  /// grow with what is stored.
   Result<void> sweep() const;
   /// Where a blob's file would lie; empty for what is no digest.
   std::string path(std::string_view digest) const;

@@ -60,9 +60,11 @@ Result<Stores> open_stores(const std::string& dir, Clock& clock) {
   stores.series = std::move(*series);
   auto code = storage::CodeStore::open(dir);
   if (!code) return std::move(code).error();
+  TROUPE_TRY(code->blobs().sweep());
   stores.code = std::make_shared<storage::CodeStore>(std::move(*code));
   auto data = dataset::DatasetStore::open(dir);
   if (!data) return std::move(data).error();
+  TROUPE_TRY(data->blocks().sweep());
   stores.data = std::make_shared<dataset::DatasetStore>(std::move(*data));
   auto secret = kept_secret(*stores.ledger, "job-token-secret");
   if (!secret) return std::move(secret).error();

@@ -2,19 +2,15 @@
 
 #include "client/api/convert.hpp"
 #include "client/api/schema_json.hpp"
+#include "runtime/core/digest.hpp"
 
 #include <capnp/message.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace troupe::api {
 
 Result<std::string> digest_from(std::string_view text) {
-  bool good = text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
-                return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-              });
-  if (!good)
+  if (!is_digest(text))
     return Error{Errc::invalid, "the digest could not be read",
                  fmt::format("\"{}\"", text.substr(0, 80)),
                  "64 hexadecimal digits in lower case: the SHA-256 of the bytes"};

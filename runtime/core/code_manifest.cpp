@@ -29,13 +29,6 @@ std::string entry_line(const CodeEntry& entry) {
   return json_text(entry_value(entry)) + "\n";
 }
 
-bool is_digest(std::string_view text) {
-  if (text.size() != 64) return false;
-  for (char c : text)
-    if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f')) return false;
-  return true;
-}
-
 bool is_clean_path(std::string_view path) {
   if (path.empty() || path.size() > path_bytes_max || path.find('\0') != std::string_view::npos)
     return false;

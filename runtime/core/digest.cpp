@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <algorithm>
 #include <sys/random.h>
 
 namespace troupe {
@@ -43,6 +44,12 @@ std::string hex(std::string_view bytes) {
     text += digits[byte & 15];
   }
   return text;
+}
+
+bool is_digest(std::string_view text) {
+  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
 }
 
 std::string sha256_hex(std::string_view bytes) {

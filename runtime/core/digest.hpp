@@ -11,6 +11,8 @@ namespace troupe {
 std::string hex(std::string_view bytes);
 /// SHA-256 as 64 hexadecimal digits.
 std::string sha256_hex(std::string_view bytes);
+/// Whether it is written as sha256_hex writes one: 64 hexadecimal digits in lower case.
+bool is_digest(std::string_view text);
 /// HMAC-SHA-256 as 64 hexadecimal digits.
 std::string hmac_sha256_hex(std::string_view key, std::string_view bytes);
 /// From the kernel's generator.

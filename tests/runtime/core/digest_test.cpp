@@ -51,6 +51,17 @@ TEST(Digest, RandomBytesAreNotTheSame) {
   EXPECT_EQ(random_bytes(0), "");
 }
 
+TEST(Digest, IsKnownByItsText) {
+  auto digest = sha256_hex("abc");
+  EXPECT_TRUE(is_digest(digest));
+  EXPECT_FALSE(is_digest(digest.substr(1)));
+  EXPECT_FALSE(is_digest(digest + "0"));
+  EXPECT_FALSE(is_digest(std::string(64, 'A'))) << "written in lower case only";
+  EXPECT_FALSE(is_digest(std::string(64, 'g')));
+  EXPECT_FALSE(is_digest(std::string(63, '0') + "/"));
+  EXPECT_FALSE(is_digest(""));
+}
+
 TEST(Digest, ComparesWholeStrings) {
   EXPECT_TRUE(equal_constant_time("", ""));
   EXPECT_TRUE(equal_constant_time("token", "token"));

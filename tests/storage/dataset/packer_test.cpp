@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <unistd.h>
 
 namespace troupe::dataset {
 namespace {
@@ -235,9 +236,10 @@ TEST(BlockStore, KeepsWhatItIsGivenAndRefusesOtherBytes) {
   ASSERT_TRUE(store.read(id, 5000, part.data(), part.size()));
   EXPECT_EQ(part, bytes.substr(5000, 100));
   EXPECT_EQ(store.read(id, 8190, part.data(), part.size()).error().code, Errc::corrupt);
-  ASSERT_TRUE(
-      replace_file(dir.path() + "/blocks/" + to_string(id).substr(0, 2) + "/left.tmp1", "x"));
+  auto left = dir.path() + "/blocks/unfinished/" + to_string(id) + ".7.1";
+  ASSERT_TRUE(replace_file(left, "x"));
   ASSERT_TRUE(store.sweep());
+  EXPECT_EQ(::access(left.c_str(), F_OK), -1) << "half a block of a process that died";
   size_t count = 0;
   ASSERT_TRUE(store.for_each([&](const ContentId& found, uint64_t size) {
     count += 1;

@@ -1,0 +1,97 @@
+// Commands about datasets.
+#include "client/cli/commands.hpp"
+#include "client/cli/verb_tables.hpp"
+
+#include <array>
+
+namespace troupe::cli {
+
+namespace {
+
+constexpr std::array data_push_options{
+    Option{"tag", 0, "TAG", "a name that shall stand for this version"},
+    Option{"header", 0, "HOW", "whether the first row of CSV files is names: auto, yes, no"},
+    Option{"no-records", 0, "", "files alone: look for no records"},
+    Option{"unpack", 0, "", "stores X.gz as X"},
+};
+
+constexpr std::array data_tag_options{
+    Option{"remove", 0, "", "takes the tag away"},
+};
+
+}  // namespace
+
+std::vector<Verb> data_verbs() {
+  return {
+      {.name = "data push",
+       .group = "DATA",
+       .arguments = "NAME PATH",
+       .summary = "makes the next version of a dataset from a folder, an archive or a file",
+       .text = "Only what the head lacks is sent; a push that broke off goes on where it ended.\n"
+               "CSV, JSONL and IDX files become records beside being files.",
+       .examples = {"troupe data push digits ./digits", "troupe data push mnist mnist.tar.gz",
+                    "troupe data push prices prices.csv --tag clean"},
+       .options = {data_push_options},
+       .arguments_min = 2,
+       .arguments_max = 2,
+       .kind = Kind::file,
+       .run = data_push_verb},
+      {.name = "data ls",
+       .group = "DATA",
+       .summary = "datasets, the newest version of each",
+       .examples = {"troupe data ls"},
+       .run = data_ls_verb},
+      {.name = "data show",
+       .group = "DATA",
+       .arguments = "NAME[:V]",
+       .summary = "everything known about a version",
+       .examples = {"troupe data show digits", "troupe data show digits:3"},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .run = data_show_verb},
+      {.name = "data get",
+       .group = "DATA",
+       .arguments = "NAME[:V] DIR",
+       .summary = "writes the files of a version to a folder",
+       .examples = {"troupe data get digits:3 /tmp/digits"},
+       .arguments_min = 2,
+       .arguments_max = 2,
+       .kind = Kind::folder,
+       .run = data_get_verb},
+      {.name = "data head",
+       .group = "DATA",
+       .arguments = "NAME[:V]",
+       .summary = "the first rows of its tables, or the first of its files",
+       .examples = {"troupe data head prices"},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .run = data_head_verb},
+      {.name = "data diff",
+       .group = "DATA",
+       .arguments = "A B",
+       .summary = "what was added, removed and changed between two versions",
+       .examples = {"troupe data diff digits:2 digits:3"},
+       .arguments_min = 2,
+       .arguments_max = 2,
+       .run = data_diff_verb},
+      {.name = "data tag",
+       .group = "DATA",
+       .arguments = "NAME[:V] TAG",
+       .summary = "lets a tag stand for a version",
+       .examples = {"troupe data tag digits:3 clean", "troupe data tag digits clean --remove"},
+       .options = {data_tag_options},
+       .arguments_min = 2,
+       .arguments_max = 2,
+       .run = data_tag_verb},
+      {.name = "data rm",
+       .group = "DATA",
+       .arguments = "NAME:V",
+       .summary = "forgets a version that nothing uses",
+       .examples = {"troupe data rm digits:1"},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .run = data_rm_verb},
+  };
+}
+
+}  // namespace troupe::cli

@@ -1,0 +1,259 @@
+// Commands about experiments and sets: START, SEE, CONTROL and FILES.
+#include "client/cli/commands.hpp"
+#include "client/cli/verb_tables.hpp"
+
+#include <array>
+
+namespace troupe::cli {
+
+namespace {
+
+constexpr std::array run_options{
+    Option{"file", 'f', "FILE", "the project file (default: troupe.yaml, here or above)",
+           Kind::file},
+    Option{"project", 0, "NAME", "the project it belongs to"},
+    Option{"name", 0, "NAME", "a name for people"},
+    Option{"param", 0, "K=V", "a parameter's value; sweep: also K=1,2,3 or K=MIN..MAX", Kind::none,
+           true},
+    Option{"cpus", 0, "N", "CPUs for each worker; a fraction is fine"},
+    Option{"mem", 0, "SIZE", "memory for each worker, with a unit: 2GiB"},
+    Option{"gpus", 0, "N", "GPUs for each worker"},
+    Option{"gpu-type", 0, "TYPE", "which GPUs: H100, or more of the name in `troupe node ls`"},
+    Option{"gpu-mem", 0, "SIZE", "memory that each GPU has at least: 40GiB"},
+    Option{"node-label", 0, "K=V", "only nodes with this label", Kind::none, true},
+    Option{"workers", 0, "N", "how many workers, started together"},
+    Option{"processes", 0, "N", "processes of each worker (default: one for each GPU)"},
+    Option{"data", 0, "REF[:MOUNT]", "a dataset or an output to mount", Kind::none, true},
+    Option{"env", 0, "NAME", "pass this variable on; NAME=VALUE sets it", Kind::none, true},
+    Option{"setup", 0, "CMD", "a command before the first one, once per job", Kind::none, true},
+    Option{"priority", 0, "N", "0 to 100, higher goes first (default 50)"},
+    Option{"preemptible", 0, "BOOL", "false: it is never stopped in favour of others"},
+    Option{"exclusive", 0, "BOOL", "true: never two attempts at once, also across a cut network"},
+    Option{"max-processes", 0, "N", "processes and threads of each worker at a time, at most"},
+    Option{"retries", 0, "N", "how often a failed one starts again"},
+    Option{"watchdog", 0, "TIME", "notices where it stands still for so long: 2m"},
+    Option{"watchdog-action", 0, "ACTION", "then: report (default), restart or fail"},
+    Option{"max-time", 0, "TIME", "ends it after so long: 90s, 2h"},
+    Option{"no-code", 0, "", "takes no snapshot of the folder along"},
+    Option{"label", 0, "K=V", "a label to find it by", Kind::none, true},
+    Option{"after", 0, "ID", "starts when this one finished well", Kind::id, true},
+    Option{"seed", 0, "N", "the random seed"},
+    Option{"key", 0, "KEY", "submitting twice with one key makes one experiment"},
+    Option{"detach", 'd', "", "submits, prints the id and returns"},
+};
+
+constexpr std::array sweep_options{
+    Option{"strategy", 0, "NAME", "grid, list or random", Kind::strategy},
+    Option{"trials", 0, "N", "members of a random search"},
+    Option{"concurrency", 0, "N", "how many run at a time (default: as many as fit)"},
+    Option{"metric", 0, "GOAL.NAME", "what is best: max.accuracy, min.loss"},
+    Option{"stop-when", 0, "EXPR", "ends the search: \"accuracy >= 0.99\""},
+    Option{"early-stop", 0, "ALGO", "ends weak members early"},
+};
+
+constexpr std::array rerun_more{
+    Option{"concurrency", 0, "N", "of a set: how many run at a time"},
+};
+
+constexpr std::array ls_options{
+    Option{"all", 'a', "", "also those that have ended"},
+    Option{"project", 0, "NAME", "of this project only"},
+    Option{"state", 0, "STATE", "in this state only", Kind::state},
+    Option{"set", 0, "ID", "the members of this set", Kind::set},
+    Option{"limit", 0, "N", "at most so many (default 50)"},
+};
+
+constexpr std::array logs_options{
+    Option{"follow", 'f', "", "goes on until the end; waits where it has not begun"},
+    Option{"tail", 0, "N", "begins about so many lines before the end"},
+};
+
+constexpr std::array metrics_options{
+    Option{"name", 0, "METRIC", "this metric's points"},
+};
+
+constexpr std::array wait_options{
+    Option{"timeout", 0, "TIME", "gives up after so long: 10m (exit 7)"},
+};
+
+constexpr std::array dir_option{
+    Option{"dir", 'o', "DIR", "where to (default: the current folder)", Kind::folder},
+};
+
+constexpr std::array code_dir_option{
+    Option{"dir", 'o', "DIR", "where to; must be empty or not exist", Kind::folder},
+};
+
+}  // namespace
+
+std::vector<Verb> start_verbs() {
+  return {
+      {.name = "init",
+       .group = "START",
+       .arguments = "[DIR]",
+       .summary = "writes a commented troupe.yaml that runs as it is",
+       .examples = {"troupe init", "troupe init digits"},
+       .arguments_max = 1,
+       .kind = Kind::folder,
+       .run = init_verb},
+      {.name = "run",
+       .group = "START",
+       .arguments = "[TASK]",
+       .summary = "submits one experiment and follows it",
+       .text =
+           "Without a command it is the `run` of troupe.yaml, or that of one of its tasks. The "
+           "folder\n"
+           "goes along as a snapshot: later edits do not touch what was submitted. Prints the id "
+           "first;\n"
+           "ends with the exit code of the job. Ctrl-C detaches, the experiment goes on.",
+       .examples = {"troupe run -- python3 train.py --lr 0.1",
+                    "troupe run --param lr=0.01 --gpus 1", "troupe run -d eval"},
+       .options = {run_options},
+       .arguments_max = 1,
+       .command = true,
+       .run = run_verb},
+      {.name = "sweep",
+       .group = "START",
+       .arguments = "[TASK]",
+       .summary = "submits a set of experiments over parameters",
+       .text = "Parameters come from troupe.yaml, or from --param NAME=1,2,3 and NAME=MIN..MAX,\n"
+               "then :log, :step=S or :count=N. The number of members is said before it starts.",
+       .examples =
+           {"troupe sweep", "troupe sweep --trials 50 --concurrency 8 --metric max.accuracy",
+            "troupe sweep --strategy grid --param lr=0.1,0.01 -- python3 train.py --lr {{lr}}"},
+       .options = {run_options, sweep_options},
+       .arguments_max = 1,
+       .command = true,
+       .run = sweep_verb},
+      {.name = "rerun",
+       .group = "START",
+       .arguments = "ID",
+       .summary = "submits the same again, with changes",
+       .text = "Nothing is uploaded: code, data and parameters are those of ID.",
+       .examples = {"troupe rerun 42 --param lr=0.02", "troupe rerun 42.7 --gpus 2 -d"},
+       .options = {run_options, rerun_more},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .kind = Kind::id,
+       .run = rerun_verb},
+  };
+}
+
+std::vector<Verb> see_verbs() {
+  return {
+      {.name = "ls",
+       .group = "SEE",
+       .summary = "experiments and sets: those not ended; -a all",
+       .examples = {"troupe ls", "troupe ls -a --state failed", "troupe ls --set 42"},
+       .options = {ls_options},
+       .run = ls_verb},
+      {.name = "show",
+       .group = "SEE",
+       .arguments = "ID",
+       .summary = "everything recorded about it; of a set also its members",
+       .examples = {"troupe show 42", "troupe show last -o json"},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .kind = Kind::id,
+       .run = show_verb},
+      {.name = "logs",
+       .group = "SEE",
+       .arguments = "ID",
+       .summary = "what it printed; lines of a set or gang begin with the job",
+       .examples = {"troupe logs 42", "troupe logs -f last", "troupe logs --tail 20 42.7.worker.0"},
+       .options = {logs_options},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .kind = Kind::id,
+       .run = logs_verb},
+      {.name = "metrics",
+       .group = "SEE",
+       .arguments = "ID",
+       .summary = "its metrics; with --name the points",
+       .examples = {"troupe metrics 42", "troupe metrics 42 --name loss"},
+       .options = {metrics_options},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .kind = Kind::id,
+       .run = metrics_verb},
+      {.name = "why",
+       .group = "SEE",
+       .arguments = "ID",
+       .summary = "why it waits, and what would start it now",
+       .examples = {"troupe why 42"},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .kind = Kind::id,
+       .run = why_verb},
+      {.name = "best",
+       .group = "SEE",
+       .arguments = "SET",
+       .summary = "the best member, its parameters and value",
+       .examples = {"troupe best 42"},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .kind = Kind::set,
+       .run = best_verb},
+  };
+}
+
+std::vector<Verb> control_verbs() {
+  return {
+      {.name = "kill",
+       .group = "CONTROL",
+       .arguments = "ID...",
+       .summary = "ends experiments, members or whole sets",
+       .examples = {"troupe kill 42", "troupe kill 42.1-5"},
+       .arguments_min = 1,
+       .arguments_max = many_arguments,
+       .kind = Kind::id,
+       .run = kill_verb},
+      {.name = "wait",
+       .group = "CONTROL",
+       .arguments = "ID...",
+       .summary = "returns when all have ended, with the job's exit code",
+       .text = "1 for a set with failed members, and where several ids did not all end well.",
+       .examples = {"troupe wait 42", "troupe wait 42 43 --timeout 1h"},
+       .options = {wait_options},
+       .arguments_min = 1,
+       .arguments_max = many_arguments,
+       .kind = Kind::id,
+       .run = wait_verb},
+  };
+}
+
+std::vector<Verb> file_verbs() {
+  return {
+      {.name = "out ls",
+       .group = "FILES",
+       .arguments = "ID",
+       .summary = "what it wrote to its output folder",
+       .examples = {"troupe out ls 42"},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .kind = Kind::id,
+       .run = out_ls_verb},
+      {.name = "out get",
+       .group = "FILES",
+       .arguments = "ID [PATH]",
+       .summary = "fetches output files",
+       .examples = {"troupe out get 42", "troupe out get 42 model.bin -o /tmp"},
+       .options = {dir_option},
+       .arguments_min = 1,
+       .arguments_max = 2,
+       .kind = Kind::id,
+       .run = out_get_verb},
+      {.name = "code get",
+       .group = "FILES",
+       .arguments = "ID",
+       .summary = "the code snapshot it ran from",
+       .examples = {"troupe code get 42 -o /tmp/code"},
+       .options = {code_dir_option},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .kind = Kind::id,
+       .run = code_get_verb},
+  };
+}
+
+}  // namespace troupe::cli
