@@ -9,6 +9,7 @@
 #include <charconv>
 #include <csignal>
 #include <fcntl.h>
+#include <filesystem>
 #include <set>
 #include <sstream>
 #include <sys/stat.h>
@@ -94,6 +95,18 @@ std::vector<pid_t> pids_in(const std::string& path) {
   return pids;
 }
 
+void kill_group(const std::string& dir) {
+  if (write_value(dir + "/cgroup.kill", "1")) return;
+  for (auto pid : pids_in(dir + "/cgroup.procs")) ::kill(pid, SIGKILL);
+}
+
+/// A killed process leaves its group a moment after it was reaped; a group that stays costs little
+/// and is reused by nobody.
+void remove_group(const std::string& dir) {
+  for (int attempt = 0; attempt < 20 && ::rmdir(dir.c_str()) != 0 && errno == EBUSY; ++attempt)
+    ::usleep(1000);
+}
+
 }  // namespace
 
 Confinement probe_confinement() {
@@ -134,6 +147,22 @@ Confinement probe_confinement() {
   return found;
 }
 
+void remove_groups(const Confinement& where, const std::string& prefix) {
+  for (const auto& parent : std::set{where.cpu_dir, where.memory_dir, where.processes_dir}) {
+    if (parent.empty()) continue;
+    std::error_code ignored;
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator{parent, ignored})
+      if (entry.path().filename().string().starts_with("troupe-" + prefix))
+        found.push_back(entry.path().string());
+    for (const auto& dir : found) {
+      (void)write_value(dir + "/pids.max", "0");
+      kill_group(dir);
+      remove_group(dir);
+    }
+  }
+}
+
 uint64_t default_processes_max() {
   constexpr uint64_t least = 1024, most = 32'768;
   uint64_t all = 2 * most;
@@ -152,6 +181,7 @@ Result<std::unique_ptr<RunLimits>> RunLimits::create(const Confinement& where,
                                                      const LimitsWanted& wanted) {
   auto [cpus, mem, processes] = wanted;
   std::unique_ptr<RunLimits> limits{new RunLimits};
+  limits->wanted_ = wanted;
   auto group_in = [&](const std::string& dir) {
     auto path = fmt::format("{}/troupe-{}", dir, name);
     if (std::find(limits->dirs_.begin(), limits->dirs_.end(), path) != limits->dirs_.end())
@@ -197,30 +227,17 @@ Result<std::unique_ptr<RunLimits>> RunLimits::create(const Confinement& where,
 
 RunLimits::~RunLimits() {
   kill_all();
-  // A killed process leaves its group a moment after it was reaped; a group that stays costs little
-  // and is reused by nobody.
-  for (auto& dir : dirs_)
-    for (int attempt = 0; attempt < 20 && ::rmdir(dir.c_str()) != 0 && errno == EBUSY; ++attempt)
-      ::usleep(1000);
+  for (auto& dir : dirs_) remove_group(dir);
 }
 
-void RunLimits::add(pid_t pid) {
-  // A child forked between our reading and our moving its parent is seen in a later round.
-  std::set<pid_t> moved;
-  for (bool again = true; again;) {
-    again = false;
-    std::vector<pid_t> open{pid};
-    while (!open.empty()) {
-      auto next = open.back();
-      open.pop_back();
-      if (moved.insert(next).second) {
-        again = true;
-        for (auto& dir : dirs_) (void)write_value(dir + "/cgroup.procs", fmt::format("{}", next));
-      }
-      for (auto child : pids_in(fmt::format("/proc/{}/task/{}/children", next, next)))
-        open.push_back(child);
-    }
+Result<GroupDoors> RunLimits::doors() const {
+  GroupDoors doors;
+  for (size_t i = 0; i < dirs_.size() && i < doors.size(); ++i) {
+    auto fd = open_file(dirs_[i] + "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+    if (!fd) return std::move(fd).error();
+    doors[i] = std::move(*fd);
   }
+  return doors;
 }
 
 bool RunLimits::holds(pid_t pid) const {
@@ -229,13 +246,17 @@ bool RunLimits::holds(pid_t pid) const {
   return std::find(pids.begin(), pids.end(), pid) != pids.end();
 }
 
+bool RunLimits::clean() const {
+  return !killed_ && std::all_of(dirs_.begin(), dirs_.end(), [](const auto& dir) {
+    return pids_in(dir + "/cgroup.procs").empty();
+  });
+}
+
 void RunLimits::kill_all() {
+  killed_ = true;
   // What forks without end would be ahead of us for ever.
   if (!processes_dir_.empty()) (void)write_value(processes_dir_ + "/pids.max", "0");
-  for (auto& dir : dirs_) {
-    if (write_value(dir + "/cgroup.kill", "1")) continue;
-    for (auto pid : pids_in(dir + "/cgroup.procs")) ::kill(pid, SIGKILL);
-  }
+  for (auto& dir : dirs_) kill_group(dir);
 }
 
 bool RunLimits::oom_killed() const {

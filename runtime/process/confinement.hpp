@@ -1,10 +1,15 @@
-// Limits of CPU, memory and processes by cgroups (version 1 or 2), where we may set them. Where it
-// does not, runs go unlimited: limits are reservations first. Moving a process into a group costs
-// about 0.4 ms, more than a short command lives, so it happens some milliseconds after the start.
+// Limits of CPU, memory and processes by cgroups (version 1 or 2), where we may set them. Where we
+// may not, runs go unlimited: limits are reservations first. The groups of a run are there before
+// its processes are, and each enters them before its command runs: what it forks is in them, too,
+// however soon. Making and removing groups costs more than a short command, so those of short runs
+// are used again (group_pool.hpp).
 #pragma once
 
+#include "runtime/core/fd.hpp"
 #include "runtime/core/result.hpp"
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <sys/types.h>
@@ -30,7 +35,14 @@ struct LimitsWanted {
   double cpus = 0;
   uint64_t mem = 0;
   uint64_t processes = 0;  // and threads, at a time
+
+  bool operator==(const LimitsWanted&) const = default;
 };
+
+/// At most one group for each controller.
+inline constexpr size_t groups_max = 3;
+/// What a process writes "0" to, to be in a group; some may be closed.
+using GroupDoors = std::array<UniqueFd, groups_max>;
 
 /// What a run gets that asks for no number: half of what the machine has left whatever it does, and
 /// enough for any training.
@@ -38,6 +50,9 @@ uint64_t default_processes_max();
 
 /// Tries it out: makes and removes an empty group.
 Confinement probe_confinement();
+
+/// Ends and removes the groups whose names begin so: of a launcher that is gone.
+void remove_groups(const Confinement& where, const std::string& prefix);
 
 /// The groups of one run. Removed with the object; processes still in it are killed first.
 class RunLimits {
@@ -50,8 +65,10 @@ class RunLimits {
   RunLimits(const RunLimits&) = delete;
   RunLimits& operator=(const RunLimits&) = delete;
 
-  /// Moves a process with all its descendants into the groups.
-  void add(pid_t pid);
+  const LimitsWanted& wanted() const { return wanted_; }
+  Result<GroupDoors> doors() const;
+  /// Whether it is as new: nobody is in it, and nobody was killed in it as a whole.
+  bool clean() const;
   bool holds(pid_t pid) const;
   void kill_all();
   /// Whether the kernel ended a process here for want of memory.
@@ -61,9 +78,12 @@ class RunLimits {
 
  private:
   RunLimits() = default;
+
+  LimitsWanted wanted_;
   std::vector<std::string> dirs_;
   std::string memory_dir_;
   std::string processes_dir_;
+  bool killed_ = false;
 };
 
 }  // namespace troupe::process

@@ -24,8 +24,6 @@ using namespace std::chrono_literals;
 /// What ranks of a run get to end themselves when one of them failed: the result is lost anyway,
 /// but a last log line or a checkpoint is worth this much.
 constexpr auto failure_grace = Duration{5000};
-/// A command that lives shorter does not pay for being limited.
-constexpr auto limit_after = 20ms;
 constexpr auto stuck_again_after = 10s;
 /// Far more than a worker ever leaves unforgotten; bounds our memory.
 constexpr size_t runs_max = 200'000;
@@ -47,7 +45,7 @@ RunManager::RunManager(Journal journal, std::string name, int epoll, uint64_t op
       name_{std::move(name)},
       epoll_{epoll},
       events_{std::move(events)},
-      confinement_{probe_confinement()},
+      groups_{probe_confinement(), sha256_hex(name_).substr(0, 16)},
       spawner_{open_files_max} {
   buffer_.resize(64u << 10);  // as much as a pipe holds
   if (auto fd = open_file("/dev/null", O_RDONLY); fd) null_ = std::move(*fd);
@@ -131,16 +129,11 @@ void RunManager::start(RunRequest request) {
   run->marker = request.key + "+" + name_;
   run->number = next_run_++;
   run->tag = folder_tag(name_) | (run->number & run_mask);
-  run->cpus = request.cpus;
   if (request.lease_until.count() > 0) wake_at(run->lease_until = Time{request.lease_until});
-  run->mem = request.mem;
-  // Where a run is limited at all, it cannot take the machine's processes from all others.
-  run->processes_max = request.processes_max;
-  if (run->processes_max == 0 && (run->cpus > 0 || run->mem > 0))
-    run->processes_max = default_processes_max();
   run->log_dir = request.log_dir;
   run->log = writer_for(request.log_dir, request.log_bytes_max);
   run->status.exits.resize(request.processes.size());
+  limit(*run, request);
   JournalRun entry;
   auto good = spawn_ranks(*run, request, entry);
   entry.log_dir = request.log_dir;
@@ -165,7 +158,29 @@ void RunManager::start(RunRequest request) {
   for (auto id : settled) spawned(id);
 }
 
+/// Before there is anything to limit. Where limits cannot be set, they are reservations.
+void RunManager::limit(Run& run, const RunRequest& request) {
+  LimitsWanted wanted{request.cpus, request.mem, request.processes_max};
+  // Where a run is limited at all, it cannot take the machine's processes from all others.
+  static const auto processes_usual = default_processes_max();
+  if (wanted.processes == 0 && (wanted.cpus > 0 || wanted.mem > 0))
+    wanted.processes = processes_usual;
+  auto groups = groups_.take(wanted);
+  if (groups)
+    run.limits = std::move(*groups);
+  else
+    log::warning("launcher", "{}: {}", request.key, to_string(groups.error()));
+}
+
 Result<void> RunManager::spawn_ranks(Run& run, RunRequest& request, JournalRun& entry) {
+  GroupDoors doors;
+  if (run.limits) {
+    auto opened = run.limits->doors();
+    if (opened)
+      doors = std::move(*opened);
+    else
+      log::warning("launcher", "{}: {}", request.key, to_string(opened.error()));
+  }
   for (size_t rank = 0; rank < request.processes.size(); ++rank) {
     SpawnPlan plan;
     plan.process = std::move(request.processes[rank]);
@@ -189,6 +204,7 @@ Result<void> RunManager::spawn_ranks(Run& run, RunRequest& request, JournalRun& 
     }
     plan.output = ends[0].get();
     plan.error = ends[1].get();
+    plan.groups = &doors;
     auto before = boot_ticks();
     auto spawn = spawner_.begin(std::move(plan));
     if (!spawn) return std::move(spawn).error();
@@ -239,11 +255,6 @@ void RunManager::spawned(uint64_t id) {
 /// Tells that it has begun, where it has.
 void RunManager::begun(Run& run) {
   if (run.starting > 0 || run.status.error) return;
-  if ((run.cpus > 0 && confinement_.cpu()) || (run.mem > 0 && confinement_.memory()) ||
-      (run.processes_max > 0 && confinement_.processes())) {
-    run.limit_at = std::chrono::steady_clock::now() + limit_after;
-    wake_at(run.limit_at);
-  }
   events_.started(run.status);
 }
 
@@ -417,7 +428,8 @@ void RunManager::finish(Run& run) {
   if (run.limits) {
     status.oom_killed = run.limits->oom_killed();
     status.fork_refused = run.limits->fork_refused();
-    run.limits.reset();
+    std::chrono::microseconds lived{clock_.now().us - status.started.us};
+    groups_.give_back(std::move(run.limits), lived, status.oom_killed || status.fork_refused);
   }
   status.state = status.error ? RunState::not_started : RunState::ended;
   if (status.error) {

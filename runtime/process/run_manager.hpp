@@ -10,7 +10,7 @@
 // one could not.
 #pragma once
 
-#include "runtime/process/confinement.hpp"
+#include "runtime/process/group_pool.hpp"
 #include "runtime/process/journal.hpp"
 #include "runtime/process/launcher.hpp"
 #include "runtime/process/line_splitter.hpp"
@@ -77,13 +77,10 @@ class RunManager {
     std::shared_ptr<LogWriter> log;
     std::string log_dir;
     std::vector<uint64_t> pipes;
-    uint64_t number = 0;  // in order of starts
-    double cpus = 0;
-    uint64_t mem = 0;
-    uint64_t processes_max = 0;
-    std::unique_ptr<RunLimits> limits;
-    Time tell_start_at = never, limit_at = never, kill_at = never, sweep_at = never,
-         tell_log_at = never, tell_stuck_at = never;
+    uint64_t number = 0;                // in order of starts
+    std::unique_ptr<RunLimits> limits;  // null: none
+    Time tell_start_at = never, kill_at = never, sweep_at = never, tell_log_at = never,
+         tell_stuck_at = never;
     Time lease_until = never;  // whoever renews it when it has run out comes too late
     bool terminated = false;   // SIGTERM was sent
     int sweeps = 0;
@@ -106,6 +103,7 @@ class RunManager {
   };
 
   void recover();
+  void limit(Run& run, const RunRequest& request);
   Result<void> spawn_ranks(Run& run, RunRequest& request, JournalRun& entry);
   Result<void> watch(int fd, uint64_t id, const std::string& key);
   void unwatch(int fd);
@@ -134,7 +132,7 @@ class RunManager {
   RunEvents events_;
   SystemClock clock_;
   Orphans orphans_;
-  Confinement confinement_;
+  GroupPool groups_;
   Spawner spawner_;
   UniqueFd null_;
   std::unordered_map<std::string, std::unique_ptr<Run>> live_;

@@ -111,18 +111,6 @@ int RunManager::tick() {
     for (auto& [key, held] : live_) {
       auto& run = *held;
       if (run.tell_start_at <= now) look_at_start(run);
-      if (run.limit_at <= now) {
-        run.limit_at = never;
-        auto limits = RunLimits::create(confinement_, sha256_hex(run.marker).substr(0, 16),
-                                        {run.cpus, run.mem, run.processes_max});
-        if (!limits) {
-          log::warning("launcher", "{}", to_string(limits.error()));
-        } else {
-          run.limits = std::move(*limits);
-          for (size_t rank = 0; rank < run.alive.size(); ++rank)
-            if (run.alive[rank]) run.limits->add(run.status.pids[rank]);
-        }
-      }
       if (run.lease_until <= now) {
         log::warning("launcher", "{}: its lease ran out; it is killed", key);
         run.lease_until = never;
@@ -136,7 +124,7 @@ int RunManager::tick() {
         events_.logged(key, run.log->end());
       }
       if (run.tell_stuck_at <= now) tell_stuck(run);
-      wake_at(std::min({run.tell_start_at, run.limit_at, run.kill_at, run.sweep_at, run.tell_log_at,
+      wake_at(std::min({run.tell_start_at, run.kill_at, run.sweep_at, run.tell_log_at,
                         run.tell_stuck_at, run.lease_until}));
     }
     for (auto& key : sweeps)

@@ -2,7 +2,8 @@
 // our memory until it has called exec, but not our time: we go on, and learn from a pipe when it
 // has left.
 //
-//   begin --> child: session, streams, folder, mask, exec --> fd() hangs up --> finish: how it went
+//   begin --> child: session, groups, streams, folder, mask, exec --> fd() hangs up --> finish: how
+//   it went
 //
 // Both ends of that pipe close in exec, and when the process ends; only then may the stack and the
 // words that the child used be used again. It makes bare system calls (raw_syscall.hpp), and writes
@@ -15,6 +16,7 @@
 #pragma once
 
 #include "runtime/core/fd.hpp"
+#include "runtime/process/confinement.hpp"
 #include "runtime/process/launcher.hpp"
 
 #include <memory>
@@ -35,6 +37,7 @@ struct SpawnPlan {
   int input = -1;      // become 0, 1 and 2; may be closed here as soon as begin returns
   int output = -1;
   int error = -1;
+  const GroupDoors* groups = nullptr;  // it enters these before its command runs; closed likewise
 };
 
 /// A process that has not shown yet whether its command can be run.

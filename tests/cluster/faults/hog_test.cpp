@@ -24,7 +24,7 @@ TEST_F(Hogs, HurtNobodyButThemselves) {
   auto hog = [&](const std::string& script) {
     return many().submit_shell(script, R"(,"resources":{"cpus":1,"mem":"64MiB"})");
   };
-  auto memory = hog("sleep 0.3; head -c 500M /dev/zero | tail > /dev/null; exit $?");
+  auto memory = hog("head -c 500M /dev/zero | tail > /dev/null; exit $?");
   EXPECT_EQ(many().await_end(memory), "FAILED");
   auto reason = text_of(many().show(memory), "reason");
   if (process::probe_confinement().memory()) {
@@ -43,9 +43,8 @@ TEST_F(Hogs, HurtNobodyButThemselves) {
   EXPECT_EQ(many().await_end(processes), "KILLED");
   EXPECT_TRUE(await([&] { return many().processes_with("TROUPE_ID=" + processes).empty(); }, 20s));
   if (process::probe_confinement().processes()) {
-    auto bomb = many().submit_shell(
-        "sleep 0.3; n=0; while [ $n -lt 1000 ]; do sleep 1000 & n=$((n+1)); done",
-        R"(,"resources":{"cpus":1,"max_processes":100})");
+    auto bomb = many().submit_shell("n=0; while [ $n -lt 1000 ]; do sleep 1000 & n=$((n+1)); done",
+                                    R"(,"resources":{"cpus":1,"max_processes":100})");
     EXPECT_EQ(many().await_end(bomb), "FAILED");
     EXPECT_NE(many().cli({"show", bomb}).out.find("ran out of processes"), std::string::npos);
   }

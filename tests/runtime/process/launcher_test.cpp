@@ -8,6 +8,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 TEST(Launcher, TellsExitCodesAndSignals) {
   Harness h;
@@ -298,12 +299,54 @@ TEST(Launcher, RefusesToShutDownWhileRunsLive) {
   EXPECT_TRUE(h.marked_gone());
 }
 
+TEST(Launcher, LimitsFromTheFirstInstructionOn) {
+  auto confinement = probe_confinement();
+  if (!confinement.processes()) GTEST_SKIP() << "no group with a limit of processes";
+  Harness h;
+  h.connect();
+  // What it forks at once, and leaves, is inside, too; and so are short runs, one after the other.
+  std::vector<std::string> groups;
+  for (const auto* key : {"first", "second", "third"}) {
+    auto file = fmt::format("{}/{}", h.root, key);
+    auto run = h.shell(
+        key, fmt::format("cat /proc/self/cgroup; "
+                         "(setsid sh -c 'cat /proc/self/cgroup > {0}.part; mv {0}.part {0}' &); "
+                         "until cat {0} 2>/dev/null; do sleep 0.01; done",
+                         file));
+    run.processes_max = 50;
+    EXPECT_EQ(h.run(run).exits.at(0).code, 0);
+    std::istringstream lines{h.text_of(key, "0o")};
+    for (std::string line; std::getline(lines, line);)
+      if (auto at = line.find(confinement.version == 1 ? ":pids:" : "0::"); at != std::string::npos)
+        groups.push_back(line.substr(line.rfind('/') + 1));
+  }
+  EXPECT_EQ(groups.size(), 6u);
+  for (const auto& group : groups) EXPECT_THAT(group, StartsWith("troupe-"));
+}
+
+TEST(Launcher, EndsWhatIsInTheGroupsOfOneThatDied) {
+  auto confinement = probe_confinement();
+  if (!confinement.processes()) GTEST_SKIP() << "no group with a limit of processes";
+  Harness h;
+  h.connect();
+  auto run = h.shell("run", "cat /proc/self/cgroup; sleep 1000");
+  run.processes_max = 50;
+  h.client->start(run);
+  ASSERT_TRUE(h.wait([&] { return h.text_of("run", "0o").find("troupe-") != std::string::npos; }));
+  auto text = h.text_of("run", "0o");
+  auto at = text.find("troupe-");
+  auto group = confinement.processes_dir + "/" + text.substr(at, text.find('\n', at) - at);
+  EXPECT_TRUE(std::filesystem::exists(group)) << group;
+  ::kill(h.launcher_pid(), SIGKILL);
+  EXPECT_EQ(h.end_of("run").error.value().detail, "the launcher died");
+  EXPECT_FALSE(std::filesystem::exists(group)) << group;
+}
+
 TEST(Launcher, LimitsProcessesWhereItCan) {
   if (!probe_confinement().processes()) GTEST_SKIP() << "no group with a limit of processes";
   Harness h;
   h.connect();
-  auto bomb =
-      h.shell("bomb", "sleep 0.3; n=0; while [ $n -lt 500 ]; do sleep 1000 & n=$((n+1)); done");
+  auto bomb = h.shell("bomb", "n=0; while [ $n -lt 500 ]; do sleep 1000 & n=$((n+1)); done");
   bomb.processes_max = 50;
   auto status = h.run(bomb);
   EXPECT_TRUE(status.fork_refused);
@@ -318,7 +361,7 @@ TEST(Launcher, LimitsMemoryWhereItCan) {
   if (!probe_confinement().memory()) GTEST_SKIP() << probe_confinement().note;
   Harness h;
   h.connect();
-  auto hog = h.shell("hog", "sleep 0.3; head -c 300M /dev/zero | tail >/dev/null");
+  auto hog = h.shell("hog", "head -c 300M /dev/zero | tail >/dev/null");
   hog.mem = 50u << 20;
   auto status = h.run(hog);
   EXPECT_TRUE(status.oom_killed);
