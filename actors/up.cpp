@@ -95,7 +95,7 @@ WorkerOptions Up::worker_options(uint32_t index) const {
   context.gpu_type = machine_.gpu_type;
   context.gpu_mem = machine_.gpu_mem;
   context.paths = worker_paths(index);
-  context.environment = WorkerEnvironment{inherited_environment(), url()};
+  context.environment = WorkerEnvironment{inherited_environment(), url(), python_folder()};
   context.clock = head_.context()->clock;
   context.registry = head_.registry();
   context.director = head_.director();

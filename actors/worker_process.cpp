@@ -78,7 +78,7 @@ WorkerOptions WorkerProcess::worker_options() const {
   context.gpu_type = machine_.gpu_type;
   context.gpu_mem = machine_.gpu_mem;
   context.paths = paths();
-  context.environment = WorkerEnvironment{inherited_environment(), {}};
+  context.environment = WorkerEnvironment{inherited_environment(), {}, python_folder()};
   context.clock = clock_;
   context.registry = uplink_;
   context.director = uplink_;

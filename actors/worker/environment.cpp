@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <string_view>
 
 namespace troupe::actors {
@@ -65,6 +66,16 @@ void add_ranks(EnvironmentList& env, const JobOrder& order, uint32_t local_rank)
   env.add("TROUPE_GPUS_PER_NODE", order.gpus.size());
 }
 
+/// Ours comes last: whatever else is called `troupe` there goes first.
+std::string python_path(const WorkerEnvironment& worker, const JobOrder& order) {
+  auto given = order.env.find("PYTHONPATH");
+  if (given == order.env.end()) {
+    given = worker.base.find("PYTHONPATH");
+    if (given == worker.base.end()) return worker.python;
+  }
+  return given->second.empty() ? worker.python : given->second + ":" + worker.python;
+}
+
 }  // namespace
 
 std::vector<std::string> job_environment(const WorkerEnvironment& worker, const WorkerPaths& paths,
@@ -95,6 +106,7 @@ std::vector<std::string> job_environment(const WorkerEnvironment& worker, const 
   env.add("TROUPE_CHECKPOINTS", paths.checkpoints(id.experiment));
   env.add("TROUPE_OUTPUT", paths.output(id.experiment));
   env.add("TROUPE_JOB", to_string(id));
+  if (!worker.python.empty()) env.add("PYTHONPATH", python_path(worker, order));
   env.add(order.env);
   env.add("PYTHONUNBUFFERED", "1");
   // Libraries that start a thread for each core of the machine would starve each other.
@@ -102,6 +114,16 @@ std::vector<std::string> job_environment(const WorkerEnvironment& worker, const 
   env.add("OMP_NUM_THREADS", static_cast<uint64_t>(threads));
   env.add(worker.base);
   return env.take();
+}
+
+std::string python_folder() {
+  std::error_code code;
+  auto program = std::filesystem::read_symlink("/proc/self/exe", code);
+  for (const char* place : {"../python", "../lib/troupe/python"}) {
+    auto folder = (program.parent_path() / place).lexically_normal();
+    if (std::filesystem::exists(folder / "troupe" / "__init__.py", code)) return folder.string();
+  }
+  return {};
 }
 
 std::map<std::string, std::string> inherited_environment() {

@@ -14,6 +14,7 @@ namespace troupe::actors {
 struct WorkerEnvironment {
   std::map<std::string, std::string> base;  // PATH, HOME, LANG, ... of the worker
   std::string url;                          // of the API; empty: the order says it
+  std::string python;  // what jobs import `troupe` from, without installing it; empty: nothing
 };
 
 /// "NAME=value" of one process. `local_rank` counts within the job; setup lines run as rank 0
@@ -24,5 +25,8 @@ std::vector<std::string> job_environment(const WorkerEnvironment& worker, const 
 
 /// The variables of the worker that jobs may see.
 std::map<std::string, std::string> inherited_environment();
+/// The folder with the Python package that belongs to this program: beside it in a build, in
+/// lib/troupe of an installation. Empty where there is none.
+std::string python_folder();
 
 }  // namespace troupe::actors

@@ -130,6 +130,16 @@ void RecordReader::copy(uint64_t index, char* to) const {
   copy_extent(extent_of(index), to);
 }
 
+void RecordReader::gather(const uint64_t* indexes, size_t count, char* to) const {
+  for (size_t i = 0; i < std::min(count, prefetch_ahead); ++i) prefetch(indexes[i]);
+  for (size_t i = 0; i < count; ++i) {
+    if (i + prefetch_ahead < count) prefetch(indexes[i + prefetch_ahead]);
+    auto extent = extent_of(indexes[i]);
+    copy_extent(extent, to);
+    to += extent.size;
+  }
+}
+
 void RecordReader::will_need(const uint64_t* indexes, size_t count) const {
   for (size_t i = 0; i < count; ++i) {
     auto extent = extent_of(indexes[i]);

@@ -35,6 +35,9 @@ class SealedFile {
   /// The page of blocks.mdb on which its payload begins.
   uint64_t payload_page(uint32_t number) const { return walk_.page(number); }
   uint64_t blocks_file_bytes() const { return file_bytes_; }
+  /// All of blocks.mdb as it is mapped, for those who say where something is by its distance from
+  /// the begin. Empty where there are no blocks.
+  std::string_view mapping() const { return {walk_.base, walk_.base == nullptr ? 0 : file_bytes_}; }
   /// A piece of a content: at most a block, in one stretch.
   std::string_view piece(const Content& content, uint32_t number) const;
   /// Copies bytes of a content, across pieces; the range must lie inside it.

@@ -56,7 +56,7 @@ class Orders : public ::testing::Test {
   }
   std::map<std::string, std::string> environment(size_t job, uint32_t local_rank,
                                                  const std::string& resume = "") {
-    WorkerEnvironment worker{{{"PATH", "/bin"}, {"OMP_NUM_THREADS", "99"}}, "http://h:7070"};
+    WorkerEnvironment worker{{{"PATH", "/bin"}, {"OMP_NUM_THREADS", "99"}}, "http://h:7070", {}};
     return variables(job_environment(worker, paths, orders[job], 3, local_rank, resume));
   }
 
@@ -93,6 +93,21 @@ TEST_F(Orders, FillPlaceholdersInLinesWordsAndVariables) {
   EXPECT_FALSE(orders[0].phases[1].setup);
   EXPECT_THAT(orders[0].phases[1].argv, ElementsAre("/bin/sh", "-c", "train --lr 0.25"));
   EXPECT_EQ(orders[0].env.at("GREETING"), "hi $HOME a b; rm") << "no shell reads it";
+}
+
+TEST_F(Orders, LetJobsImportTheSdkBehindTheirOwnModules) {
+  WorkerEnvironment worker{{}, "", "/lib/troupe/python"};
+  auto& order = orders[0];
+  auto path = [&] {
+    return variables(job_environment(worker, paths, order, 3, 0, ""))["PYTHONPATH"];
+  };
+  EXPECT_EQ(path(), "/lib/troupe/python");
+  worker.base["PYTHONPATH"] = "/a:/b";
+  EXPECT_EQ(path(), "/a:/b:/lib/troupe/python");
+  order.env["PYTHONPATH"] = "mine";
+  EXPECT_EQ(path(), "mine:/lib/troupe/python");
+  worker.python.clear();
+  EXPECT_EQ(path(), "mine");
 }
 
 TEST_F(Orders, AskTheSchedulerForWhatTheSpecSays) {

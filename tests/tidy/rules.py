@@ -23,6 +23,7 @@ LAYERS = {
     "hpo": {"runtime/core"},
     "client/api": {"runtime/core"},
     "client/cpp": {"runtime/core", "client/api", "storage/dataset"},
+    "client/reader": {"runtime/core", "storage/dataset"},
     "actors": RUNTIME | {"storage", "storage/dataset", "gpu", "hpo", "client/api"},
     "client/cli": RUNTIME | {"actors", "hpo", "client/api", "client/cpp", "storage/dataset"},
 }

@@ -30,6 +30,22 @@ std::string idx(size_t items, size_t bytes) {
   return text + random_text(1, items * bytes);
 }
 
+/// visit() and gather() give what get() gives, in the order that was asked for.
+void expect_visits(const RecordReader& reader, uint64_t count) {
+  std::vector<uint64_t> order;
+  for (uint64_t i = 0; i < count; i += 3) order.push_back(count - 1 - i);
+  for (size_t some : {size_t{0}, size_t{1}, size_t{11}, order.size()}) {
+    some = std::min(some, order.size());
+    std::string visited, got;
+    for (size_t i = 0; i < some; ++i) got += reader.get(order[i]).bytes();
+    reader.visit(order.data(), some, [&](std::string_view record) { visited += record; });
+    EXPECT_TRUE(visited == got);
+    std::string gathered(got.size(), ' ');
+    reader.gather(order.data(), some, gathered.data());
+    EXPECT_TRUE(gathered == got);
+  }
+}
+
 TEST(RecordReader, ItemsOfOneLength) {
   for (size_t bytes : {1u, 4u, 784u, 5000u, 65'536u, 100'000u}) {
     TempDir dir;
@@ -54,6 +70,7 @@ TEST(RecordReader, ItemsOfOneLength) {
         << "only what lies over the end of a block is copied";
     uint64_t some[] = {0, items - 1, items / 2};
     reader->will_need(some, 3);
+    expect_visits(*reader, items);
     EXPECT_TRUE(reader->populate());
   }
 }
@@ -75,6 +92,7 @@ TEST(RecordReader, RowsOfText) {
     ASSERT_EQ(reader->get(i).bytes(), rows[i]);
     ASSERT_EQ(reader->record_bytes(i), rows[i].size());
   }
+  expect_visits(*reader, rows.size());
   EXPECT_THAT(reader->about(), ::testing::HasSubstr("columns"));
   EXPECT_EQ(RecordReader::of_table(file, "other").error().code, Errc::not_found);
   EXPECT_EQ(RecordReader::of_table(file, "none").error().code, Errc::not_found);
@@ -99,6 +117,7 @@ TEST(RecordReader, FilesAreRecords) {
     reader->prefetch(index);
     ++index;
   }
+  expect_visits(*reader, files.size());
   Version tree{{{"a/1", "1"}, {"a/2", ""}, {"ab", "x"}, {"b/3", "3"}}, 4};
   auto other = tree.seal_in(dir.path());
   EXPECT_EQ(RecordReader::of_files(other, "a")->size(), 2u);
