@@ -249,8 +249,15 @@ void ExperimentState::watch(const JobUpdate& update) {
 void ExperimentState::save() {
   if (saving_) return;
   saving_ = true;
-  if (!is_terminal(life_->record().state) || !points_unsynced_) return commit();
-  // Who learns of the end finds every point, and no crash can lose one any more.
+  const auto& record = life_->record();
+  auto ended = [](const JobRecord& job) { return is_terminal(job.state); };
+  bool any_ended =
+      is_terminal(record.state) ||
+      (!record.attempts.empty() &&
+       std::any_of(record.attempts.back().jobs.begin(), record.attempts.back().jobs.end(), ended));
+  if (!any_ended || !points_unsynced_) return commit();
+  // Who learns of the end finds every point, and no crash can lose one any more: of a job of a gang
+  // that has ended no head asks again.
   points_unsynced_ = false;
   self_->request(peers_.series, commit_timeout, sync_atom_v)
       .then([this](bool) { commit(); },

@@ -109,5 +109,37 @@ TEST_F(Gang, AKillWhileItWaitsTakesNoRoom) {
   EXPECT_EQ(a->started.size() + b->started.size(), 2u);
 }
 
+/// Of what has ended no head asks again: a job's end is recorded when its points are.
+TEST_F(Gang, RecordsTheEndOfAJobBehindItsPoints) {
+  auto a = join("a"), b = join("b");
+  size_t ends = 0;
+  commit_fault = [&](std::span<const storage::Mutation> mutations) -> std::optional<Error> {
+    for (const auto& mutation : mutations) {
+      const auto* put = std::get_if<storage::PutExperiment>(&mutation);
+      if (put == nullptr || put->record->attempts.empty()) continue;
+      for (const auto& job : put->record->attempts.back().jobs) {
+        if (job.state != State::finished) continue;
+        ++ends;
+        EXPECT_EQ(points->unsynced, 0u) << to_string(put->record->state);
+      }
+    }
+    return std::nullopt;
+  };
+  ASSERT_TRUE(submit(gang(2)));
+  for (const auto& order : {orders(a, 1).at(0), orders(b, 1).at(0)}) {
+    report_running(order);
+    MetricBatch batch;
+    batch.key = order.key;
+    batch.attempt = 1;
+    batch.source = "file";
+    batch.to = 10;
+    batch.points = {WirePoint{"loss", {0}, {1}, 0, 10}};
+    caf::anon_send(director, metrics_atom_v, batch);
+    report_exit(order, 0);
+  }
+  EXPECT_EQ(ends, 3u) << "of one job, then of both";
+  EXPECT_EQ(state({1, 0}), State::finished);
+}
+
 }  // namespace
 }  // namespace troupe::actors

@@ -86,11 +86,14 @@ director_actor::behavior_type probe_director(director_actor::pointer,
   };
 }
 
-series_actor::behavior_type fake_series(series_actor::pointer) {
+series_actor::behavior_type fake_series(series_actor::pointer, std::shared_ptr<SeriesProbe> probe) {
   return {
-      [](metrics_atom, const ChunksRef&) {},
+      [probe](metrics_atom, const ChunksRef& chunks) { probe->unsynced += chunks->size(); },
       [](flush_atom) {},
-      [](sync_atom) { return true; },
+      [probe](sync_atom) {
+        probe->unsynced = 0;
+        return true;
+      },
       [](status_atom) { return std::string{"fake"}; },
   };
 }
@@ -121,7 +124,7 @@ void HeadTest::start_head(std::vector<std::string> expected) {
   ledger_writer = sys.spawn(ledger_behavior, context);
   ledger_gate = sys.spawn(gated_ledger, gate, ledger_writer);
   scheduler = sys.spawn(scheduler_behavior, context->clock, policy);
-  series = sys.spawn(fake_series);
+  series = sys.spawn(fake_series, points);
   director = sys.spawn(director_behavior, context, DirectorPeers{ledger_gate, scheduler, series});
   caf::anon_send(scheduler, attach_atom_v, caf::actor_cast<placement_sink>(director));
   run();

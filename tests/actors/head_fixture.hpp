@@ -55,8 +55,12 @@ ledger_actor::behavior_type gated_ledger(ledger_actor::pointer self,
 director_actor::behavior_type probe_director(director_actor::pointer self,
                                              std::shared_ptr<std::vector<JobUpdate>> updates);
 
-/// Takes the metrics and drops them.
-series_actor::behavior_type fake_series(series_actor::pointer self);
+/// Takes the metrics and drops them; knows whether any are not on the disk yet.
+struct SeriesProbe {
+  size_t unsynced = 0;
+};
+series_actor::behavior_type fake_series(series_actor::pointer self,
+                                        std::shared_ptr<SeriesProbe> probe);
 
 class ActorTest : public ::testing::Test {
  protected:
@@ -161,6 +165,7 @@ class HeadTest : public ActorTest {
   ledger_actor ledger_gate;  // what the others know as the ledger
   scheduler_actor scheduler;
   series_actor series;
+  std::shared_ptr<SeriesProbe> points = std::make_shared<SeriesProbe>();
   director_actor director;
   std::vector<node_actor> nodes;
   NodeWelcome welcome;

@@ -59,6 +59,7 @@ void Checker::put(const storage::PutExperiment& change, const storage::SeriesSto
               (known == experiments_.end() || !is_terminal(known->second.state));
   experiments_.insert_or_assign(record.id, record);
   if (ends) check_truth(record, series);
+  check_ended_jobs(record, series);
 }
 
 /// One at a time, in order.
@@ -115,19 +116,34 @@ void Checker::check_truth(const ExperimentRecord& record, const storage::SeriesS
 
 /// Who learns of the end finds every point of the attempt, once.
 void Checker::check_points(const ExperimentRecord& record, const storage::SeriesStore& series) {
+  for (const auto& job : record.attempts.back().jobs) check_points(record, job, series);
+}
+
+void Checker::check_points(const ExperimentRecord& record, const JobRecord& job,
+                           const storage::SeriesStore& series) {
   auto script = JobScript::of(record.spec->run.back().argv);
   const auto& attempt = record.attempts.back();
+  std::map<double, int> seen;
+  auto points = series.read(record.id, fmt::format("m{}", job.index), 100000);
+  if (points)
+    for (const auto& point : *points) ++seen[point.value];
+  for (uint32_t line = 0; line < script.metrics; ++line) {
+    auto times = seen[metric_value(attempt.number, line)];
+    if (times != 1)
+      fail(fmt::format("{}: point {} of job {}, attempt {} is stored {} times",
+                       to_string(record.id), line, job.index, attempt.number, times));
+  }
+}
+
+/// Jobs of a gang end one by one. Of one that has ended no head asks again.
+void Checker::check_ended_jobs(const ExperimentRecord& record, const storage::SeriesStore& series) {
+  if (record.attempts.empty() || is_terminal(record.state)) return;
+  const auto& attempt = record.attempts.back();
+  auto last = static_cast<uint32_t>(record.spec->setup.size() + record.spec->run.size() - 1);
   for (const auto& job : attempt.jobs) {
-    std::map<double, int> seen;
-    auto points = series.read(record.id, fmt::format("m{}", job.index), 100000);
-    if (points)
-      for (const auto& point : *points) ++seen[point.value];
-    for (uint32_t line = 0; line < script.metrics; ++line) {
-      auto times = seen[metric_value(attempt.number, line)];
-      if (times != 1)
-        fail(fmt::format("{}: point {} of job {}, attempt {} is stored {} times",
-                         to_string(record.id), line, job.index, attempt.number, times));
-    }
+    auto run = runs_.find({JobKey{JobId{record.id, job.role, job.index}, attempt.epoch}, last});
+    if (job.state == State::finished && run != runs_.end() && run->second.whole)
+      check_points(record, job, series);
   }
 }
 

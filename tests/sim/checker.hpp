@@ -60,8 +60,9 @@ class Checker {
   struct Run {
     std::string machine;
     bool running = true;
-    bool good = false;  // every rank ended with code 0
-    int32_t code = 0;   // as a record shows it: 128 and more for signals
+    bool good = false;   // every rank ended with code 0
+    bool whole = false;  // and nobody told it to
+    int32_t code = 0;    // as a record shows it: 128 and more for signals
   };
   struct Promised {
     Submission submission;
@@ -75,6 +76,9 @@ class Checker {
   void check_attempts(const ExperimentRecord& before, const ExperimentRecord& now);
   void check_truth(const ExperimentRecord& record, const storage::SeriesStore& series);
   void check_points(const ExperimentRecord& record, const storage::SeriesStore& series);
+  void check_points(const ExperimentRecord& record, const JobRecord& job,
+                    const storage::SeriesStore& series);
+  void check_ended_jobs(const ExperimentRecord& record, const storage::SeriesStore& series);
   void check_promise(const Promised& promised, const storage::Ledger& ledger);
   void check_room(const std::string& machine);
   void check_alone(const std::string& machine, const JobKey& key);

@@ -111,6 +111,7 @@ void Checker::run_ended(const std::string&, const JobKey& key, uint32_t phase,
   auto bad = status.first_failed >= 0 ? static_cast<size_t>(status.first_failed) : 0;
   const auto& exit = status.exits.at(bad);
   run.good = !status.error && exit.code == 0 && exit.signal == 0;
+  run.whole = run.good && !status.stopped;
   run.code = exit.signal != 0 ? 128 + exit.signal : exit.code;
 }
 
