@@ -219,26 +219,35 @@ void DirectorState::end_queued(ExperimentRecord record, State state, const std::
       });
 }
 
-/// Asks the actor of an experiment or a set. It may have ended while it was asked: killing what has
-/// ended is no error.
-void DirectorState::pass_kill(const kill_target& target, const std::string& cause,
+/// Asks the actor of an experiment or a set. Where that is gone by then, it has said before why:
+/// what has ended needs no kill, and what is to start again is found elsewhere now.
+void DirectorState::pass_kill(const kill_target& target, const std::string& cause, ExperimentId id,
                               caf::typed_response_promise<bool> promise) {
   auto answered = [promise](bool done) mutable { promise.deliver(done); };
-  auto failed = [promise](caf::error& e) mutable {
-    if (e == caf::sec::request_receiver_down)
+  auto failed = [this, target, cause, id, promise](caf::error& e) mutable {
+    if (e != caf::sec::request_receiver_down)
+      promise.deliver(std::move(e));
+    else if (auto now = target_of(id); now && *now != target)
+      pass_kill(*now, cause, id, promise);
+    else if (now)
       promise.deliver(false);
     else
-      promise.deliver(std::move(e));
+      kill_queued(cause, id, promise);
   };
   self_->request(target, commit_timeout, kill_atom_v, cause).then(answered, failed);
 }
 
+auto DirectorState::target_of(ExperimentId id) const -> std::optional<kill_target> {
+  if (auto set = sets_.find(id.top); set != sets_.end() && !id.is_member())
+    return kill_target{set->second.actor};
+  if (auto it = running_.find(id); it != running_.end()) return kill_target{it->second};
+  return std::nullopt;
+}
+
 caf::typed_response_promise<bool> DirectorState::kill(const std::string& cause, ExperimentId id) {
   auto promise = self_->make_response_promise<bool>();
-  if (auto set = sets_.find(id.top); set != sets_.end() && !id.is_member())
-    pass_kill(set->second.actor, cause, promise);
-  else if (auto it = running_.find(id); it != running_.end())
-    pass_kill(it->second, cause, promise);
+  if (auto target = target_of(id))
+    pass_kill(*target, cause, id, promise);
   else
     kill_queued(cause, id, promise);
   return promise;
@@ -252,7 +261,7 @@ void DirectorState::kill_queued(const std::string& cause, ExperimentId id,
             // Placements come in order before this answer: an experiment that was not waiting has
             // its actor by now.
             if (auto it = running_.find(id); it != running_.end())
-              return pass_kill(it->second, cause, promise);
+              return pass_kill(it->second, cause, id, promise);
             auto record = context_->ledger->experiment(id);
             if (!record) {
               promise.deliver(to_caf(record.error()));
@@ -272,7 +281,7 @@ void DirectorState::kill_queued(const std::string& cause, ExperimentId id,
               promise.deliver(false);
               return;
             }
-            if (recovering_.contains(id)) return pass_kill(revive(id), cause, promise);
+            if (recovering_.contains(id)) return pass_kill(revive(id), cause, id, promise);
             holds_.erase(id);
             end_queued(std::move(**record), State::killed, cause, nullptr, promise);
           },

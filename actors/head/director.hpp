@@ -53,7 +53,8 @@ class DirectorState {
   caf::typed_response_promise<bool> kill(const std::string& cause, ExperimentId id);
   void kill_queued(const std::string& cause, ExperimentId id,
                    caf::typed_response_promise<bool> promise);
-  void pass_kill(const kill_target& target, const std::string& cause,
+  std::optional<kill_target> target_of(ExperimentId id) const;
+  void pass_kill(const kill_target& target, const std::string& cause, ExperimentId id,
                  caf::typed_response_promise<bool> promise);
   void placed(const PlacementRef& placement);
   void member_placed(ExperimentId id);

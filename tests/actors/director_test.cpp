@@ -336,6 +336,18 @@ TEST_F(Director, PausesBeforeItRestartsWhatIsLostAgainAndSaysSo) {
   EXPECT_EQ(node->started.size(), 3u);
 }
 
+TEST_F(Director, KillsWhatGoesBackIntoTheQueueAtThatMoment) {
+  auto spec = spec_of();
+  spec.retry = {1, seconds{30}};
+  auto id = run_one(spec);
+  report_exit(node->started.at(0), 1);
+  clock->advance(seconds{31});
+  sched.advance_time(seconds{31});
+  // Its actor goes first, and is gone when the kill asks for it.
+  EXPECT_TRUE(kill(id));
+  EXPECT_EQ(state(id), State::killed);
+}
+
 TEST_F(Director, KillsDuringTheBackoff) {
   auto spec = spec_of();
   spec.retry = {3, seconds{30}};
