@@ -128,12 +128,14 @@ std::shared_ptr<process::Launcher> MachineLauncher::connect(process::LauncherEve
 }
 
 void MachineLauncher::serve(const std::shared_ptr<Client>& client) {
+  served_ = false;
   if (!up_) return;
   // Its snapshot is made when it accepts.
   world_.after(random_.between(milliseconds{1}, milliseconds{50}), [this, client] {
     if (client != client_ || !up_ || !client->alive()) return;
     std::vector<process::RunStatus> all;
     for (const auto& [key, run] : runs_) all.push_back(run.status);
+    served_ = true;
     client->connected(std::move(all));
   });
 }
@@ -184,7 +186,7 @@ MachineLauncher::Run* MachineLauncher::find(const std::string& key, uint64_t lif
 }
 
 void MachineLauncher::tell(const process::RunStatus& status) {
-  if (client_ && up_) client_->told(status);
+  if (client_ && up_ && served_) client_->told(status);
 }
 
 void MachineLauncher::start_run(const process::RunRequest& request) {

@@ -82,6 +82,7 @@ class MachineLauncher {
   bool up_ = true;
   std::map<std::string, Run> runs_;
   std::shared_ptr<Client> client_;
+  bool served_ = false;  // it has its snapshot, and hears what happens since
   uint64_t lives_ = 0;
 };
 

@@ -68,10 +68,11 @@ void World::kill(ProcessId process) {
   processes_[process].alive = false;
   note("killed", process);
   trace([&] { return fmt::format("{} is dead", processes_[process].name); });
-  for (const auto& actor : std::exchange(processes_[process].actors, {}))
-    caf::anon_send_exit(actor, caf::exit_reason::kill);
   auto& jobs = scheduler_.jobs;
   while (true) {
+    // Again and again: one whose turn it is may spawn others before it reads that it is dead.
+    for (const auto& actor : std::exchange(processes_[process].actors, {}))
+      caf::anon_send_exit(actor, caf::exit_reason::kill);
     auto job = std::find_if(jobs.begin(), jobs.end(),
                             [&](caf::resumable* each) { return owner(each) == process; });
     if (job == jobs.end()) return;
