@@ -51,5 +51,6 @@ int completion_verb(Session& session);
 int complete_ids_verb(Session& session);
 int reference_verb(Session& session);
 int launcher_verb(Session& session);
+int serve_files_verb(Session& session);
 
 }  // namespace troupe::cli

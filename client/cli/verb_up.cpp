@@ -1,4 +1,4 @@
-// up, head, worker and launcher: the commands that are no clients.
+// up, head, worker, launcher and serve-files: the commands that are no clients.
 #ifdef TROUPE_HAS_UP
 
 #include "actors/head_process.hpp"
@@ -11,6 +11,7 @@
 #include "runtime/core/fd.hpp"
 #include "runtime/process/launcher_main.hpp"
 #include "runtime/schedule/policy.hpp"
+#include "storage/dataset/fuse_process.hpp"
 
 #include <fmt/format.h>
 
@@ -212,6 +213,11 @@ int launcher_verb(Session& session) {
   process::LauncherConfig config;
   config.dir = *dir;
   return process::launcher_main(config);
+}
+
+int serve_files_verb(Session& session) {
+  const auto& words = session.arguments().arguments;
+  return dataset::serve_files(words[0], words[1]);
 }
 
 }  // namespace troupe::cli

@@ -100,6 +100,13 @@ std::vector<Verb> up_verbs() {
        .options = {up_options},
        .hidden = true,
        .run = launcher_verb},
+      {.name = "serve-files",
+       .arguments = "FOLDER TARGET",
+       .summary = "the process behind files that are mounted by fuse",
+       .arguments_min = 2,
+       .arguments_max = 2,
+       .hidden = true,
+       .run = serve_files_verb},
   };
 }
 #else

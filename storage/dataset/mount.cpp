@@ -1,6 +1,8 @@
 #include "storage/dataset/mount.hpp"
 
 #include "runtime/core/fd.hpp"
+#include "storage/dataset/fuse_process.hpp"
+#include "storage/dataset/fuse_server.hpp"
 #include "storage/dataset/packer.hpp"
 #include "storage/dataset/sealed_writer.hpp"
 
@@ -10,10 +12,12 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 namespace troupe::dataset {
@@ -28,8 +32,9 @@ struct Method {
   MountMethod method;
   std::string_view name;
 };
-constexpr std::array<Method, 3> methods{{{MountMethod::erofs, "erofs"},
+constexpr std::array<Method, 4> methods{{{MountMethod::erofs, "erofs"},
                                          {MountMethod::erofs_loop, "erofs-loop"},
+                                         {MountMethod::fuse, "fuse"},
                                          {MountMethod::plain_copy, "copy"}}};
 
 std::string path_of(int fd) {
@@ -83,6 +88,11 @@ Result<UniqueFd> loop_device(int file, const std::string& path) {
                "each one that was free was taken meanwhile", "try again"};
 }
 
+std::vector<std::string> own_server() {
+  std::error_code none;
+  return {std::filesystem::read_symlink("/proc/self/exe", none).string(), "serve-files"};
+}
+
 int mount_erofs(const std::string& image, const std::string& blocks, const std::string& target) {
   auto options = "device=" + blocks;
   constexpr unsigned long flags = MS_RDONLY | MS_NODEV | MS_NOSUID;
@@ -103,7 +113,8 @@ std::optional<MountMethod> mount_method_from(std::string_view text) {
   return std::nullopt;
 }
 
-Result<void> mount_files(const SealedPaths& paths, const std::string& target, MountMethod method) {
+Result<void> mount_files(const SealedPaths& paths, const std::string& target, MountMethod method,
+                         const std::vector<std::string>& fuse_program) {
   if (method == MountMethod::plain_copy)
     return Error{Errc::invalid, fmt::format("{} cannot be mounted", target),
                  "copies are written, not mounted", "export the files"};
@@ -113,6 +124,9 @@ Result<void> mount_files(const SealedPaths& paths, const std::string& target, Mo
   auto blocks = open_file(paths.blocks(), O_RDONLY);
   if (!blocks) return std::move(blocks).error();
   TROUPE_TRY(check_length(image->get(), blocks->get(), paths));
+  if (method == MountMethod::fuse)
+    return mount_by_process(fuse_program.empty() ? own_server() : fuse_program, paths.folder,
+                            target);
   int failed = 0;
   if (method == MountMethod::erofs) {
     failed = mount_erofs(path_of(image->get()), path_of(blocks->get()), target);
@@ -168,10 +182,32 @@ Result<SealedPaths> probe_version(const std::string& dir) {
   return (*writer)->seal();
 }
 
+/// Served by a thread of this process, which ends with the mount.
+class ProbeServer {
+ public:
+  Result<void> mount(const SealedPaths& paths, const std::string& target) {
+    auto file = SealedFile::open(paths.folder);
+    if (!file) return std::move(file).error();
+    auto server = FuseServer::mount(std::move(*file), target);
+    if (!server) return std::move(server).error();
+    thread_ = std::thread{[served = std::move(*server)]() mutable { (void)served.serve(1); }};
+    return ok();
+  }
+  ~ProbeServer() {
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  std::thread thread_;
+};
+
 Result<void> try_method(const SealedPaths& paths, const std::string& target, MountMethod method) {
-  TROUPE_TRY(mount_files(paths, target, method));
+  ProbeServer server;
+  TROUPE_TRY(method == MountMethod::fuse ? server.mount(paths, target)
+                                         : mount_files(paths, target, method));
   auto text = read_file(target + "/probe", 4096);
-  TROUPE_TRY(unmount_files(target));
+  // Lazily: the thread that serves must end, whoever has a file open.
+  TROUPE_TRY(unmount_files(target, method == MountMethod::fuse));
   if (!text) return std::move(text).error();
   if (*text == probe_text) return ok();
   return Error{Errc::unavailable, fmt::format("{} does not work here", to_string(method)),
@@ -189,7 +225,7 @@ std::vector<MountProbe> probe_mounts(const std::string& scratch) {
   };
   auto paths = prepare();
   std::vector<MountProbe> probes;
-  for (auto method : {MountMethod::erofs, MountMethod::erofs_loop}) {
+  for (auto method : {MountMethod::erofs, MountMethod::erofs_loop, MountMethod::fuse}) {
     auto tried = paths ? try_method(*paths, target, method) : Result<void>{paths.error()};
     probes.push_back({method, tried ? std::nullopt : std::optional{std::move(tried).error()}});
   }

@@ -20,6 +20,7 @@ namespace troupe::dataset {
 enum class MountMethod : uint8_t {
   erofs,       // the kernel reads image and blocks.mdb as they are: Linux 6.12
   erofs_loop,  // the same through two loop devices: Linux 5.16
+  fuse,        // a process of ours serves them (fuse_process.hpp): Linux 5.1
   plain_copy,  // no mount: all files written out (export_tree); as large as the dataset
 };
 std::string_view to_string(MountMethod method);
@@ -27,8 +28,10 @@ std::optional<MountMethod> mount_method_from(std::string_view text);
 
 /// Mounts the files of a version on `target`, a folder that exists. `plain_copy` is no mount:
 /// invalid. corrupt where blocks.mdb is shorter than the image says, which the kernel would not
-/// notice before a read fails.
-Result<void> mount_files(const SealedPaths& paths, const std::string& target, MountMethod method);
+/// notice before a read fails. `fuse_program` begins the command that serves by `fuse`; by default
+/// it is this program's own, `troupe serve-files`.
+Result<void> mount_files(const SealedPaths& paths, const std::string& target, MountMethod method,
+                         const std::vector<std::string>& fuse_program = {});
 /// Lets go of the mount. `lazily`: now for everybody who looks anew, for those who have a file open
 /// when they close it; else conflict while a file is open.
 Result<void> unmount_files(const std::string& target, bool lazily = false);

@@ -23,11 +23,11 @@ CONNECT_SECONDS_MAX = 60
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--read", choices=("files", "records"), default="files")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=100)
-    parser.add_argument("--hidden", type=int, default=128)
-    parser.add_argument("--lr", type=float, default=0.002)
-    parser.add_argument("--average-every", type=int, default=25, help="steps between two averages of the ranks")
+    parser.add_argument("--hidden", type=int, default=96)
+    parser.add_argument("--lr", type=float, default=0.004)
+    parser.add_argument("--average-every", type=int, default=10, help="steps between two averages of the ranks")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 

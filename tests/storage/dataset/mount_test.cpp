@@ -54,11 +54,13 @@ void expect_tree(const std::string& root, const Files& files, bool mounted) {
   EXPECT_EQ(found.size(), files.size());
 }
 
+const std::vector<std::string> fuse_program{FILES_SERVER};
+
 /// Takes the mount back whatever the test does.
 struct Mounted {
   Mounted(const SealedFile& file, const std::string& to, MountMethod method) : target{to} {
     EXPECT_TRUE(make_dirs(target));
-    auto mounted = mount_files(file.paths(), target, method);
+    auto mounted = mount_files(file.paths(), target, method, fuse_program);
     EXPECT_TRUE(mounted) << to_string(mounted.error());
   }
   ~Mounted() { EXPECT_TRUE(unmount_files(target)); }
@@ -151,18 +153,22 @@ TEST_P(Mount, OutlivesItsFolderAndIsRefusedWhereItIsCut) {
   auto blocks = dir_.path() + "/copy/blocks.mdb";
   fs::permissions(blocks, fs::perms::owner_all);
   fs::resize_file(blocks, fs::file_size(blocks) - 4096);
-  auto cut = mount_files({dir_.path() + "/copy"}, dir_.path() + "/mnt", GetParam());
+  auto cut = mount_files({dir_.path() + "/copy"}, dir_.path() + "/mnt", GetParam(), fuse_program);
   EXPECT_EQ(cut.error().code, Errc::corrupt);
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, Mount,
-                         ::testing::Values(MountMethod::erofs, MountMethod::erofs_loop),
+                         ::testing::Values(MountMethod::erofs, MountMethod::erofs_loop,
+                                           MountMethod::fuse),
                          [](const auto& way) {
-                           return way.param == MountMethod::erofs ? "erofs" : "erofs_loop";
+                           return way.param == MountMethod::erofs        ? "erofs"
+                                  : way.param == MountMethod::erofs_loop ? "erofs_loop"
+                                                                         : "fuse";
                          });
 
 TEST(MountMethods, HaveNames) {
-  for (auto method : {MountMethod::erofs, MountMethod::erofs_loop, MountMethod::plain_copy})
+  for (auto method :
+       {MountMethod::erofs, MountMethod::erofs_loop, MountMethod::fuse, MountMethod::plain_copy})
     EXPECT_EQ(mount_method_from(to_string(method)), method);
   EXPECT_EQ(mount_method_from("nfs"), std::nullopt);
 }
