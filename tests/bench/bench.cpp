@@ -4,6 +4,7 @@
 //                                   philly packing kueue decisions control machines starts
 //                                   failures head alarms dataset.records dataset.copies
 //                                   dataset.files dataset.cold dataset.fill dataset.packing
+//                                   dataset.python
 // "dataset" stands for all that begin with "dataset.".
 // False alarms are waited for 10 minutes, or TROUPE_BENCH_MINUTES. Peers that are not installed
 // (scripts/install-packages.sh --peers) are left out, and that is said.
@@ -51,7 +52,8 @@ int main(int argc, char** argv) {
       {"dataset.files", bench_dataset_files},
       {"dataset.cold", bench_dataset_cold},
       {"dataset.fill", bench_dataset_fill},
-      {"dataset.packing", bench_dataset_packing}};
+      {"dataset.packing", bench_dataset_packing},
+      {"dataset.python", bench_dataset_python}};
   bool quick = false;
   std::vector<std::string_view> wanted;
   for (int i = 1; i < argc; ++i) {

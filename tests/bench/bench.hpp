@@ -27,6 +27,7 @@ void bench_dataset_files(bool quick);
 void bench_dataset_cold(bool quick);
 void bench_dataset_fill(bool quick);
 void bench_dataset_packing(bool quick);
+void bench_dataset_python(bool quick);
 
 /// Single submissions over RPC, with so many calls in flight on each connection.
 double rpc_submissions_a_second(bool quick, int connections, int in_flight);

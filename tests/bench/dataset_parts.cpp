@@ -3,8 +3,11 @@
 #include "runtime/core/fd.hpp"
 #include "tests/bench/cluster_under_test.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
@@ -110,6 +113,17 @@ double open_read_close(const std::string& root, const std::vector<std::string>& 
   work(0);
   for (auto& thread : others) thread.join();
   return static_cast<double>(names.size()) * rounds / (now_seconds() - began);
+}
+
+std::string mnist_folder() {
+  const char* given = std::getenv("TROUPE_MNIST");
+  return given == nullptr ? "/work/shared/data/mnist" : given;
+}
+
+std::string write_mnist_images(const std::string& dir, int count) {
+  auto command = fmt::format("python3 {}/tests/bench/mnist_png.py {} {}/png {} 2>&1", TROUPE_SOURCE,
+                             mnist_folder(), dir, count);
+  return std::system(command.c_str()) == 0 ? dir + "/png" : std::string{};
 }
 
 uint64_t disk_bytes(const std::string& root) {

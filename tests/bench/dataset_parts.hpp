@@ -44,6 +44,11 @@ double rate_of(double seconds, const std::function<uint64_t()>& once);
 /// Opens, reads and closes files in this order, from so many threads; files per second.
 double open_read_close(const std::string& root, const std::vector<std::string>& names,
                        unsigned threads, int rounds);
+/// The folder with the four IDX files of MNIST, packed; TROUPE_MNIST says where.
+std::string mnist_folder();
+/// So many of its training images as PNG files below `dir`; empty where MNIST or python3 is not
+/// here.
+std::string write_mnist_images(const std::string& dir, int count);
 /// Of all files below it, on disk.
 uint64_t disk_bytes(const std::string& root);
 
