@@ -110,13 +110,12 @@ RecordReader::Extent RecordReader::row(uint64_t index) const {
   return extent;
 }
 
-void RecordReader::copy_extent(Extent extent, char* to) const {
-  while (extent.size > 0) {
-    auto part = std::min(extent.size, block_bytes_ - (extent.offset & block_mask_));
-    std::memcpy(to, pointer(extent), part);
-    to += part;
-    extent.offset += part;
-    extent.size -= part;
+void RecordReader::copy_extent(const Extent& extent, char* to) const {
+  for (uint64_t done = 0; done < extent.size;) {
+    auto inside = (extent.offset + done) & block_mask_;
+    auto part = std::min(extent.size - done, block_bytes_ - inside);
+    std::memcpy(to + done, extent.pieces[(extent.offset + done) >> block_shift_] + inside, part);
+    done += part;
   }
 }
 
@@ -135,7 +134,10 @@ void RecordReader::gather(const uint64_t* indexes, size_t count, char* to) const
   for (size_t i = 0; i < count; ++i) {
     if (i + prefetch_ahead < count) prefetch(indexes[i + prefetch_ahead]);
     auto extent = extent_of(indexes[i]);
-    copy_extent(extent, to);
+    if ((extent.offset & block_mask_) + extent.size <= block_bytes_) [[likely]]
+      std::memcpy(to, pointer(extent), extent.size);
+    else
+      copy_extent(extent, to);
     to += extent.size;
   }
 }

@@ -1,6 +1,5 @@
 // The MNIST example as a user has it: pushed once, trained on two workers from the record reader
 // and from the mounted files.
-#include "runtime/core/json.hpp"
 #include "tests/cluster/lab/lab_machines.hpp"
 
 #include <fmt/format.h>
@@ -54,10 +53,9 @@ TEST_F(Mnist, LearnsOnTwoWorkersFromRecordsAndFromFiles) {
     EXPECT_GE(last_accuracy(ran.out), 0.97) << ran.out;
   }
   // Each rank was on a machine of its own, and both had the data.
-  auto shown = many.show("1");
-  auto text = json_text(shown);
-  EXPECT_THAT(text, HasSubstr(R"("w1")"));
-  EXPECT_THAT(text, HasSubstr(R"("w2")"));
+  auto shown = many.cli({"show", "1", "-o", "json"});
+  EXPECT_THAT(shown.out, HasSubstr(R"("w1")"));
+  EXPECT_THAT(shown.out, HasSubstr(R"("w2")"));
 }
 
 }  // namespace
