@@ -21,6 +21,14 @@ cluster::BulkRequest ask_output(ExperimentId id, std::string path, uint64_t offs
   return {"output", to_string(id), std::move(path), offset, limit};
 }
 
+cluster::BulkRequest ask_pack(ExperimentId id) {
+  return {"pack", to_string(id), "", 0, 0};
+}
+
+cluster::BulkRequest ask_packed(ExperimentId id, std::string block) {
+  return {"packed", to_string(id), std::move(block), 0, 0};
+}
+
 cluster::BulkRequest ask_snapshot(const std::string& digest) {
   return {"snapshot", digest, "", 0, 0};
 }

@@ -7,6 +7,10 @@
 //                          outputs   of an experiment: up to `limit` files behind `path`
 //                          output    of an experiment: bytes of `path` from `offset` on, at most
 //                                    `limit`; end.size: all it has
+//                          pack      of an experiment that has ended: its outputs as the manifest
+//                                    of a dataset version
+//                          packed    of an experiment: the payload of that manifest's block whose
+//                                    digest is `path`
 //   worker asks the head   snapshot  of a digest: the size of its manifest (eight bytes, big
 //                                    endian), the manifest, then the bytes of its files in order
 //                          manifest  of a dataset version's digest
@@ -26,6 +30,8 @@ cluster::BulkRequest ask_log(const JobId& job, uint64_t offset, uint64_t limit);
 cluster::BulkRequest ask_log_tail(const JobId& job, uint64_t lines);
 cluster::BulkRequest ask_outputs(ExperimentId id, std::string after, uint64_t limit);
 cluster::BulkRequest ask_output(ExperimentId id, std::string path, uint64_t offset, uint64_t limit);
+cluster::BulkRequest ask_pack(ExperimentId id);
+cluster::BulkRequest ask_packed(ExperimentId id, std::string block);
 cluster::BulkRequest ask_snapshot(const std::string& digest);
 cluster::BulkRequest ask_manifest(const std::string& digest);
 cluster::BulkRequest ask_block(const std::string& digest);

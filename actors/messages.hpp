@@ -275,7 +275,10 @@ using dataset_actor = caf::typed_actor<
                                                                                   // version or 0
     caf::replies_to<leave_atom, std::string, std::string, uint32_t>::with<bool>,  // user, name,
                                                                                   // version
-    caf::reacts_to<clean_atom>  // INTERNAL: remove blocks that nothing names
+    caf::replies_to<find_atom, ExperimentId>::with<DatasetVersionRef>,  // its outputs as a version,
+                                                                        // fetched from where it ran
+    caf::reacts_to<flush_atom>,  // INTERNAL: answers of nodes have come
+    caf::reacts_to<clean_atom>   // INTERNAL: remove blocks that nothing names
     >;
 
 /// The queue and the placement decisions.
@@ -369,6 +372,7 @@ using director_actor = caf::typed_actor<
     caf::reacts_to<lease_atom, RecordRef>,                // INTERNAL: so much for that time
     caf::reacts_to<set_ended_atom, uint64_t>,             // a set ended; durable
     caf::reacts_to<pending_atom, ExperimentId, int64_t>,  // INTERNAL: pending limit since `queued`
+    caf::reacts_to<find_atom, ExperimentId>,              // INTERNAL: outputs may be here now
     caf::replies_to<why_atom, ExperimentId>::with<WaitingRef>,
     caf::replies_to<drain_atom, std::string>::with<uint64_t>  // stop all that runs; how many when
                                                               // all ended

@@ -7,7 +7,7 @@ set -eu
 
 packages="
 build-essential ca-certificates cmake ninja-build pkg-config ccache git clang-format python3
-libcaf-dev capnproto libcapnp-dev liblmdb-dev libarchive-dev libfmt-dev libyaml-cpp-dev nlohmann-json3-dev
+libcaf-dev capnproto libcapnp-dev liblmdb-dev libarchive-dev libcurl4-openssl-dev libfmt-dev libyaml-cpp-dev nlohmann-json3-dev
 libssl-dev libgtest-dev libgmock-dev
 curl jq procps iproute2 nftables
 python3-numpy python3-sklearn

@@ -168,7 +168,9 @@ class Ledger {
   Result<std::optional<DatasetVersion>> dataset(const std::string& name,
                                                 const std::string& which) const;
   /// The newest version of each dataset, by name.
-  Result<DatasetPage> datasets(uint32_t limit, const std::string& page_token = {}) const;
+  /// `with_outputs`: also "41/out" and the like.
+  Result<DatasetPage> datasets(uint32_t limit, const std::string& page_token = {},
+                               bool with_outputs = false) const;
   /// All versions of one, newest first.
   Result<std::vector<DatasetVersion>> dataset_versions(const std::string& name) const;
   Result<std::map<std::string, uint32_t>> dataset_tags(const std::string& name) const;

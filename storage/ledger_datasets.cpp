@@ -34,7 +34,8 @@ Result<std::optional<DatasetVersion>> Ledger::dataset(const std::string& name,
   return Found{std::move(*found)};
 }
 
-Result<DatasetPage> Ledger::datasets(uint32_t limit, const std::string& page_token) const {
+Result<DatasetPage> Ledger::datasets(uint32_t limit, const std::string& page_token,
+                                     bool with_outputs) const {
   auto txn = ReadTxn::begin(*impl_->env);
   if (!txn) return std::move(txn).error();
   DatasetPage page;
@@ -50,6 +51,10 @@ Result<DatasetPage> Ledger::datasets(uint32_t limit, const std::string& page_tok
     }
     auto end = version_key(name, UINT32_MAX);
     if (!cursor.below(end.view())) break;
+    if (!with_outputs && name.find('/') != std::string::npos) {
+      on = cursor.at_least(end.view());
+      continue;
+    }
     auto version = read_u32(cursor.key(), cursor.key().size() - sizeof(uint32_t));
     auto newest = decode_dataset(cursor.data(), name, version);
     if (!newest) return std::move(newest).error();

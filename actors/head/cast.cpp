@@ -26,8 +26,9 @@ HeadCast spawn_cast(caf::actor_system& system, const HeadContextRef& context,
                       ? system.spawn<caf::detached>(dataset_behavior, context, cast.ledger)
                       : system.spawn(dataset_behavior, context, cast.ledger);
   cast.scheduler = system.spawn(scheduler_behavior, context->clock, policy);
-  cast.director = system.spawn(director_behavior, context,
-                               DirectorPeers{cast.ledger, cast.scheduler, cast.series});
+  cast.director =
+      system.spawn(director_behavior, context,
+                   DirectorPeers{cast.ledger, cast.scheduler, cast.series, cast.datasets});
   caf::anon_send(cast.scheduler, attach_atom_v, caf::actor_cast<placement_sink>(cast.director));
   cast.registry = system.spawn(registry_behavior, context,
                                RegistryPeers{cast.director, cast.scheduler, cast.ledger});

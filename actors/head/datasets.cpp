@@ -38,6 +38,17 @@ dataset_actor::behavior_type DatasetState::make_behavior(HeadContextRef context,
                                                          ledger_actor ledger) {
   context_ = std::move(context);
   ledger_ = std::move(ledger);
+  OutputVersions::Ports ports;
+  ports.commit = [this](std::vector<storage::Mutation> mutations,
+                        std::function<void(Result<void>)> done) {
+    commit(
+        std::move(mutations), [done] { done(ok()); },
+        [done](caf::error& e) { done(from_caf(e, "a commit")); });
+  };
+  ports.wake = [self = caf::actor_cast<dataset_actor>(self_->ctrl())] {
+    caf::anon_send(self, flush_atom_v);
+  };
+  outputs_ = std::make_unique<OutputVersions>(context_, std::move(ports));
   return {
       [this](store_atom, const BlobRef& block) { return store(block); },
       [this](manifest_atom, const DatasetPushRef& one) { return push(one); },
@@ -47,6 +58,8 @@ dataset_actor::behavior_type DatasetState::make_behavior(HeadContextRef context,
       [this](leave_atom, const std::string& user, const std::string& dataset, uint32_t version) {
         return drop(user, dataset, version);
       },
+      [this](find_atom, ExperimentId id) { return outputs(id); },
+      [this](flush_atom) { outputs_->arrived(); },
       [this](clean_atom) { clean(); },
   };
 }
@@ -121,6 +134,17 @@ DatasetState::VersionPromise DatasetState::push(const DatasetPushRef& push) {
   return promise;
 }
 
+DatasetState::VersionPromise DatasetState::outputs(ExperimentId id) {
+  auto promise = self_->make_response_promise<DatasetVersionRef>();
+  outputs_->find(id, [promise](Result<DatasetVersion> version) mutable {
+    if (version)
+      promise.deliver(share(std::move(*version)));
+    else
+      promise.deliver(to_caf(version.error()));
+  });
+  return promise;
+}
+
 DatasetState::DonePromise DatasetState::tag(const std::string& dataset, const std::string& tag,
                                             uint32_t version) {
   auto promise = self_->make_response_promise<bool>();
@@ -143,7 +167,8 @@ DatasetState::DonePromise DatasetState::tag(const std::string& dataset, const st
 
 /// Who has not ended and uses this version; empty: nobody.
 Result<std::string> DatasetState::user_of(const DatasetVersion& version) const {
-  auto source = fmt::format("{}:{}", version.name, version.version);
+  bool output = version.name.find('/') != std::string::npos;
+  auto source = output ? version.name : fmt::format("{}:{}", version.name, version.version);
   auto live = context_->ledger->live();
   if (!live) return std::move(live).error();
   uint64_t seen = 0;  // members of a set share its mounts
@@ -195,7 +220,7 @@ DatasetState::DonePromise DatasetState::drop(const std::string& user, const std:
 bool DatasetState::is_named(const std::string& digest) const {
   std::string token;
   do {
-    auto page = context_->ledger->datasets(limits::page_max, token);
+    auto page = context_->ledger->datasets(limits::page_max, token, true);
     if (!page) return true;
     for (const auto& newest : page->versions) {
       auto versions = context_->ledger->dataset_versions(newest.name);
@@ -244,16 +269,41 @@ Result<DatasetVersion> find_dataset(const storage::Ledger& ledger, const std::st
                fmt::format("troupe data push {} PATH", name)};
 }
 
-Result<void> resolve_datasets(const storage::Ledger& ledger, std::vector<DataMount>& mounts) {
-  for (auto& mount : mounts) {
+namespace {
+
+/// Whether the outputs of this one are there when an experiment that names it begins.
+Result<void> check_outputs(const storage::Ledger& ledger, ExperimentId id,
+                           const ExperimentSpec& spec) {
+  auto entry = ledger.find(id);
+  if (!entry) return std::move(entry).error();
+  if (!*entry)
+    return Error{Errc::not_found, fmt::format("experiment {} not found", to_string(id)),
+                 fmt::format("{} is to be mounted", outputs_name(id)), "troupe ls -a"};
+  const auto* record = std::get_if<ExperimentRecord>(&**entry);
+  if (record == nullptr)
+    return Error{Errc::invalid, fmt::format("{} cannot be mounted", outputs_name(id)),
+                 "a set has no outputs of its own", fmt::format("name a member: {}.1/out", id.top)};
+  if (is_terminal(record->state) ||
+      std::find(spec.after.begin(), spec.after.end(), id) != spec.after.end())
+    return ok();
+  return Error{Errc::conflict, fmt::format("{} cannot be mounted yet", outputs_name(id)),
+               fmt::format("experiment {} has not ended", to_string(id)),
+               fmt::format("start behind it: --after {}", to_string(id))};
+}
+
+}  // namespace
+
+Result<void> resolve_datasets(const storage::Ledger& ledger, ExperimentSpec& spec) {
+  for (auto& mount : spec.data) {
     auto ref = parse_dataset_ref(mount.source);
     if (!ref) return std::move(ref).error();
     if (mount.mount.empty()) mount.mount = ref->default_mount();
-    if (ref->output)
-      return Error{Errc::refused, fmt::format("{} cannot be mounted", mount.source),
-                   "outputs are mounted as datasets made of them",
-                   fmt::format("troupe out get {} -o DIR, then troupe data push NAME DIR",
-                               to_string(*ref->output))};
+    if (ref->output) {
+      TROUPE_TRY(check_outputs(ledger, *ref->output, spec));
+      mount.source = outputs_name(*ref->output);
+      mount.digest.clear();
+      continue;
+    }
     auto version = find_dataset(ledger, ref->name, ref->which);
     if (!version) return std::move(version).error();
     mount.source = fmt::format("{}:{}", version->name, version->version);

@@ -3,9 +3,11 @@
 #pragma once
 
 #include "actors/head/head_context.hpp"
+#include "actors/head/output_versions.hpp"
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
 namespace troupe::actors {
@@ -25,6 +27,7 @@ class DatasetState {
   DonePromise tag(const std::string& dataset, const std::string& tag, uint32_t version);
   DonePromise drop(const std::string& user, const std::string& dataset, uint32_t version);
   bool is_named(const std::string& digest) const;
+  VersionPromise outputs(ExperimentId id);
   void clean();
   void commit(std::vector<storage::Mutation> mutations, std::function<void()> done,
               std::function<void(caf::error&)> failed);
@@ -33,15 +36,17 @@ class DatasetState {
   dataset_actor::pointer self_;
   HeadContextRef context_;
   ledger_actor ledger_;
+  std::unique_ptr<OutputVersions> outputs_;
   std::map<std::string, uint32_t> given_;  // highest number given, by name; some not durable yet
 };
 
 dataset_actor::behavior_type dataset_behavior(dataset_actor::stateful_pointer<DatasetState> self,
                                               HeadContextRef context, ledger_actor ledger);
 
-/// Fills in which versions these mounts stand for, and their names: sources become "digits:3".
-/// not_found for what does not exist, with a suggestion.
-Result<void> resolve_datasets(const storage::Ledger& ledger, std::vector<DataMount>& mounts);
+/// Fills in which versions its mounts stand for, and their names: sources become "digits:3". Those
+/// of outputs stay as they are until it starts. not_found for what does not exist, with a
+/// suggestion; conflict for outputs of what may still run when it starts.
+Result<void> resolve_datasets(const storage::Ledger& ledger, ExperimentSpec& spec);
 /// What `which` of `name` stands for. not_found, naming what there is.
 Result<DatasetVersion> find_dataset(const storage::Ledger& ledger, const std::string& name,
                                     const std::string& which);

@@ -1,6 +1,7 @@
 #include "actors/head/director.hpp"
 
 #include "actors/head/commit.hpp"
+#include "actors/head/datasets.hpp"
 #include "actors/head/experiment_set.hpp"
 #include "actors/head/orders.hpp"
 #include "runtime/core/limits.hpp"
@@ -14,6 +15,8 @@ namespace {
 
 // A full disk may be emptied at any time.
 constexpr auto end_again_after = std::chrono::seconds{1};
+// Nodes come back within seconds, or not soon.
+constexpr auto outputs_again_after = std::chrono::seconds{5};
 
 }  // namespace
 
@@ -63,6 +66,7 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
       },
       [this](pending_atom, ExperimentId id, int64_t queued_us) { pending_limit(id, queued_us); },
       [this](why_atom, ExperimentId id) { return why(id); },
+      [this](find_atom, ExperimentId id) { outputs_awaited(id); },
       [this](drain_atom, const std::string& cause) { return drain(cause); },
       [this](status_atom) {
         return fmt::format("{} running, {} sets, {} nodes", running_.size(), sets_.size(),
@@ -111,7 +115,7 @@ void DirectorState::queue(const ExperimentRecord& record) {
   if (auto killed = kill_again_.extract(record.id); !killed.empty())
     return end_queued(record, State::killed, killed.mapped(), nullptr, {});
   arm_pending_limit(record);
-  if (hold_for_predecessors(record)) return;
+  if (hold_for_predecessors(record) || hold_for_outputs(record)) return;
   self_->send(peers_.scheduler, queue_atom_v, share(request_of(record)));
 }
 
@@ -151,6 +155,46 @@ void DirectorState::predecessor_ended(ExperimentId id) {
   }
 }
 
+/// Outputs that it mounts become a version of their own when the first one needs them: until then
+/// they lie where they were written.
+bool DirectorState::hold_for_outputs(const ExperimentRecord& record) {
+  for (const auto& mount : record.spec->data) {
+    auto of = outputs_behind(mount);
+    if (!of) continue;
+    auto known = context_->ledger->dataset(mount.source, "");
+    if (known && *known) continue;
+    outputs_awaited_.insert_or_assign(
+        record.id, fmt::format("the outputs of {} are being fetched", to_string(*of)));
+    RecordRef waiting{std::make_shared<const ExperimentRecord>(record)};
+    self_->request(peers_.datasets, caf::infinite, find_atom_v, *of)
+        .then([this, id = record.id](const DatasetVersionRef&) { outputs_awaited(id); },
+              [this, waiting](caf::error& e) {
+                outputs_refused(waiting, from_caf(e, "fetching outputs"));
+              });
+    return true;
+  }
+  return false;
+}
+
+void DirectorState::outputs_awaited(ExperimentId id) {
+  if (outputs_awaited_.erase(id) == 0) return;  // killed meanwhile
+  auto now = context_->ledger->experiment(id);
+  if (now && *now && (**now).state == State::queued) queue(**now);
+}
+
+/// A node that is away may come back; what else is wrong stays so.
+void DirectorState::outputs_refused(const RecordRef& record, const Error& error) {
+  auto awaited = outputs_awaited_.find(record->id);
+  if (awaited == outputs_awaited_.end()) return;
+  if (error.code == Errc::unavailable || error.code == Errc::timed_out) {
+    awaited->second = fmt::format("{}: {}", error.what, error.detail);
+    self_->delayed_send(self_, outputs_again_after, find_atom_v, record->id);
+    return;
+  }
+  outputs_awaited_.erase(awaited);
+  end_queued(*record, State::failed, error.what, &error, {});
+}
+
 void DirectorState::arm_pending_limit(const ExperimentRecord& record) {
   auto limit = record.spec->limits.pending;
   if (limit.count() == 0) return;
@@ -168,8 +212,8 @@ void DirectorState::pending_limit(ExperimentId id, int64_t queued_us) {
   self_->request(peers_.scheduler, limits::request_timeout, unqueue_atom_v, id)
       .then(
           [this, record = std::move(**record)](bool waited) {
-            if (!waited && !holds_.contains(record.id)) return;  // placed at the last moment
-            holds_.erase(record.id);
+            bool held = holds_.erase(record.id) + outputs_awaited_.erase(record.id) != 0;
+            if (!waited && !held) return;  // placed at the last moment
             auto cause = fmt::format("the pending limit of {} was reached",
                                      duration_text(record.spec->limits.pending));
             Error error{Errc::timed_out,
@@ -283,6 +327,7 @@ void DirectorState::kill_queued(const std::string& cause, ExperimentId id,
             }
             if (recovering_.contains(id)) return pass_kill(revive(id), cause, id, promise);
             holds_.erase(id);
+            outputs_awaited_.erase(id);
             end_queued(std::move(**record), State::killed, cause, nullptr, promise);
           },
           [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
@@ -366,6 +411,11 @@ caf::typed_response_promise<WaitingRef> DirectorState::why(ExperimentId id) {
     for (auto predecessor : hold->second)
       waiting.reasons.push_back(
           fmt::format("it starts after {}, which has not ended", to_string(predecessor)));
+    promise.deliver(share(std::move(waiting)));
+    return promise;
+  }
+  if (auto awaited = outputs_awaited_.find(id); awaited != outputs_awaited_.end()) {
+    waiting.reasons.push_back(awaited->second);
     promise.deliver(share(std::move(waiting)));
     return promise;
   }

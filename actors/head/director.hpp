@@ -18,6 +18,7 @@ struct DirectorPeers {
   ledger_actor ledger;
   scheduler_actor scheduler;
   series_actor series;
+  dataset_actor datasets;
 };
 
 class DirectorState {
@@ -48,6 +49,9 @@ class DirectorState {
   void queue(const ExperimentRecord& record);
   bool hold_for_predecessors(const ExperimentRecord& record);
   void predecessor_ended(ExperimentId id);
+  bool hold_for_outputs(const ExperimentRecord& record);
+  void outputs_awaited(ExperimentId id);
+  void outputs_refused(const RecordRef& record, const Error& error);
   void end_queued(ExperimentRecord record, State state, const std::string& cause,
                   const Error* error, caf::typed_response_promise<bool> promise);
   caf::typed_response_promise<bool> kill(const std::string& cause, ExperimentId id);
@@ -101,6 +105,7 @@ class DirectorState {
   std::map<ExperimentId, std::vector<ExperimentId>>
       held_for_;                                          // predecessor -> those that wait for it
   std::map<ExperimentId, std::set<ExperimentId>> holds_;  // waiting -> predecessors not yet ended
+  std::map<ExperimentId, std::string> outputs_awaited_;   // whose outputs are not here yet; why
   std::map<ExperimentId, std::vector<caf::typed_response_promise<bool>>>
       ending_;  // never had an actor; their end is on its way to the ledger
   std::map<ExperimentId, std::chrono::nanoseconds>

@@ -57,8 +57,7 @@ DirectorState::SubmittedPromise DirectorState::submit(const SubmitRef& batch) {
                     "try again later"};
     } else if (auto problem = check_submission(submission)) {
       error = Error{Errc::invalid, problem->message, problem->path, problem->hint};
-    } else if (auto known = resolve_datasets(*context_->ledger, submission.experiment.data);
-               !known) {
+    } else if (auto known = resolve_datasets(*context_->ledger, submission.experiment); !known) {
       error = known.error();
     }
     if (!error)

@@ -2,6 +2,7 @@
 
 #include "actors/head/commit.hpp"
 #include "actors/head/orders.hpp"
+#include "actors/head/output_versions.hpp"
 #include "actors/head/report_check.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
@@ -110,6 +111,9 @@ void ExperimentState::place(const schedule::Placement& placement, uint64_t epoch
   auto effects = life_->place(places, epoch, now);
   const auto& record = life_->record();
   auto orders = orders_of(record, job_token(context_->secret, record.id, epoch), now);
+  if (orders)
+    if (auto filled = fill_output_digests(*context_->ledger, *orders); !filled)
+      orders = filled.error();
   apply(std::move(effects));
   if (!orders) {
     JobUpdate update;

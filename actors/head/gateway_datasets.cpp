@@ -11,6 +11,8 @@ namespace {
 constexpr auto write_timeout = std::chrono::seconds{60};
 // Behind the last block everything is synced: as long as the disk takes.
 constexpr auto sync_timeout = std::chrono::minutes{10};
+// All outputs of an experiment come from its node.
+constexpr auto fetch_timeout = std::chrono::hours{2};
 
 Result<dataset::ContentId> block_id(const std::string& digest) {
   auto id = dataset::content_id_from(digest);
@@ -70,6 +72,33 @@ Result<api::FileChunk> GatewayService::get_block(const api::Caller&, const std::
 kj::Promise<Result<DatasetVersion>> GatewayService::push_dataset(const api::Caller& caller,
                                                                  api::DatasetPush push) {
   if (auto may = may_change(caller); !may) return Result<DatasetVersion>{may.error()};
+  if (push.manifest.empty() && !push.from.empty()) return push_outputs(caller, std::move(push));
+  return push_version(caller, std::move(push));
+}
+
+/// A version made of outputs: the head has or fetches their blocks itself.
+kj::Promise<Result<DatasetVersion>> GatewayService::push_outputs(const api::Caller& caller,
+                                                                 api::DatasetPush push) {
+  using Answer = Result<DatasetVersion>;
+  auto id = parse_experiment_id(push.from);
+  if (!id) return Answer{std::move(id).error()};
+  if (auto seen = experiment(caller, *id); !seen) return Answer{std::move(seen).error()};
+  return bridge_
+      .ask<DatasetVersionRef>(peers_.datasets, fetch_timeout, "fetching outputs", find_atom_v, *id)
+      .then([this, caller, push = std::move(push)](
+                Result<DatasetVersionRef> outputs) mutable -> kj::Promise<Answer> {
+        if (!outputs) return Answer{std::move(outputs).error()};
+        auto digest = block_id((**outputs).digest);
+        if (!digest) return Answer{std::move(digest).error()};
+        auto manifest = context_->data->manifest_bytes(*digest);
+        if (!manifest) return Answer{std::move(manifest).error()};
+        push.manifest = std::move(*manifest);
+        return push_version(caller, std::move(push));
+      });
+}
+
+kj::Promise<Result<DatasetVersion>> GatewayService::push_version(const api::Caller& caller,
+                                                                 api::DatasetPush push) {
   return bridge_
       .ask<DatasetVersionRef>(peers_.datasets, sync_timeout, "an upload", manifest_atom_v,
                               share(std::pair{caller.user, std::move(push)}))

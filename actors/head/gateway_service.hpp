@@ -76,6 +76,10 @@ class GatewayService final : public api::Service {
                                       std::string bytes) override;
   Result<api::FileChunk> get_block(const api::Caller& caller, const std::string& digest,
                                    uint64_t offset, uint32_t limit) override;
+  kj::Promise<Result<DatasetVersion>> push_version(const api::Caller& caller,
+                                                   api::DatasetPush push);
+  kj::Promise<Result<DatasetVersion>> push_outputs(const api::Caller& caller,
+                                                   api::DatasetPush push);
   kj::Promise<Result<DatasetVersion>> push_dataset(const api::Caller& caller,
                                                    api::DatasetPush push) override;
   Result<std::string> dataset_manifest(const api::Caller& caller, const std::string& name,

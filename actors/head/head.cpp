@@ -37,6 +37,7 @@ Result<void> Head::start_actors() {
   context->metrics = std::make_shared<MetricRegistry>();
   context->audit = std::make_shared<ReportAudit>(clock_, *context->metrics);
   context->secret = stores->secret;
+  context->ask_node = options_.ask_node;
   context->joins = options_.joins;
   context->expected_nodes =
       options_.expected_nodes ? *options_.expected_nodes : nodes_in_use(*stores->ledger);

@@ -5,6 +5,7 @@
 #include "actors/head/note_box.hpp"
 #include "actors/head/report_audit.hpp"
 #include "actors/messages.hpp"
+#include "runtime/cluster/bulk.hpp"
 #include "runtime/cluster/join_desk.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/core/digest.hpp"
@@ -30,6 +31,8 @@ struct HeadContext {
   std::shared_ptr<dataset::DatasetStore> data;
   std::shared_ptr<MetricRegistry> metrics;
   std::shared_ptr<ReportAudit> audit;
+  /// Asks a node over the bulk channel; any thread. Empty where there is no such channel.
+  std::function<void(const std::string& node, cluster::BulkQuestion question)> ask_node;
   std::shared_ptr<cluster::JoinDesk> joins;  // null: no other machine can join
   std::shared_ptr<NoteBox> notes = std::make_shared<NoteBox>();
   std::string secret;                       // key of job tokens

@@ -1,6 +1,7 @@
 #include "actors/worker/worker_files.hpp"
 
 #include "actors/bulk_words.hpp"
+#include "actors/worker/output_packs.hpp"
 #include "runtime/process/log_store.hpp"
 #include "storage/output_tree.hpp"
 
@@ -67,14 +68,34 @@ Opened open_output(const WorkerPaths& paths, const BulkRequest& request) {
   return text(std::move(chunk->bytes), {next, chunk->size, true});
 }
 
+Opened open_pack(OutputPacks& packs, const WorkerPaths& paths, const BulkRequest& request) {
+  auto id = parse_experiment_id(request.of);
+  if (!id) return std::move(id).error();
+  bool whole = request.what == "pack";
+  auto folder = paths.output(*id);
+  auto pack = whole ? packs.pack(*id, folder) : packs.last(*id, folder);
+  if (!pack) return std::move(pack).error();
+  if (whole) return text(dataset::manifest_bytes((**pack).manifest()), {});
+  auto block = dataset::content_id_from(request.path);
+  if (!block)
+    return Error{Errc::invalid, "this is no digest", request.path.substr(0, 80),
+                 "give 64 hexadecimal digits"};
+  auto payload = (**pack).block(*block);
+  if (!payload) return std::move(payload).error();
+  return text(std::move(*payload), {});
+}
+
 }  // namespace
 
 cluster::BulkOpen worker_files(WorkerPaths paths) {
-  return [paths = std::move(paths)](const std::string&, const BulkRequest& request) -> Opened {
+  return [paths = std::move(paths), packs = std::make_shared<OutputPacks>()](
+             const std::string&, const BulkRequest& request) -> Opened {
     if (request.what == "log") return open_log(paths, request);
     if (request.what == "log_tail") return open_log_tail(paths, request);
     if (request.what == "outputs") return open_outputs(paths, request);
     if (request.what == "output") return open_output(paths, request);
+    if (request.what == "pack" || request.what == "packed")
+      return open_pack(*packs, paths, request);
     return Error{Errc::refused, "a worker has no \"" + request.what.substr(0, 64) + "\"",
                  "it gives logs and outputs of its jobs", "are head and worker of one version?"};
   };

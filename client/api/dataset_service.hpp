@@ -20,7 +20,7 @@ struct FileChunk;
 /// A version whose blocks have been stored.
 struct DatasetPush {
   std::string name;
-  std::string manifest;  // canonical bytes
+  std::string manifest;  // canonical bytes; empty: made of the outputs of `from`
   std::string source;    // in the words of the pusher
   std::string from;      // the experiment whose outputs it is made of; empty: none
   std::string tag;       // that shall stand for it; empty: none

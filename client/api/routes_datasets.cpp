@@ -184,15 +184,17 @@ void add_dataset_routes(std::vector<Route>& routes) {
                     std::nullopt,
                     "",
                     limits::http_body_max});
-  routes.push_back({post,
-                    "/api/v1/datasets/{name}/versions",
-                    push,
-                    "Make the next version of a manifest whose blocks are stored",
-                    {"source", "from", "tag"},
-                    std::nullopt,
-                    capnp::Schema::from<wire::DatasetVersion>(),
-                    "application/json",
-                    manifest_bytes_max});
+  routes.push_back(
+      {post,
+       "/api/v1/datasets/{name}/versions",
+       push,
+       "Make the next version of a manifest whose blocks are stored; without a body, of the "
+       "outputs of the experiment `from`",
+       {"source", "from", "tag"},
+       std::nullopt,
+       capnp::Schema::from<wire::DatasetVersion>(),
+       "application/json",
+       manifest_bytes_max});
   routes.push_back({get,
                     "/api/v1/datasets/{name}/versions/{version}",
                     show_version,

@@ -3,6 +3,7 @@
 #include "client/cli/progress.hpp"
 #include "client/cli/session.hpp"
 #include "client/cpp/dataset_transfer.hpp"
+#include "client/cpp/remote_source.hpp"
 #include "runtime/core/dataset.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/units.hpp"
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <mutex>
 
 namespace troupe::cli {
 
@@ -99,12 +101,68 @@ void say_pushed(Session& session, const client::PushResult& pushed, const Progre
                        rate_text(pushed.stats.bytes, progress.seconds())));
 }
 
+/// The source as a path of this machine: what lies elsewhere is fetched.
+Result<client::LocalCopy> local_copy(Session& session, const std::string& source) {
+  if (client::is_remote(source)) {
+    Progress progress{session.out(), session.clock(), "fetching"};
+    std::mutex mutex;  // objects of a prefix come on several threads
+    auto copy = client::fetch_source(source, [&](uint64_t bytes) {
+      std::lock_guard guard{mutex};
+      progress.add(bytes);
+      return true;
+    });
+    progress.clear();
+    return copy;
+  }
+  auto path = client::local_source(source);
+  if (!path) return std::move(path).error();
+  return client::LocalCopy{std::move(*path), {}};
+}
+
+/// push --from: the head fetches the outputs itself.
+int push_outputs(Session& session, client::DatasetPush push) {
+  const auto& arguments = session.arguments();
+  auto text = arguments.get("from");
+  auto ref = parse_dataset_ref(text.ends_with("/out") ? text : text + "/out");
+  if (!ref) return session.fail(ref.error());
+  for (const char* option : {"no-records", "unpack", "header"})
+    if (arguments.has(option))
+      return session.fail({Errc::invalid, fmt::format("--{} does not go with --from", option),
+                           "outputs become a version as they are", "leave it out"});
+  auto head = session.head();
+  if (!head) return session.fail(head.error());
+  push.from = to_string(*ref->output);
+  push.source = to_string(*ref);
+  auto version = (*head)->push_dataset(push);
+  if (!version) return session.fail(version.error());
+  auto& out = session.out();
+  if (out.wants_json())
+    out.json(*version);
+  else if (out.quiet())
+    out.line(title(*version));
+  else
+    out.line(fmt::format("{}\t{} files\t{}\t{}", title(*version), int_of(*version, "files"),
+                         bytes_of(*version, "bytes"), text_of(*version, "digest")));
+  return 0;
+}
+
 }  // namespace
 
 int data_push_verb(Session& session) {
   const auto& arguments = session.arguments();
   const auto& name = arguments.arguments[0];
   if (auto good = check_dataset_name(name); !good) return session.fail(good.error());
+  client::DatasetPush push;
+  push.name = name;
+  push.tag = arguments.has("tag") ? arguments.get("tag") : std::string{};
+  if (!push.tag.empty())
+    if (auto good = check_dataset_tag(push.tag); !good) return session.fail(good.error());
+  if (arguments.has("from") == (arguments.arguments.size() > 1))
+    return session.fail(
+        {Errc::invalid, "what is to be pushed?",
+         arguments.has("from") ? "a path and --from are two sources" : "there is no path",
+         "give a path, a URL, or --from ID/out"});
+  if (arguments.has("from")) return push_outputs(session, std::move(push));
   client::PushSource source;
   source.path = arguments.arguments[1];
   source.options.records = !arguments.has("no-records");
@@ -112,20 +170,25 @@ int data_push_verb(Session& session) {
   auto header = header_row(arguments);
   if (!header) return session.fail(header.error());
   source.options.header = *header;
-  client::DatasetPush push;
-  push.name = name;
-  push.tag = arguments.has("tag") ? arguments.get("tag") : std::string{};
-  if (!push.tag.empty())
-    if (auto good = check_dataset_tag(push.tag); !good) return session.fail(good.error());
-  std::error_code none;
-  push.source = fs::absolute(source.path, none).lexically_normal().string();
   auto head = session.head();
   if (!head) return session.fail(head.error());
+  // Before anything is fetched: is there a head that will take it?
+  if (auto known = (*head)->dataset(name); !known && known.error().code != Errc::not_found)
+    return session.fail(known.error());
+  auto copy = local_copy(session, source.path);
+  if (!copy) return session.fail(copy.error());
+  push.source = client::shown_source(source.path);
+  if (!client::is_remote(source.path)) {
+    std::error_code none;
+    push.source = fs::absolute(copy->path, none).lexically_normal().string();
+  }
+  source.path = copy->path;
   Progress progress{session.out(), session.clock(), "pushing " + name};
   auto pushed = client::push_path(**head, std::move(source), std::move(push),
                                   [&](uint64_t bytes) { progress.add(bytes); });
   progress.clear();
   if (!pushed) return session.fail(pushed.error());
+  if (!copy->folder.empty()) client::drop_copy(*copy);
   say_pushed(session, *pushed, progress);
   return 0;
 }

@@ -13,6 +13,7 @@ constexpr std::array data_push_options{
     Option{"header", 0, "HOW", "whether the first row of CSV files is names: auto, yes, no"},
     Option{"no-records", 0, "", "files alone: look for no records"},
     Option{"unpack", 0, "", "stores X.gz as X"},
+    Option{"from", 0, "ID/out", "the outputs of an experiment, in place of PATH", Kind::id},
 };
 
 constexpr std::array data_tag_options{
@@ -25,14 +26,18 @@ std::vector<Verb> data_verbs() {
   return {
       {.name = "data push",
        .group = "DATA",
-       .arguments = "NAME PATH",
+       .arguments = "NAME [PATH]",
        .summary = "makes the next version of a dataset from a folder, an archive or a file",
-       .text = "Only what the head lacks is sent; a push that broke off goes on where it ended.\n"
-               "CSV, JSONL and IDX files become records beside being files.",
+       .text =
+           "PATH may also be an http, https or s3 address (s3://BUCKET/PREFIX/ is all below it).\n"
+           "Only what the head lacks is sent; a push that broke off goes on where it ended.\n"
+           "CSV, JSONL and IDX files become records beside being files.",
        .examples = {"troupe data push digits ./digits", "troupe data push mnist mnist.tar.gz",
-                    "troupe data push prices prices.csv --tag clean"},
+                    "troupe data push prices prices.csv --tag clean",
+                    "troupe data push corpus s3://bucket/corpus/",
+                    "troupe data push features --from 42/out"},
        .options = {data_push_options},
-       .arguments_min = 2,
+       .arguments_min = 1,
        .arguments_max = 2,
        .kind = Kind::file,
        .run = data_push_verb},

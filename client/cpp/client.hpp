@@ -27,7 +27,7 @@ struct ListOptions {
 /// A version of a dataset whose blocks are stored.
 struct DatasetPush {
   std::string name;
-  std::string manifest;  // canonical bytes
+  std::string manifest;  // canonical bytes; empty: the head makes it of the outputs of `from`
   std::string source;    // what was pushed, for people
   std::string from;      // the experiment whose outputs it is made of
   std::string tag;       // that shall stand for it

@@ -11,6 +11,8 @@ namespace {
 
 // Behind the last block the head syncs all of them.
 constexpr Duration push_timeout{600'000};
+// Outputs come from their node to the head first.
+constexpr Duration fetch_timeout{7'200'000};
 constexpr Duration manifest_timeout{120'000};
 
 std::string version_path(const std::string& name, const std::string& which) {
@@ -43,7 +45,7 @@ Result<Value> Client::push_dataset(const DatasetPush& push) {
                   url_encode(push.source), url_encode(push.from), url_encode(push.tag));
   request.body = push.manifest;
   request.content_type = "application/octet-stream";
-  request.timeout = push_timeout;
+  request.timeout = push.manifest.empty() ? fetch_timeout : push_timeout;
   return ask(request);
 }
 

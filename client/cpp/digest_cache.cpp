@@ -12,17 +12,17 @@
 
 namespace troupe::client {
 
-namespace {
-
-constexpr size_t digest_size = 64;
-
-std::string cache_folder() {
+std::string user_cache_folder() {
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
     return std::string{cache} + "/troupe";
   if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
     return std::string{home} + "/.cache/troupe";
   return {};
 }
+
+namespace {
+
+constexpr size_t digest_size = 64;
 
 /// ctime cannot be set back, so that a file with its old mtime restored is read again.
 std::string stamp_of(const struct stat& info) {
@@ -34,7 +34,7 @@ std::string stamp_of(const struct stat& info) {
 }  // namespace
 
 DigestCache::DigestCache(const std::string& dir, const std::string& root) {
-  auto folder = dir.empty() ? cache_folder() : dir;
+  auto folder = dir.empty() ? user_cache_folder() : dir;
   if (folder.empty()) return;
   file_ = fmt::format("{}/code-{}", folder, sha256_hex(root).substr(0, 32));
   auto text = read_file(file_);

@@ -8,6 +8,9 @@
 
 namespace troupe::client {
 
+/// Of this user, for all that can be had again; empty where there is none.
+std::string user_cache_folder();
+
 class DigestCache {
  public:
   /// An empty `dir` means the user's cache folder; none at all makes a cache that keeps nothing.

@@ -69,8 +69,12 @@ Result<DatasetRef> parse_dataset_ref(std::string_view text) {
   return ref;
 }
 
+std::string outputs_name(ExperimentId id) {
+  return to_string(id) + "/out";
+}
+
 std::string to_string(const DatasetRef& ref) {
-  if (ref.output) return to_string(*ref.output) + "/out";
+  if (ref.output) return outputs_name(*ref.output);
   return ref.which.empty() ? ref.name : ref.name + ":" + ref.which;
 }
 

@@ -45,6 +45,8 @@ struct DatasetRef {
 /// invalid, with what is allowed. Whether it exists is another question.
 Result<DatasetRef> parse_dataset_ref(std::string_view text);
 std::string to_string(const DatasetRef& ref);
+/// "41/out": as which the outputs of an experiment are kept; no name that people can give.
+std::string outputs_name(ExperimentId id);
 
 /// Letters, digits, '.', '_' and '-', beginning with a letter or digit: they stand in paths,
 /// variables and URLs. `what` names it in the error.

@@ -73,11 +73,15 @@ Result<void> Intake::end_file() {
     auto found = scanner_->finish();
     if (auto* draft = std::get_if<TableDraft>(&found))
       table = std::move(*draft);
-    else if (notes_.size() < notes_max)
-      notes_.push_back(fmt::format("{} has no records: {}", path_, std::get<std::string>(found)));
+    else
+      note(fmt::format("{} has no records: {}", path_, std::get<std::string>(found)));
   }
   scanner_.reset();
   return packer_.end_file(std::move(table));
+}
+
+void Intake::note(std::string text) {
+  if (notes_.size() < notes_max) notes_.push_back(std::move(text));
 }
 
 Result<Imported> Intake::finish() {

@@ -33,6 +33,8 @@ struct ImportOptions {
   bool records = true;  // look for records at all
   /// In folders, too, X.gz becomes X. One file that holds records is always unpacked.
   bool unpack = false;
+  /// Links, sockets and devices in folders are left out, with a note; otherwise they are errors.
+  bool leave_out_odd = false;
   uint8_t block_log2 = limits::block_log2_default;
   const Manifest* former = nullptr;
   /// Told now and then; false ends the import.

@@ -84,12 +84,12 @@ class Walk {
   }
 
   Result<void> one(int at, const Child& child, const std::string& path) {
-    if (child.type == DT_LNK) return is_link(path);
+    if (child.type == DT_LNK) return odd(is_link(path));
     // O_NONBLOCK: a pipe must not hold us up.
     UniqueFd fd{::openat(at, child.name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
     if (!fd) {
-      if (errno == ELOOP) return is_link(path);
-      if (errno == ENXIO || errno == ENODEV) return is_special(path);
+      if (errno == ELOOP) return odd(is_link(path));
+      if (errno == ENXIO || errno == ENODEV) return odd(is_special(path));
       return cannot_read(shown(path), errno);
     }
     struct stat info {};
@@ -98,7 +98,7 @@ class Walk {
       TROUPE_TRY(intake_.packer().add_directory(path));
       return folder(fd.get(), path);
     }
-    if (!S_ISREG(info.st_mode)) return is_special(path);
+    if (!S_ISREG(info.st_mode)) return odd(is_special(path));
     auto inner = intake_.options().unpack ? unpacked_name(path) : std::string_view{};
     TROUPE_TRY(intake_.begin_file(inner.empty() ? path : inner, (info.st_mode & 0100) != 0));
     TROUPE_TRY(inner.empty() ? read_file_into(intake_, fd.get(), shown(path))
@@ -106,6 +106,11 @@ class Walk {
     return intake_.end_file();
   }
 
+  Result<void> odd(Error error) {
+    if (!intake_.options().leave_out_odd) return error;
+    intake_.note(fmt::format("{}: {}; it was left out", error.what, error.detail));
+    return ok();
+  }
   Error is_link(const std::string& path) const {
     return {Errc::invalid, fmt::format("{} cannot be in a dataset", printable(shown(path))),
             "it is a link, and what it leads to may be elsewhere or change",

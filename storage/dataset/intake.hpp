@@ -23,6 +23,7 @@ class Intake {
   Result<void> begin_file(std::string_view path, bool executable);
   Result<void> write(std::string_view bytes);
   Result<void> end_file();
+  void note(std::string text);
   Result<Imported> finish();
 
  private:

@@ -22,15 +22,15 @@ struct ContentKeyHash {
   size_t operator()(const ContentKey& key) const { return ContentIdHash{}(key.id); }
 };
 
-std::string bytes_of(const std::vector<uint32_t>& lengths) {
+}  // namespace
+
+std::string lengths_bytes(const std::vector<uint32_t>& lengths) {
   std::string bytes;
   bytes.reserve(lengths.size() * 4);
   for (auto length : lengths)
     for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(length >> shift);
   return bytes;
 }
-
-}  // namespace
 
 /// Where the pieces of a content lie: in `pieces_` here, whichever version they came from.
 struct Placed {
@@ -249,7 +249,7 @@ Result<void> Packer::end_file(std::optional<TableDraft> table) {
   if (table->stride == 0) {
     TROUPE_ASSERT(table->lengths.size() == table->count, "a table has other lengths than records");
     s.writing = true;
-    auto written = write(bytes_of(table->lengths));
+    auto written = write(lengths_bytes(table->lengths));
     s.writing = false;
     if (!written) return written;
     auto stored = s.end_content();

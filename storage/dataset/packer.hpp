@@ -40,6 +40,9 @@ struct TableDraft {
   std::string about;
 };
 
+/// Lengths of records as a table's content has them: 4 bytes each, little endian.
+std::string lengths_bytes(const std::vector<uint32_t>& lengths);
+
 struct PackStats {
   uint64_t files = 0, bytes = 0;
   uint64_t new_blocks = 0, new_bytes = 0;    // handed to the sink

@@ -80,6 +80,7 @@ director_actor::behavior_type probe_director(director_actor::pointer,
       [](lease_atom, const RecordRef&) {},
       [](set_ended_atom, uint64_t) {},
       [](pending_atom, ExperimentId, int64_t) {},
+      [](find_atom, ExperimentId) {},
       [](why_atom, ExperimentId) { return WaitingRef{}; },
       [](drain_atom, const std::string&) { return uint64_t{0}; },
       [](status_atom) { return std::string{"probe"}; },
@@ -112,6 +113,12 @@ void HeadTest::start_head(std::vector<std::string> expected) {
   made->ledger = ledger;
   made->metrics = std::make_shared<MetricRegistry>();
   made->audit = std::make_shared<ReportAudit>(clock, *made->metrics);
+  auto data = dataset::DatasetStore::open(dir.path());
+  ASSERT_TRUE(data) << to_string(data.error());
+  made->data = std::make_shared<dataset::DatasetStore>(std::move(*data));
+  made->ask_node = [this](const std::string& node, cluster::BulkQuestion question) {
+    asked.emplace_back(node, std::move(question));
+  };
   made->secret = "secret";
   made->expected_nodes = std::move(expected);
   made->commit =
@@ -125,7 +132,9 @@ void HeadTest::start_head(std::vector<std::string> expected) {
   ledger_gate = sys.spawn(gated_ledger, gate, ledger_writer);
   scheduler = sys.spawn(scheduler_behavior, context->clock, policy);
   series = sys.spawn(fake_series, points);
-  director = sys.spawn(director_behavior, context, DirectorPeers{ledger_gate, scheduler, series});
+  datasets = sys.spawn(dataset_behavior, context, ledger_gate);
+  director = sys.spawn(director_behavior, context,
+                       DirectorPeers{ledger_gate, scheduler, series, datasets});
   caf::anon_send(scheduler, attach_atom_v, caf::actor_cast<placement_sink>(director));
   run();
 }
@@ -134,6 +143,8 @@ void HeadTest::stop_head() {
   end(director);
   end(scheduler);
   end(series);
+  asked.clear();  // what would answer them holds the actor
+  end(datasets);
   gate->waiting.clear();  // they hold the actors
   end(ledger_gate);
   end(ledger_writer);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/head/commit.hpp"
+#include "actors/head/datasets.hpp"
 #include "actors/head/director.hpp"
 #include "actors/head/ledger.hpp"
 #include "actors/head/scheduler.hpp"
@@ -166,6 +167,9 @@ class HeadTest : public ActorTest {
   scheduler_actor scheduler;
   series_actor series;
   std::shared_ptr<SeriesProbe> points = std::make_shared<SeriesProbe>();
+  dataset_actor datasets;
+  std::vector<std::pair<std::string, cluster::BulkQuestion>>
+      asked;  // of nodes, over the bulk channel
   director_actor director;
   std::vector<node_actor> nodes;
   NodeWelcome welcome;

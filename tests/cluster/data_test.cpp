@@ -133,7 +133,7 @@ TEST_F(Data, MistakesAreNamedBeforeAnythingRuns) {
   refused({"--data", "prices:7x/../y"}, 2, "prices:7x/../y");
   refused({"--data", "prices", "--data", "prices:1"}, 2, "prices is mounted twice");
   refused({"--data", "prices:1:a/b"}, 2, "cannot be a mount's name");
-  refused({"--data", "1/out"}, 5, "troupe out get 1 -o DIR");
+  refused({"--data", "1/out"}, 3, "experiment 1 not found");
   EXPECT_EQ(up.cli({"data", "push", "a/b", folder}).code, 2);
   EXPECT_EQ(up.cli({"data", "push", "ok", folder + "/missing"}).code, 3);
   fs::create_symlink("/etc/passwd", folder + "/out-of-here");

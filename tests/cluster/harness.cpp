@@ -127,6 +127,7 @@ std::vector<std::string> UpProcess::environment() const {
                                "LANG=C.UTF-8"};
   for (const char* name : {"PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TMPDIR"})
     if (const char* value = std::getenv(name)) env.push_back(std::string{name} + "=" + value);
+  env.insert(env.end(), more_environment.begin(), more_environment.end());
   return env;
 }
 

@@ -127,6 +127,9 @@ class UpProcess {
   /// Whether no process is left, within `limit`; says which are.
   testing::AssertionResult nothing_left(std::chrono::milliseconds limit = 20s) const;
 
+  /// "NAME=VALUE" for commands that start from now on.
+  std::vector<std::string> more_environment;
+
   std::string path(const std::string& name) const { return root_ + "/" + name; }
   std::string read(const std::string& name) const;
   std::vector<std::string> lines(const std::string& name) const;

@@ -1,0 +1,188 @@
+#include "actors/head/output_versions.hpp"
+
+#include "actors/bulk_words.hpp"
+#include "runtime/core/log.hpp"
+
+#include <fmt/format.h>
+
+#include <deque>
+
+namespace troupe::actors {
+
+namespace {
+
+// Packing reads everything once: a terabyte in this time on an ordinary disk.
+constexpr auto pack_timeout = std::chrono::hours{1};
+constexpr auto block_timeout = std::chrono::minutes{2};
+constexpr uint64_t manifest_bytes_max = 512u << 20;
+constexpr uint64_t block_bytes_max = 64u << 20;
+constexpr size_t blocks_in_flight = 4;
+
+}  // namespace
+
+struct OutputVersions::Fetch {
+  ExperimentId id;
+  std::string node;
+  std::vector<Done> waiting;
+  std::string bytes;  // of the manifest
+  dataset::Manifest manifest;
+  std::deque<dataset::ContentId> lacking;
+  size_t in_flight = 0;
+  bool over = false;
+};
+
+OutputVersions::OutputVersions(HeadContextRef context, Ports ports)
+    : context_{std::move(context)}, ports_{std::move(ports)} {}
+
+Result<std::string> OutputVersions::node_of(ExperimentId id) const {
+  auto record = context_->ledger->experiment(id);
+  if (!record) return std::move(record).error();
+  if (!*record)
+    return Error{Errc::not_found, fmt::format("experiment {} not found", to_string(id)),
+                 "its outputs are asked for", "troupe ls -a"};
+  if (!is_terminal((**record).state))
+    return Error{Errc::conflict, fmt::format("experiment {} has not ended", to_string(id)),
+                 "its outputs may still change", fmt::format("troupe wait {}", to_string(id))};
+  if ((**record).attempts.empty())
+    return Error{Errc::not_found, fmt::format("experiment {} has no outputs", to_string(id)),
+                 "it never ran", fmt::format("troupe show {}", to_string(id))};
+  return (**record).attempts.back().jobs.front().node;
+}
+
+void OutputVersions::find(ExperimentId id, Done done) {
+  auto known = context_->ledger->dataset(outputs_name(id), "");
+  if (!known) return done(std::move(known).error());
+  if (*known) return done(std::move(**known));
+  auto& fetch = fetches_[id];
+  if (fetch) return fetch->waiting.push_back(std::move(done));
+  fetch = std::make_shared<Fetch>();
+  fetch->id = id;
+  fetch->waiting.push_back(std::move(done));
+  auto node = node_of(id);
+  if (node && !context_->ask_node)
+    node =
+        Error{Errc::unavailable, "outputs cannot be fetched", "there is no way to the nodes", ""};
+  if (!node) return finish(FetchRef{fetch}, std::move(node).error());
+  fetch->node = *node;
+  ask(fetch, ask_pack(id), [this, fetch = fetch](Result<cluster::BulkAnswer> answer) {
+    manifest_came(fetch, std::move(answer));
+  });
+}
+
+/// The answer comes on some other thread; `take` is called on ours.
+void OutputVersions::ask(const FetchRef& fetch, cluster::BulkRequest request, Take take) {
+  cluster::BulkQuestion question;
+  bool whole = request.what == "pack";
+  question.bytes_max = whole ? manifest_bytes_max : block_bytes_max;
+  question.limit = whole ? std::chrono::milliseconds{pack_timeout} : block_timeout;
+  question.request = std::move(request);
+  question.done = [inbox = inbox_, wake = ports_.wake,
+                   take = std::move(take)](Result<cluster::BulkAnswer> answer) {
+    auto held = std::make_shared<Result<cluster::BulkAnswer>>(std::move(answer));
+    {
+      std::lock_guard guard{inbox->mutex};
+      inbox->answers.emplace_back([take, held] { take(std::move(*held)); });
+    }
+    wake();
+  };
+  context_->ask_node(fetch->node, std::move(question));
+}
+
+void OutputVersions::arrived() {
+  std::vector<std::function<void()>> answers;
+  {
+    std::lock_guard guard{inbox_->mutex};
+    answers.swap(inbox_->answers);
+  }
+  for (const auto& answer : answers) answer();
+}
+
+void OutputVersions::manifest_came(const FetchRef& fetch, Result<cluster::BulkAnswer> answer) {
+  if (!answer) return finish(fetch, std::move(answer).error());
+  auto manifest = dataset::parse_manifest(answer->bytes);
+  if (!manifest) return finish(fetch, std::move(manifest).error());
+  fetch->bytes = std::move(answer->bytes);
+  fetch->manifest = std::move(*manifest);
+  for (const auto& block : fetch->manifest.blocks)
+    if (!context_->data->blocks().has(block.id)) fetch->lacking.push_back(block.id);
+  next_blocks(fetch);
+}
+
+void OutputVersions::next_blocks(const FetchRef& fetch) {
+  while (fetch->in_flight < blocks_in_flight && !fetch->lacking.empty()) {
+    auto id = fetch->lacking.front();
+    fetch->lacking.pop_front();
+    ++fetch->in_flight;
+    ask(fetch, ask_packed(fetch->id, to_string(id)),
+        [this, fetch, id](Result<cluster::BulkAnswer> answer) {
+          block_came(fetch, id, std::move(answer));
+        });
+  }
+  if (fetch->in_flight == 0) store(fetch);
+}
+
+void OutputVersions::block_came(const FetchRef& fetch, const dataset::ContentId& id,
+                                Result<cluster::BulkAnswer> answer) {
+  --fetch->in_flight;
+  if (fetch->over) return;
+  if (!answer) return finish(fetch, std::move(answer).error());
+  if (auto stored = context_->data->blocks().put(id, answer->bytes); !stored)
+    return finish(fetch, stored.error());
+  next_blocks(fetch);
+}
+
+void OutputVersions::store(const FetchRef& fetch) {
+  auto stored = context_->data->put_manifest(fetch->bytes);
+  if (!stored) return finish(fetch, std::move(stored).error());
+  auto record = context_->ledger->experiment(fetch->id);
+  if (!record) return finish(fetch, std::move(record).error());
+  DatasetVersion version;
+  version.name = outputs_name(fetch->id);
+  version.version = 1;
+  version.digest = to_string(dataset::content_id_of(fetch->bytes));
+  version.bytes = stored->file_bytes();
+  version.payload = stored->payload_bytes();
+  version.files = stored->file_count();
+  for (const auto& table : stored->tables) version.records += table.count;
+  version.blocks = static_cast<uint32_t>(stored->blocks.size());
+  if (*record) version.user = (**record).user;
+  version.created = context_->clock->now();
+  version.source = fetch->node;
+  version.from = to_string(fetch->id);
+  ports_.commit({storage::PutDataset{version}}, [this, fetch, version](Result<void> done) {
+    if (done)
+      finish(fetch, version);
+    else
+      finish(fetch, done.error());
+  });
+}
+
+void OutputVersions::finish(const FetchRef& fetch, Result<DatasetVersion> version) {
+  if (std::exchange(fetch->over, true)) return;
+  fetches_.erase(fetch->id);
+  if (!version)
+    log::warning("datasets", "outputs of {} could not be fetched: {}", to_string(fetch->id),
+                 to_string(version.error()));
+  for (auto& done : fetch->waiting) done(version);
+}
+
+std::optional<ExperimentId> outputs_behind(const DataMount& mount) {
+  auto ref = parse_dataset_ref(mount.source);
+  return ref ? ref->output : std::nullopt;
+}
+
+Result<void> fill_output_digests(const storage::Ledger& ledger, std::vector<JobOrder>& orders) {
+  for (auto& order : orders)
+    for (auto& data : order.data) {
+      if (!data.digest.empty()) continue;
+      auto version = ledger.dataset(data.source, "");
+      if (!version) return std::move(version).error();
+      if (!*version)
+        return Error{Errc::unavailable, fmt::format("{} is not here", data.source),
+                     "these outputs were removed while they were waited for", "submit it again"};
+      data.digest = (**version).digest;
+    }
+  return ok();
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,63 @@
+// Outputs of experiments as dataset versions: fetched block by block from the node on which they
+// were written, when the first one asks for them. Each then is version 1 of "41/out" and never
+// changes. Part of the dataset actor; its thread.
+#pragma once
+
+#include "actors/head/head_context.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace troupe::actors {
+
+class OutputVersions {
+ public:
+  using Done = std::function<void(Result<DatasetVersion>)>;
+  struct Ports {
+    /// Makes changes durable; answers on the actor's thread.
+    std::function<void(std::vector<storage::Mutation>, std::function<void(Result<void>)>)> commit;
+    /// Has the actor call arrived() soon; any thread.
+    std::function<void()> wake;
+  };
+
+  OutputVersions(HeadContextRef context, Ports ports);
+  /// Answers at once or later. not_found, conflict where the experiment has not ended, unavailable
+  /// where its node is away.
+  void find(ExperimentId id, Done done);
+  /// Takes in what nodes have answered.
+  void arrived();
+
+ private:
+  struct Fetch;
+  using FetchRef = std::shared_ptr<Fetch>;
+  using Take = std::function<void(Result<cluster::BulkAnswer>)>;
+  struct Inbox {
+    std::mutex mutex;
+    std::vector<std::function<void()>> answers;
+  };
+
+  Result<std::string> node_of(ExperimentId id) const;
+  void ask(const FetchRef& fetch, cluster::BulkRequest request, Take take);
+  void manifest_came(const FetchRef& fetch, Result<cluster::BulkAnswer> answer);
+  void next_blocks(const FetchRef& fetch);
+  void block_came(const FetchRef& fetch, const dataset::ContentId& id,
+                  Result<cluster::BulkAnswer> answer);
+  void store(const FetchRef& fetch);
+  void finish(const FetchRef& fetch, Result<DatasetVersion> version);
+
+  HeadContextRef context_;
+  Ports ports_;
+  std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  std::map<ExperimentId, FetchRef> fetches_;
+};
+
+/// Whose outputs a mount stands for; nothing where it is a dataset.
+std::optional<ExperimentId> outputs_behind(const DataMount& mount);
+/// Fills in the digests of outputs that have become versions.
+Result<void> fill_output_digests(const storage::Ledger& ledger, std::vector<JobOrder>& orders);
+
+}  // namespace troupe::actors
