@@ -80,6 +80,12 @@ bool drop_caches() {
   return fd && write_all(fd->get(), "3");
 }
 
+void forget_pages(const std::string& path) {
+  auto fd = must(open_file(path, O_RDONLY));
+  ::fsync(fd.get());
+  ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+}
+
 double rate_of(double seconds, const std::function<uint64_t()>& once) {
   auto began = now_seconds();
   uint64_t done = 0;

@@ -39,6 +39,8 @@ std::shared_ptr<const dataset::SealedFile> sealed_from(const std::string& source
                                                        const dataset::ImportOptions& options = {});
 /// Empties the page cache and those of names and inodes. False without the right to.
 bool drop_caches();
+/// Empties the page cache of one file, as far as nobody has it mapped.
+void forget_pages(const std::string& path);
 /// Calls per second of `once`, over at least so many seconds.
 double rate_of(double seconds, const std::function<uint64_t()>& once);
 /// Opens, reads and closes files in this order, from so many threads; files per second.
