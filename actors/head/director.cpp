@@ -17,6 +17,8 @@ namespace {
 constexpr auto end_again_after = std::chrono::seconds{1};
 // Nodes come back within seconds, or not soon.
 constexpr auto outputs_again_after = std::chrono::seconds{5};
+// What asks the nodes has limits of its own, which are far shorter.
+constexpr auto outputs_timeout = std::chrono::hours{24};
 
 }  // namespace
 
@@ -166,7 +168,7 @@ bool DirectorState::hold_for_outputs(const ExperimentRecord& record) {
     outputs_awaited_.insert_or_assign(
         record.id, fmt::format("the outputs of {} are being fetched", to_string(*of)));
     RecordRef waiting{std::make_shared<const ExperimentRecord>(record)};
-    self_->request(peers_.datasets, caf::infinite, find_atom_v, *of)
+    self_->request(peers_.datasets, outputs_timeout, find_atom_v, *of)
         .then([this, id = record.id](const DatasetVersionRef&) { outputs_awaited(id); },
               [this, waiting](caf::error& e) {
                 outputs_refused(waiting, from_caf(e, "fetching outputs"));

@@ -216,7 +216,7 @@ Result<void> ask_until_whole(const FetchUrl& what, Answer& answer, const Resume&
       return Error{Errc::unavailable, fmt::format("{} cannot be fetched", what.url),
                    fmt::format("the connection failed {} times", tries_max),
                    "start it again later: it goes on where it ended"};
-    // Who refused may be busy; there is nothing to wait for but time.
+    // tidy: allow sleep: who refused may be busy; there is nothing to wait for but time
     std::this_thread::sleep_for(std::chrono::milliseconds{200 << std::min(tries, 5)});
   }
 }
