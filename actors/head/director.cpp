@@ -18,7 +18,7 @@ constexpr auto end_again_after = std::chrono::seconds{1};
 // Nodes come back within seconds, or not soon.
 constexpr auto outputs_again_after = std::chrono::seconds{5};
 // What asks the nodes has limits of its own, which are far shorter.
-constexpr auto outputs_timeout = std::chrono::hours{24};
+constexpr std::chrono::seconds outputs_timeout = std::chrono::hours{24};  // CAF knows no hours
 
 }  // namespace
 
