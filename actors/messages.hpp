@@ -56,6 +56,7 @@ struct Mutations {
 /// What the stager makes ready, and then starts, for one job.
 struct Staging {
   std::shared_ptr<const JobOrder> order;
+  std::shared_ptr<const struct HeldData> data;  // none where it reads none
   std::shared_ptr<process::Launcher> launcher;
   /// Not negative: it is to be stopped, with that grace. Set by the job; a message would have to
   /// wait behind the very work that it is to end. The stager looks before it starts and once more
@@ -86,6 +87,7 @@ using DatasetPushRef = Shared<std::pair<std::string, api::DatasetPush>>;  // use
 using DatasetVersionRef = Shared<DatasetVersion>;
 using OrderRef = Shared<const JobOrder>;
 using FilledRef = Shared<struct Filled>;
+using HeldDataRef = Shared<struct HeldData>;
 using LinkRef = Shared<cluster::Link>;
 using HeadLinkRef = Shared<HeadLink>;
 
@@ -120,6 +122,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::DatasetPushRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::DatasetVersionRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::OrderRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::FilledRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::HeldDataRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LinkRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::HeadLinkRef)
 
@@ -229,16 +232,34 @@ using stager_actor = caf::typed_actor<
     caf::reacts_to<forget_atom, JobKeysRef>  // empties their folders; their slots are free
     >;
 
+/// A dataset version on a node, and the way its files are to be shown; none: the best there is.
+struct DataWish {
+  std::string digest;
+  std::optional<MountMethod> method;
+  auto operator<=>(const DataWish&) const = default;
+};
+
+/// Where the files of a version are to be found on a node.
+struct DataTree {
+  std::string path;
+  MountMethod method = MountMethod::plain_copy;
+};
+
 /// What became of bringing a dataset version to this node.
 struct Filled {
-  std::string digest;
-  Result<void> done = ok();
+  DataWish wish;
+  Result<DataTree> done = DataTree{};
+};
+
+/// What a job reads, in the order of its data.
+struct HeldData {
+  std::vector<DataTree> trees;
 };
 
 /// Keeps dataset versions on one node for the jobs that read them.
 using cache_actor = caf::typed_actor<
-    caf::replies_to<hold_atom, JobKey, OrderRef>::with<bool>,  // once all its data is here; it
-                                                               // stays until
+    caf::replies_to<hold_atom, JobKey, OrderRef>::with<HeldDataRef>,  // once all its data is
+                                                                      // here; it stays until
     caf::reacts_to<release_atom, JobKey>, caf::reacts_to<filled_atom, FilledRef>  // INTERNAL
     >;
 

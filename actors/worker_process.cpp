@@ -71,6 +71,7 @@ WorkerOptions WorkerProcess::worker_options() const {
   auto& context = worker.context;
   context.name = membership_.name;
   context.labels = options_.labels;
+  context.mount_method = options_.mount_method;
   context.milli_cpus =
       options_.cpus ? static_cast<int64_t>(*options_.cpus * 1000) : machine_.milli_cpus;
   context.mem = options_.mem.value_or(machine_.mem);

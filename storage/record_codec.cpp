@@ -110,6 +110,14 @@ void fill(rows::Job::Builder row, const JobRecord& job) {
   }
   row.setStarted(job.started.us);
   row.setEnded(job.ended.us);
+  if (job.mounts.empty()) return;
+  auto mounts = row.initMounts(static_cast<unsigned>(job.mounts.size()));
+  for (unsigned i = 0; i < mounts.size(); ++i) {
+    mounts[i].setMount(text(job.mounts[i].mount));
+    mounts[i].setMethod(text(job.mounts[i].method));
+    mounts[i].setPlace(text(job.mounts[i].place));
+    mounts[i].setWritable(job.mounts[i].writable);
+  }
 }
 
 JobRecord job_record(rows::Job::Reader row) {
@@ -123,6 +131,9 @@ JobRecord job_record(rows::Job::Reader row) {
   for (auto gpu : row.getGpus()) job.gpus.push_back(gpu);
   job.started = {row.getStarted()};
   job.ended = {row.getEnded()};
+  for (auto mount : row.getMounts())
+    job.mounts.push_back(
+        {str(mount.getMount()), str(mount.getMethod()), str(mount.getPlace()), mount.getWritable()});
   return job;
 }
 

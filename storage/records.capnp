@@ -48,6 +48,14 @@ struct Job {
   gpus @8 :List(UInt32);
   started @9 :Int64;
   ended @10 :Int64;
+  mounts @11 :List(Mount);
+}
+
+struct Mount {
+  mount @0 :Text;
+  method @1 :Text;
+  place @2 :Text;
+  writable @3 :Bool;
 }
 
 struct Attempt {

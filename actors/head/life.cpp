@@ -47,6 +47,12 @@ bool is_own(Errc code) {
          code == Errc::corrupt;
 }
 
+void note_mounts(JobRecord& job, const std::vector<MountShown>& mounts) {
+  job.mounts.clear();
+  for (const auto& one : mounts)
+    job.mounts.push_back({one.mount, one.method, one.place, one.writable});
+}
+
 }  // namespace
 
 ExperimentLife::ExperimentLife(ExperimentRecord record) : record_{std::move(record)} {
@@ -173,6 +179,7 @@ Effects ExperimentLife::update(const JobUpdate& update, Timestamp now) {
     return effects;
   }
   if (update.started_us != 0) record->started = Timestamp{update.started_us};
+  if (!update.mounts.empty()) note_mounts(*record, update.mounts);
   // It goes on although the attempt is over: the order to stop was lost, with a head or on the way.
   if (outcome_ != Outcome::none && update.step != JobStep::ended) {
     effects.grace = limits::kill_grace;

@@ -140,7 +140,8 @@ Result<std::vector<JobOrder>> orders_of(const ExperimentRecord& record, const st
     order.mem = spec.resources.mem;
     order.code_digest = spec.code_digest;
     for (const auto& mount : spec.data)
-      order.data.push_back({mount.mount, mount.source, mount.digest});
+      order.data.push_back({mount.mount, mount.source, mount.digest, mount.writable});
+    if (spec.mount_method) order.mount_method = to_string(*spec.mount_method);
     order.token = token;
     order.created_us = now.us;
     order.leased = spec.exclusive;

@@ -11,14 +11,14 @@ namespace {
 
 /// Brings one version, says so, and ends. `held` is what must not be removed for it.
 caf::behavior bringer_behavior(caf::event_based_actor* self, WorkerContextRef context,
-                               cache_actor cache, std::string digest, std::set<std::string> held) {
+                               cache_actor cache, DataWish wish, std::set<std::string> held) {
   return {[=](begin_atom) {
-    auto id = dataset::content_id_from(digest);
+    auto id = dataset::content_id_from(wish.digest);
     auto room = [&] { return remove_oldest(context->paths, held); };
-    auto done = id ? bring_version(context->paths, *context->data, *id, context->mount_method, room)
-                   : Result<void>{Error{Errc::invalid, "this is no dataset version", digest,
-                                        "submit again"}};
-    self->send(cache, filled_atom_v, share(Filled{digest, std::move(done)}));
+    auto done = id ? bring_version(context->paths, *context->data, *id, wish.method, room)
+                   : Result<DataTree>{Error{Errc::invalid, "this is no dataset version",
+                                            wish.digest, "submit again"}};
+    self->send(cache, filled_atom_v, share(Filled{wish, std::move(done)}));
     self->quit();
   }};
 }
@@ -48,51 +48,63 @@ CacheState::~CacheState() {
 }
 
 CacheState::HoldPromise CacheState::hold(const JobKey& key, const JobOrder& order) {
-  auto promise = self_->make_response_promise<bool>();
+  Waiting wait{key, {}, self_->make_response_promise<HeldDataRef>()};
+  auto promise = wait.promise;
+  auto method = context_->mount_method;
+  if (!order.mount_method.empty()) method = mount_method_from(order.mount_method);
   auto& digests = held_[key];
-  Waiting wait{key, {}, promise};
   for (const auto& data : order.data) {
     if (digests.insert(data.digest).second) ++holders_[data.digest];
-    if (ready_.contains(data.digest)) continue;
-    wait.lacking.insert(data.digest);
-    bring(data.digest);
+    wait.wishes.push_back({data.digest, method});
   }
-  if (wait.lacking.empty())
-    promise.deliver(true);
-  else
-    waiting_.push_back(std::move(wait));
+  if (answer(wait)) return promise;
+  for (const auto& wish : wait.wishes)
+    if (!ready_.contains(wish)) bring(wish);
+  waiting_.push_back(std::move(wait));
   return promise;
 }
 
-void CacheState::bring(const std::string& digest) {
-  if (!coming_.insert(digest).second) return;
+/// True: all of it was there.
+bool CacheState::answer(Waiting& wait) {
+  HeldData held;
+  for (const auto& wish : wait.wishes) {
+    auto tree = ready_.find(wish);
+    if (tree == ready_.end()) return false;
+    held.trees.push_back(tree->second);
+  }
+  wait.promise.deliver(share(std::move(held)));
+  return true;
+}
+
+void CacheState::bring(const DataWish& wish) {
+  if (!coming_.insert(wish.digest).second) return;
   std::set<std::string> held = coming_;
   for (const auto& [one, count] : holders_) held.insert(one);
   cache_actor me{self_};
   auto bringer = context_->detach_blocking
-                     ? self_->spawn<caf::detached>(bringer_behavior, context_, me, digest, held)
-                     : self_->spawn(bringer_behavior, context_, me, digest, held);
+                     ? self_->spawn<caf::detached>(bringer_behavior, context_, me, wish, held)
+                     : self_->spawn(bringer_behavior, context_, me, wish, held);
   caf::anon_send(bringer, begin_atom_v);
 }
 
 void CacheState::filled(const Filled& filled) {
-  coming_.erase(filled.digest);
-  if (filled.done && holders_.contains(filled.digest)) ready_.insert(filled.digest);
-  auto concerned = std::stable_partition(
-      waiting_.begin(), waiting_.end(),
-      [&](const Waiting& wait) { return !wait.lacking.contains(filled.digest); });
-  std::vector<Waiting> waits{std::make_move_iterator(concerned),
-                             std::make_move_iterator(waiting_.end())};
-  waiting_.erase(concerned, waiting_.end());
-  for (auto& wait : waits) {
-    wait.lacking.erase(filled.digest);
-    if (!filled.done)
-      wait.promise.deliver(to_caf(filled.done.error()));
-    else if (wait.lacking.empty())
-      wait.promise.deliver(true);
-    else
-      waiting_.push_back(std::move(wait));
-  }
+  const auto& wish = filled.wish;
+  coming_.erase(wish.digest);
+  if (filled.done && holders_.contains(wish.digest))
+    ready_.insert_or_assign(wish, *filled.done);
+  auto wants = [&](const Waiting& wait, const DataWish& one) {
+    return std::find(wait.wishes.begin(), wait.wishes.end(), one) != wait.wishes.end();
+  };
+  std::erase_if(waiting_, [&](Waiting& wait) {
+    if (!wants(wait, wish)) return false;
+    if (filled.done) return answer(wait);
+    wait.promise.deliver(to_caf(filled.done.error()));
+    return true;
+  });
+  // Others want to see the same version another way.
+  for (const auto& wait : waiting_)
+    for (const auto& other : wait.wishes)
+      if (other.digest == wish.digest && !ready_.contains(other)) return bring(other);
 }
 
 void CacheState::release(const JobKey& key) {
@@ -104,7 +116,8 @@ void CacheState::release(const JobKey& key) {
     auto count = holders_.find(digest);
     if (--count->second != 0) continue;
     holders_.erase(count);
-    ready_.erase(digest);  // it may be removed now: whoever wants it next looks
+    // It may be removed now: whoever wants it next looks.
+    std::erase_if(ready_, [&](const auto& one) { return one.first.digest == digest; });
   }
 }
 

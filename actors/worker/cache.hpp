@@ -22,25 +22,26 @@ class CacheState {
   cache_actor::behavior_type make_behavior(WorkerContextRef context);
 
  private:
-  using HoldPromise = caf::typed_response_promise<bool>;
+  using HoldPromise = caf::typed_response_promise<HeldDataRef>;
   /// A job that waits for some of its versions.
   struct Waiting {
     JobKey key;
-    std::set<std::string> lacking;  // digests
+    std::vector<DataWish> wishes;  // all of them, in the order of its data
     HoldPromise promise;
   };
 
   HoldPromise hold(const JobKey& key, const JobOrder& order);
+  bool answer(Waiting& wait);
   void release(const JobKey& key);
-  void bring(const std::string& digest);
+  void bring(const DataWish& wish);
   void filled(const Filled& filled);
 
   cache_actor::pointer self_;
   WorkerContextRef context_;
   std::map<JobKey, std::set<std::string>> held_;  // digests
   std::map<std::string, uint32_t> holders_;       // of a digest, those that wait included
-  std::set<std::string> ready_;                   // held, here, and their files are shown
-  std::set<std::string> coming_;
+  std::map<DataWish, DataTree> ready_;            // held, here, and their files are shown
+  std::set<std::string> coming_;                  // digests: one thing at a time is done to each
   std::vector<Waiting> waiting_;
 };
 

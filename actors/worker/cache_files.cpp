@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <filesystem>
 #include <sys/stat.h>
 
@@ -19,8 +20,11 @@ using dataset::MountMethod;
 // One receives while another hashes.
 constexpr unsigned fill_threads = 3;
 
-std::string tree_of(const WorkerPaths& paths, const std::string& digest) {
-  return paths.trees() + "/" + digest;
+constexpr std::array methods{MountMethod::erofs, MountMethod::erofs_loop,
+                             MountMethod::plain_copy};
+
+std::string tree_of(const WorkerPaths& paths, MountMethod method, const std::string& digest) {
+  return fmt::format("{}/{}/{}", paths.trees(), to_string(method), digest);
 }
 
 bool is_mount(const std::string& path) {
@@ -32,10 +36,13 @@ bool is_mount(const std::string& path) {
 
 /// A tree goes before its version: a mount of files that are gone would serve nobody.
 Result<void> remove_version(const WorkerPaths& paths, const std::string& digest) {
-  auto tree = tree_of(paths, digest);
-  if (is_mount(tree)) TROUPE_TRY(dataset::unmount_files(tree));
   std::error_code code;
-  fs::remove_all(tree, code);
+  for (auto method : methods) {
+    auto tree = tree_of(paths, method, digest);
+    if (is_mount(tree)) TROUPE_TRY(dataset::unmount_files(tree));
+    fs::remove_all(tree, code);
+    if (code) break;
+  }
   if (!code) fs::remove_all(paths.cache() + "/" + digest, code);
   if (code) return errno_error(code.value(), fmt::format("dataset {} cannot be removed", digest));
   return ok();
@@ -63,39 +70,53 @@ Result<void> fill_version(const WorkerPaths& paths, DataSource& source,
   return ok();
 }
 
-/// Mounts by the best way that works, or the one that is wanted; where none does, writes them out.
-Result<void> show_files(const dataset::SealedFile& file, const std::string& tree,
-                        std::optional<MountMethod> wanted) {
-  if (is_mount(tree)) return ok();
+Result<void> show_by(const dataset::SealedFile& file, const std::string& tree, MountMethod method) {
   std::error_code code;
-  bool exported = fs::exists(tree, code) && !fs::is_empty(tree, code);
-  if (exported && wanted.value_or(MountMethod::plain_copy) == MountMethod::plain_copy) return ok();
-  fs::remove_all(tree, code);
-  std::string why;
-  for (auto method : {MountMethod::erofs, MountMethod::erofs_loop}) {
-    if (wanted && *wanted != method) continue;
-    TROUPE_TRY(make_dirs(tree, 0755));
-    auto mounted = dataset::mount_files(file.paths(), tree, method);
-    if (mounted || wanted) return mounted;
-    why = mounted.error().detail;
+  if (method == MountMethod::plain_copy) {
+    if (fs::exists(tree, code)) return ok();
+    TROUPE_TRY(make_dirs(fs::path{tree}.parent_path().string(), 0755));
+    return dataset::export_tree(file, tree);
   }
-  fs::remove(tree, code);
-  if (!wanted)
-    log::info("cache", "files of {} are written out, as they cannot be mounted: {}",
-              to_string(file.version()), why);
-  return dataset::export_tree(file, tree);
+  if (is_mount(tree)) return ok();
+  TROUPE_TRY(make_dirs(tree, 0755));
+  auto mounted = dataset::mount_files(file.paths(), tree, method);
+  if (!mounted) fs::remove(tree, code);
+  return mounted;
+}
+
+/// By the best way that works; where none mounts, they are written out.
+Result<DataTree> show_files(const WorkerPaths& paths, const dataset::SealedFile& file,
+                            std::optional<MountMethod> wanted) {
+  auto digest = to_string(file.version());
+  std::string why;
+  for (auto method : methods) {
+    if (wanted && *wanted != method) continue;
+    auto tree = tree_of(paths, method, digest);
+    if (method == MountMethod::plain_copy && !wanted)
+      log::info("cache", "files of {} are written out, as they cannot be mounted: {}", digest, why);
+    auto shown = show_by(file, tree, method);
+    if (shown) return DataTree{tree, method};
+    auto error = std::move(shown).error();
+    if (method == MountMethod::plain_copy || error.code == Errc::corrupt) return error;
+    if (wanted)
+      return Error{Errc::invalid, fmt::format("data cannot be mounted by {}", to_string(method)),
+                   error.detail, "leave out --mount-method; troupe doctor says what a node can"};
+    why = error.detail;
+  }
+  return Error{Errc::bug, "data is not shown", "no such way to mount", "please report"};
 }
 
 }  // namespace
 
-Result<void> bring_version(const WorkerPaths& paths, DataSource& source,
-                           const dataset::ContentId& version, std::optional<MountMethod> method,
-                           const std::function<bool()>& make_room) {
+Result<DataTree> bring_version(const WorkerPaths& paths, DataSource& source,
+                               const dataset::ContentId& version,
+                               std::optional<MountMethod> method,
+                               const std::function<bool()>& make_room) {
   TROUPE_TRY(make_dirs(paths.cache(), 0700));
   TROUPE_TRY(make_dirs(paths.trees(), 0755));
   auto digest = to_string(version);
   auto folder = paths.cache() + "/" + digest;
-  auto with_room = [&](const std::function<Result<void>()>& step) {
+  auto with_room = [&](auto step) {
     for (;;) {
       auto done = step();
       if (done || done.error().code != Errc::exhausted || !make_room()) return done;
@@ -103,7 +124,11 @@ Result<void> bring_version(const WorkerPaths& paths, DataSource& source,
   };
   for (bool again = false;; again = true) {
     auto file = dataset::SealedFile::open(folder);
-    if (file) return with_room([&] { return show_files(**file, tree_of(paths, digest), method); });
+    if (file) {
+      auto shown = with_room([&] { return show_files(paths, **file, method); });
+      if (shown || shown.error().code != Errc::corrupt || again) return shown;
+      file = std::move(shown).error();
+    }
     if (file.error().code == Errc::corrupt && !again) {
       log::warning("cache", "{}; it is fetched again", to_string(file.error()));
       TROUPE_TRY(remove_version(paths, digest));
@@ -140,13 +165,15 @@ void touch_version(const WorkerPaths& paths, const std::string& digest) {
 }
 
 void unmount_trees(const WorkerPaths& paths, const std::set<std::string>& except) {
-  std::error_code code;
-  for (fs::directory_iterator it{paths.trees(), code}, end; !code && it != end;
-       it.increment(code)) {
-    auto tree = it->path().string();
-    if (except.contains(it->path().filename().string()) || !is_mount(tree)) continue;
-    if (auto done = dataset::unmount_files(tree); !done)
-      log::warning("cache", "{}", to_string(done.error()));
+  for (auto method : methods) {
+    std::error_code code;
+    auto folder = fmt::format("{}/{}", paths.trees(), to_string(method));
+    for (fs::directory_iterator it{folder, code}, end; !code && it != end; it.increment(code)) {
+      auto tree = it->path().string();
+      if (except.contains(it->path().filename().string()) || !is_mount(tree)) continue;
+      if (auto done = dataset::unmount_files(tree); !done)
+        log::warning("cache", "{}", to_string(done.error()));
+    }
   }
 }
 

@@ -1,7 +1,9 @@
 // Dataset versions on the disk of a node: `<dir>/cache/<digest>/` has each sealed,
-// `<dir>/trees/<digest>/` shows its files. Blocking; any thread, but one at a time for a version.
+// `<dir>/trees/<method>/<digest>/` shows its files. Blocking; any thread, but one at a time for a
+// version.
 #pragma once
 
+#include "actors/messages.hpp"
 #include "actors/worker/data_source.hpp"
 #include "actors/worker/paths.hpp"
 #include "storage/dataset/mount.hpp"
@@ -15,11 +17,12 @@ namespace troupe::actors {
 
 /// Brings a version here and shows its files; what is here already is not brought again, unless it
 /// is damaged. `make_room` removes something and answers whether it did: asked where the disk is
-/// full.
-Result<void> bring_version(const WorkerPaths& paths, DataSource& source,
-                           const dataset::ContentId& version,
-                           std::optional<dataset::MountMethod> method,
-                           const std::function<bool()>& make_room);
+/// full. With a `method` its files are shown that way or not at all: invalid where it does not work
+/// here.
+Result<DataTree> bring_version(const WorkerPaths& paths, DataSource& source,
+                               const dataset::ContentId& version,
+                               std::optional<dataset::MountMethod> method,
+                               const std::function<bool()>& make_room);
 /// Removes the version that was used longest ago, except these. False: there is none.
 bool remove_oldest(const WorkerPaths& paths, const std::set<std::string>& except);
 /// Notes that a version was used now.

@@ -21,7 +21,9 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
   newest_ = blank(JobStep::preparing);
   take_link();
   return {
-      [this](begin_atom) { hold(); },
+      [this](begin_atom) {
+        hold([this] { prepare(); });
+      },
       [this](adopt_atom, const RunStatusRef& status) { adopt(*status); },
       [this](stop_atom, uint32_t grace_ms) { stop(Duration{grace_ms}); },
       [this](phase_atom, uint32_t phase) {
@@ -60,6 +62,9 @@ JobUpdate JobState::blank(JobStep step) const {
   update.time_us = context_->clock->now().us;
   update.started_us = started_us_;
   update.gpus = order_->gpus;
+  for (size_t i = 0; data_ && i < order_->data.size(); ++i)
+    update.mounts.push_back({order_->data[i].mount, std::string{to_string(data_->trees[i].method)},
+                             "link", order_->data[i].writable});
   return update;
 }
 
@@ -70,20 +75,23 @@ void JobState::send(JobUpdate update) {
 }
 
 /// Waits for the data it reads. That may take hours; a stop ends it at once.
-void JobState::hold() {
-  if (order_->data.empty()) return prepare();
+void JobState::hold(const std::function<void()>& go_on) {
+  if (order_->data.empty() || data_) return go_on();
   stage_ = Stage::holding;
   // tidy: allow infinite: the cache answers, or ends together with the node and with us
   self_->request(peers_.cache, caf::infinite, hold_atom_v, order_->key, OrderRef{order_})
       .then(
-          [this](bool) {
-            if (stage_ == Stage::holding) prepare();
+          [this, go_on](const HeldDataRef& data) {
+            data_ = data.value;
+            if (stage_ == Stage::holding) go_on();
           },
           [this](caf::error& e) {
             if (stage_ != Stage::holding) return;
             auto error = from_caf(e, fmt::format("data of job {}", to_string(order_->key.job)));
-            // Other machines may have the room, and the head may have the data again.
-            fail(std::move(error), true);
+            // Other machines may have the room, and the head may have the data again; but what was
+            // asked for and cannot be is for its user to change.
+            bool own = error.code == Errc::invalid;
+            fail(std::move(error), !own);
           });
 }
 
@@ -91,6 +99,7 @@ void JobState::prepare() {
   stage_ = Stage::staging;
   staging_.value = std::make_shared<Staging>();
   staging_->order = order_;
+  staging_->data = data_;
   staging_->launcher = peers_.launcher;
   staging_->lease = peers_.lease;
   if (stop_wanted_) staging_->stop_grace_ms = grace_.count();
@@ -131,8 +140,10 @@ void JobState::adopt(const process::RunStatus& status) {
   run_key_ = status.key;
   started_us_ = status.started.us;
   // What it reads is here already: nobody may remove it.
+  // tidy: allow infinite: as in hold()
   if (!order_->data.empty())
-    caf::anon_send(peers_.cache, hold_atom_v, order_->key, OrderRef{order_});
+    self_->request(peers_.cache, caf::infinite, hold_atom_v, order_->key, OrderRef{order_})
+        .then([this](const HeldDataRef& data) { data_ = data.value; }, [](caf::error&) {});
   launched(status);
   if (stop_wanted_ && stage_ == Stage::running) stop_run();
 }
@@ -146,8 +157,13 @@ void JobState::go_on(uint32_t phase) {
 
 void JobState::start_phase(uint32_t phase) {
   phase_ = phase;
+  // One that was adopted may not have heard yet where its data is.
+  hold([this] { start_line(); });
+}
+
+void JobState::start_line() {
   stage_ = Stage::running;
-  auto request = run_request(*context_, *order_, slot_, phase, peers_.lease);
+  auto request = run_request(*context_, *order_, data_.get(), slot_, phase_, peers_.lease);
   if (!request) return fail(std::move(request).error(), true);
   run_key_ = request->key;
   peers_.launcher->start(std::move(*request));

@@ -7,6 +7,7 @@
 #include "actors/worker/pulses.hpp"
 #include "actors/worker/worker_context.hpp"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,12 +32,13 @@ class JobState {
  private:
   enum class Stage { holding, staging, running, at_barrier, ended };
 
-  void hold();
+  void hold(const std::function<void()>& go_on);
   void prepare();
   void staged(uint32_t slot, bool started);
   void adopt(const process::RunStatus& status);
   void go_on(uint32_t phase);
   void start_phase(uint32_t phase);
+  void start_line();
   void launched(const process::RunStatus& status);
   void phase_ended(const process::RunStatus& status);
   void stop(Duration grace);
@@ -62,7 +64,8 @@ class JobState {
   WorkerContextRef context_;
   JobPeers peers_;
   std::shared_ptr<const JobOrder> order_;
-  StagingRef staging_;  // of its first line
+  std::shared_ptr<const HeldData> data_;  // once its data is here
+  StagingRef staging_;                    // of its first line
   uint32_t slot_ = 0;   // its folders; known when it is staged
   Stage stage_ = Stage::staging;
   uint32_t phase_ = 0;

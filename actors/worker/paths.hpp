@@ -2,7 +2,8 @@
 // jobs use again; what outlives it lies under its own name:
 //
 //   <dir>/slots/3/{order, token, work/, scratch/, data/, metrics.jsonl, stop}
-//   <dir>/cache/<digest>/             sealed dataset versions; trees/<digest>/ shows their files
+//   <dir>/cache/<digest>/             sealed dataset versions; trees/<method>/<digest>/ shows
+//                                     their files
 //   <dir>/logs/42.7.worker.0/         attempts share it; made with the first line
 //   <dir>/no-data/                    the data root of jobs that mount nothing
 //   <dir>/trash/                      on its way out

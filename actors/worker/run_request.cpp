@@ -64,7 +64,8 @@ bool waits_for_gang(const JobOrder& order, uint32_t phase) {
 }
 
 Result<process::RunRequest> run_request(const WorkerContext& context, const JobOrder& order,
-                                        uint32_t slot, uint32_t phase, const LeaseTerm& lease) {
+                                        const HeldData* /*data*/, uint32_t slot, uint32_t phase,
+                                        const LeaseTerm& lease) {
   const auto& what = order.phases[phase];
   const auto& paths = context.paths;
   process::RunRequest request;

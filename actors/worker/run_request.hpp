@@ -19,8 +19,10 @@ std::optional<std::pair<JobKey, uint32_t>> parse_run_key(std::string_view text);
 /// rank starts before all can.
 bool waits_for_gang(const JobOrder& order, uint32_t phase);
 
-/// An error: the job is exclusive, and its term of the lease is over.
+/// `data`: null where it reads none. An error: the job is exclusive, and its term of the lease is
+/// over.
 Result<process::RunRequest> run_request(const WorkerContext& context, const JobOrder& order,
-                                        uint32_t slot, uint32_t phase, const LeaseTerm& lease);
+                                        const HeldData* data, uint32_t slot, uint32_t phase,
+                                        const LeaseTerm& lease);
 
 }  // namespace troupe::actors

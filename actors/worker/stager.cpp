@@ -28,7 +28,7 @@ void StagerState::forget(const std::vector<JobKey>& keys) {
 /// The start goes out from here: a job of milliseconds feels each further step between two threads.
 caf::typed_response_promise<uint32_t, bool> StagerState::stage_and_start(const Staging& work) {
   auto promise = self_->make_response_promise<uint32_t, bool>();
-  auto slot = stage(*work.order);
+  auto slot = stage(work);
   if (!slot) {
     promise.deliver(to_caf(slot.error()));
     return promise;
@@ -37,7 +37,7 @@ caf::typed_response_promise<uint32_t, bool> StagerState::stage_and_start(const S
     promise.deliver(*slot, false);
     return promise;
   }
-  auto request = run_request(*context_, *work.order, *slot, 0, work.lease);
+  auto request = run_request(*context_, *work.order, work.data.get(), *slot, 0, work.lease);
   if (!request) {
     promise.deliver(to_caf(request.error()));
     return promise;
@@ -50,22 +50,23 @@ caf::typed_response_promise<uint32_t, bool> StagerState::stage_and_start(const S
   return promise;
 }
 
-Result<uint32_t> StagerState::stage(const JobOrder& order) {
+Result<uint32_t> StagerState::stage(const Staging& work) {
+  const auto& order = *work.order;
   auto slot = slots_->take(order);
   if (slot && !order.code_digest.empty())
     TROUPE_TRY(context_->code->materialise(order.code_digest, context_->paths.work(*slot)));
-  if (slot) TROUPE_TRY(show_data(order, *slot));
+  if (slot && work.data) TROUPE_TRY(show_data(order, *work.data, *slot));
   return slot;
 }
 
 /// The data root of the job: a name for each version that the cache holds for it.
-Result<void> StagerState::show_data(const JobOrder& order, uint32_t slot) const {
-  if (order.data.empty()) return ok();
+Result<void> StagerState::show_data(const JobOrder& order, const HeldData& data,
+                                    uint32_t slot) const {
   const auto& paths = context_->paths;
   TROUPE_TRY(make_dirs(paths.data(slot), 0755));
-  for (const auto& data : order.data) {
-    auto link = paths.data(slot) + "/" + data.mount;
-    if (::symlink((paths.trees() + "/" + data.digest).c_str(), link.c_str()) != 0)
+  for (size_t i = 0; i < order.data.size(); ++i) {
+    auto link = paths.data(slot) + "/" + order.data[i].mount;
+    if (::symlink(data.trees[i].path.c_str(), link.c_str()) != 0)
       return errno_error(errno, link + " cannot be made");
   }
   return ok();

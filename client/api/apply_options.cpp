@@ -30,6 +30,7 @@ void merge(ExperimentSpec& into, ExperimentSpec& from, std::string_view key, con
   if (key == "resources") merge_resources(into.resources, from.resources, given);
   if (key == "workers") into.workers = from.workers;
   if (key == "data") into.data = std::move(from.data);
+  if (key == "mount_method") into.mount_method = from.mount_method;
   if (key == "parameters" || key == "params") into.parameters = std::move(from.parameters);
   if (key == "limits") {
     if (given.find("pending") != nullptr) into.limits.pending = from.limits.pending;

@@ -58,6 +58,13 @@ void set_job(wire::Job::Builder out, ExperimentId id, const JobRecord& job) {
   for (uint32_t i = 0; i < job.gpus.size(); ++i) gpus.set(i, job.gpus[i]);
   set_time(job.started, [&](auto text) { out.setStarted(text); });
   set_time(job.ended, [&](auto text) { out.setEnded(text); });
+  auto mounts = out.initMounts(static_cast<uint32_t>(job.mounts.size()));
+  for (uint32_t i = 0; i < job.mounts.size(); ++i) {
+    mounts[i].setMount(as_text(job.mounts[i].mount));
+    mounts[i].setMethod(as_text(job.mounts[i].method));
+    mounts[i].setPlace(as_text(job.mounts[i].place));
+    mounts[i].setWritable(job.mounts[i].writable);
+  }
 }
 
 void set_attempt(wire::Attempt::Builder out, ExperimentId id, const AttemptRecord& attempt) {
@@ -110,7 +117,9 @@ void set_spec(Builder out, const ExperimentSpec& spec) {
     datasets[i].setSource(as_text(spec.data[i].source));
     datasets[i].setMount(as_text(spec.data[i].mount));
     datasets[i].setDigest(as_text(spec.data[i].digest));
+    datasets[i].setWritable(spec.data[i].writable);
   }
+  if (spec.mount_method) out.setMountMethod(to_text(to_string(*spec.mount_method)));
   auto code = out.initCode();
   code.setDigest(as_text(spec.code_digest));
   code.setGit(as_text(spec.code_git));

@@ -178,10 +178,18 @@ ExperimentSpec experiment(wire::Submission::Reader in, Checks& checks) {
   if (out.run.empty()) checks.fail("nothing to run", "give \"run\": \"COMMAND\"");
   resources(in, out, checks);
   for (auto mount : in.getData()) {
-    out.data.push_back(
-        {checks.text(mount.getSource(), "data"), checks.text(mount.getMount(), "data"), {}});
+    out.data.push_back({checks.text(mount.getSource(), "data"),
+                        checks.text(mount.getMount(), "data"),
+                        {},
+                        mount.getWritable()});
     if (out.data.back().source.empty())
       checks.fail("data holds an entry without source", "write \"NAME:VERSION\" or \"ID/out\"");
+  }
+  if (auto text = from_text(in.getMountMethod()); !text.empty() && text != any_mount_method) {
+    out.mount_method = mount_method_from(text);
+    if (!out.mount_method)
+      checks.fail(fmt::format("mount_method is \"{}\"", text),
+                  fmt::format("one of {}", mount_method_names()));
   }
   parameters(in, out, checks);
   out.limits = {duration(in.getLimits().getPending(), "limits.pending", checks),

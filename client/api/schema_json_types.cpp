@@ -287,6 +287,7 @@ void write_mount(std::string& out, Reader in) {
     out += ",\"digest\":";
     append_json_string(out, view(mount.getDigest()));
   }
+  if (mount.getWritable()) out += ",\"writable\":true";
   out += '}';
 }
 
@@ -296,11 +297,16 @@ Result<void> read_mount(const Value& value, Builder builder, const FieldPath& pa
     set_text(value.as_string(), [&](auto text) { out.setSource(text); });
     return ok();
   }
-  if (!value.is_map()) return wrong(path, "a string or {source, mount}", value);
+  if (!value.is_map()) return wrong(path, "a string or {source, mount, writable}", value);
   for (const auto& [name, item] : value.as_map()) {
-    if (name != "source" && name != "mount")
+    if (name != "source" && name != "mount" && name != "writable")
       return field_error(path, fmt::format("unknown field \"{}\"", name),
-                         suggestion(name, {"source", "mount"}));
+                         suggestion(name, {"source", "mount", "writable"}));
+    if (name == "writable") {
+      if (!item.is_bool()) return wrong(FieldPath{&path, name, 0}, "true or false", item);
+      out.setWritable(item.as_bool());
+      continue;
+    }
     if (!item.is_string()) return wrong(FieldPath{&path, name, 0}, "a string", item);
     if (name == "source")
       set_text(item.as_string(), [&](auto text) { out.setSource(text); });

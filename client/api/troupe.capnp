@@ -116,10 +116,11 @@ struct Workers {
 }
 
 struct DataMount {
-  # JSON: {source, mount, digest}; read also from a string: the source.
+  # JSON: {source, mount, digest, writable}; read also from a string: the source.
   source @0 :Text;
   mount @1 :Text;
   digest @2 :Text;  # of the version; answered, not asked for
+  writable @3 :Bool;  # what is written is the job's own, and gone with it
 }
 
 struct Limits {
@@ -195,6 +196,7 @@ struct Submission {
   preemptible @20 :Bool = true;  # may be stopped in favour of others, to go on later
   exclusive @21 :Bool;  # never two attempts at once, also where a node is only cut off
   watchdog @22 :Watchdog;
+  mountMethod @23 :Text $Json.name("mount_method");  # of its data: "erofs"; empty: the best there is
 }
 
 struct Submissions {
@@ -240,6 +242,14 @@ struct SubmitResults {
   results @0 :List(SubmitResult);
 }
 
+struct JobMount {
+  # How a job was shown one of its datasets.
+  mount @0 :Text;
+  method @1 :Text;  # "erofs", "erofs-loop", "copy"
+  place @2 :Text;  # "private": in a mount of the job's own; "link": to one of its node
+  writable @3 :Bool;
+}
+
 struct Job {
   id @0 :Text;
   node @1 :Text;
@@ -249,6 +259,7 @@ struct Job {
   gpus @5 :List(UInt32);
   started @6 :Text;
   ended @7 :Text;
+  mounts @8 :List(JobMount);
 }
 
 struct Attempt {
@@ -317,6 +328,7 @@ struct Experiment {
   preemptible @35 :Bool;
   exclusive @36 :Bool;
   watchdog @37 :Watchdog;
+  mountMethod @38 :Text $Json.name("mount_method");
 }
 
 struct Counts {
@@ -378,6 +390,7 @@ struct ExperimentSet {
   preemptible @49 :Bool;
   exclusive @50 :Bool;
   watchdog @51 :Watchdog;
+  mountMethod @52 :Text $Json.name("mount_method");
 }
 
 struct Entry {

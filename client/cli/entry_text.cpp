@@ -66,6 +66,13 @@ std::string resources_text(const Value& entry) {
   return text;
 }
 
+/// "digits: erofs, private".
+std::string mount_text(const Value& mount) {
+  return fmt::format("{}: {}, {}{}", text_of(mount, "mount"), text_of(mount, "method"),
+                     text_of(mount, "place"),
+                     text_of(mount, "writable") == "true" ? ", writable" : "");
+}
+
 /// "restart after 2m without progress"; empty where nobody watches.
 std::string watchdog_text(const Value& watchdog) {
   auto patience = int_of(watchdog, "patience");
@@ -162,6 +169,7 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
   field("priority");
   if (text_of(entry, "preemptible") == "false") field("preemptible");
   if (text_of(entry, "exclusive") == "true") field("exclusive");
+  field("mount_method");
   map("env");
   map("labels");
   add("code", text_of(map_of(entry, "code"), "digest"));
@@ -183,6 +191,7 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
     if (auto signal = text_of(job, "signal"); !signal.empty())
       text += fmt::format(", signal {}", signal);
     add("job", text);
+    for (const auto& mount : list_of(job, "mounts")) add("data", mount_text(mount));
   }
   auto text = table.text(out.out());
   // A sheet needs no header line.

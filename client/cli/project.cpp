@@ -83,7 +83,7 @@ std::vector<std::pair<std::string, std::string>> override_options(const Argument
                              "seed",        "strategy",
                              "trials",      "metric",
                              "concurrency", "stop-when",
-                             "early-stop"};
+                             "early-stop",  "mount-method"};
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto* name : names)
     if (sweep || !is_sweep_option(name))

@@ -124,6 +124,10 @@ Result<ValueMap> rerun_options(Session& session, const Value& original, ValueMap
   whole("name", "name");
   whole("project", "project");
   whole("data", "data");
+  if (arguments.has("mount-method")) {
+    const auto& method = read->submission.experiment.mount_method;
+    changes["mount_method"] = std::string{method ? to_string(*method) : any_mount_method};
+  }
   whole("setup", "setup");
   whole("priority", "priority");
   if (arguments.has("preemptible"))

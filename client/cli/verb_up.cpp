@@ -153,6 +153,7 @@ Result<WorkerProcessOptions> worker_options_of(const Arguments& arguments) {
   auto gpus = arguments.number("gpus", 0, 1024);
   if (!gpus) return std::move(gpus).error();
   options.gpus = *gpus ? std::optional{static_cast<uint32_t>(**gpus)} : file->gpus;
+  options.mount_method = file->mount_method;
   options.labels = file->labels;
   TROUPE_TRY(add_labels(arguments, options.labels));
   options.launcher_argv = launcher_argv();

@@ -85,9 +85,13 @@ Value submission_value(const Submission& submission) {
   const auto& w = spec.workers;
   out.emplace("workers", ValueMap{{"min", w.min}, {"max", w.max}, {"processes", w.processes}});
   ValueList data;
-  for (const auto& mount : spec.data)
-    data.emplace_back(ValueMap{{"source", mount.source}, {"mount", mount.mount}});
+  for (const auto& mount : spec.data) {
+    ValueMap item{{"source", mount.source}, {"mount", mount.mount}};
+    if (mount.writable) item.emplace("writable", true);
+    data.emplace_back(std::move(item));
+  }
   if (!data.empty()) out.emplace("data", std::move(data));
+  if (spec.mount_method) out.emplace("mount_method", std::string{to_string(*spec.mount_method)});
   if (!spec.parameters.empty()) out.emplace("parameters", parameters(spec.parameters));
   out.emplace("limits", ValueMap{{"pending", int64_t{spec.limits.pending.count()}},
                                  {"running", int64_t{spec.limits.running.count()}}});

@@ -95,6 +95,15 @@ Result<WorkerFile> parse_worker_file(std::string_view text, std::string_view fil
   auto gpus = [&](const YamlNode& node, const std::string& path) {
     file.gpus = static_cast<uint32_t>(in.integer(node, path, 0, 1024));
   };
+  auto mount_method = [&](const YamlNode& node, const std::string& path) {
+    std::string name;
+    in.text(node, path, name);
+    if (in.error() || name == any_mount_method) return;
+    file.mount_method = mount_method_from(name);
+    if (!file.mount_method)
+      in.fail(node, fmt::format("{} is no way to mount: \"{}\"", path, name),
+              fmt::format("one of {}", mount_method_names()));
+  };
   auto labels = [&](const YamlNode& node, const std::string& path) {
     in.entries(node, path, [&](const YamlEntry& entry, const std::string& below_it) {
       in.text(entry.value, below_it, file.labels[entry.key]);
@@ -110,6 +119,7 @@ Result<WorkerFile> parse_worker_file(std::string_view text, std::string_view fil
              {"cpus", cpus},
              {"mem", mem},
              {"gpus", gpus},
+             {"mount_method", mount_method},
              {"labels", labels}});
   if (in.error()) return *in.error();
   return file;

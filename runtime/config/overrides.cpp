@@ -35,6 +35,7 @@ constexpr ScalarOption scalar_options[] = {{"project", "", "project"},
                                            {"gpu-mem", "resources", "gpu_mem"},
                                            {"preemptible", "", "preemptible"},
                                            {"exclusive", "", "exclusive"},
+                                           {"mount-method", "", "mount_method"},
                                            {"max-processes", "resources", "max_processes"},
                                            {"retries", "retry", "count"},
                                            {"watchdog", "watchdog", "patience"},
@@ -134,15 +135,21 @@ class Applier {
   }
 
   Result<void> add_data(const std::string& value, const Place& place) {
-    // digits:3:mount, or 41/out:mount: a version never follows an output.
+    // digits:3:mount:rw, or 41/out:mount:rw: a version never follows an output.
     auto colon = value.find(':');
     auto slash = value.find('/');
     if (colon != std::string::npos && (slash == std::string::npos || slash > colon))
       colon = value.find(':', colon + 1);
     auto item = empty_node(YamlNode::Kind::map, place);
     item.set("source", scalar_node(value.substr(0, colon), place, true));
-    if (colon != std::string::npos)
-      item.set("mount", scalar_node(value.substr(colon + 1), place, true));
+    if (colon != std::string::npos) {
+      auto mount = value.substr(colon + 1);
+      if (mount.ends_with(":rw")) {
+        mount.resize(mount.size() - 3);
+        item.set("writable", scalar_node("true", place));
+      }
+      item.set("mount", scalar_node(mount, place, true));
+    }
     list("data", place).items.push_back(std::move(item));
     return ok();
   }

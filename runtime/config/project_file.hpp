@@ -34,11 +34,11 @@ struct Request {
   /// Run and sweep options without their dashes, in the order given. They are put into the file's
   /// place before anything is checked:
   ///   project name cpus mem gpus gpu-type workers processes priority retries max-time seed
+  ///   mount-method
   ///   strategy trials concurrency metric stop-when early-stop    replace the file's value
-  ///   data REF[:MOUNT], setup CMD        replace the file's list; several make a list. In
-  ///   REF:MOUNT
-  ///                                      the mount is what follows the second ':', or follows the
-  ///                                      first where REF is ID/out
+  ///   data REF[:MOUNT[:rw]], setup CMD   replace the file's list; several make a list. The mount
+  ///                                      is what follows the second ':', or follows the first
+  ///                                      where REF is ID/out; it may be empty. rw: writable
   ///   env NAME or NAME=VALUE, label K=V  replace or add the one of that name
   ///   after ID                           several make a list
   ///   param NAME=SPEC                    replaces or adds the one of that name

@@ -85,11 +85,24 @@ void read_data(NodeReader& in, const YamlNode& node, const Path& path,
     if (item.is_map())
       in.fields(item, item_path,
                 {{"source", [&](const auto& n, const Path& p) { in.text(n, p, mount.source); }},
-                 {"mount", [&](const auto& n, const Path& p) { in.text(n, p, mount.mount); }}});
+                 {"mount", [&](const auto& n, const Path& p) { in.text(n, p, mount.mount); }},
+                 {"writable",
+                  [&](const auto& n, const Path& p) { in.boolean(n, p, mount.writable); }}});
     else
       in.text(item, item_path, mount.source);
     out.push_back(std::move(mount));
   });
+}
+
+void read_mount_method(NodeReader& in, const YamlNode& node, const Path& path,
+                       std::optional<MountMethod>& out) {
+  std::string text;
+  in.text(node, path, text);
+  if (in.error() || text == any_mount_method) return;
+  out = mount_method_from(text);
+  if (!out)
+    in.fail(node, fmt::format("{} is no way to mount: \"{}\"", path, text),
+            fmt::format("one of {}", mount_method_names()));
 }
 
 void read_limits(NodeReader& in, const YamlNode& node, const Path& path, Limits& out) {
@@ -185,6 +198,8 @@ void read_submission(NodeReader& in, const YamlNode& root, ProjectFile& out) {
         [&](const auto& n, const Path& p) { read_resources(in, n, p, spec.resources); }},
        {"workers", [&](const auto& n, const Path& p) { read_workers(in, n, p, spec.workers); }},
        {"data", [&](const auto& n, const Path& p) { read_data(in, n, p, spec.data); }},
+       {"mount_method",
+        [&](const auto& n, const Path& p) { read_mount_method(in, n, p, spec.mount_method); }},
        {"parameters",
         [&](const auto& n, const Path& p) { read_parameters(in, n, p, spec, sweep.points); }},
        {"sweep",

@@ -17,6 +17,15 @@
 
 namespace troupe {
 
+/// How a job was shown the files of a dataset.
+struct MountRecord {
+  std::string mount;   // its name below the data root
+  std::string method;  // "erofs": see mount_method.hpp
+  std::string place;   // "private": in mounts of the job's own; "link" into those of its node
+  bool writable = false;
+  bool operator==(const MountRecord&) const = default;
+};
+
 /// One process group on one node, in the attempt it belongs to.
 struct JobRecord {
   std::string role = "worker";
@@ -28,6 +37,7 @@ struct JobRecord {
   std::vector<uint32_t> gpus;  // device indices on the node
   Timestamp started;
   Timestamp ended;
+  std::vector<MountRecord> mounts;
   bool operator==(const JobRecord&) const = default;
 };
 

@@ -4,6 +4,7 @@
 
 #include "runtime/core/clock.hpp"
 #include "runtime/core/ids.hpp"
+#include "runtime/core/mount_method.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/core/value.hpp"
@@ -56,7 +57,8 @@ struct Workers {
 struct DataMount {
   std::string source;    // "digits:3", or an output: "41/out"
   std::string mount;     // name below the data root; empty: the source's own name
-  std::string digest{};  // of the version, filled in when it is accepted
+  std::string digest{};   // of the version, filled in when it is accepted
+  bool writable = false;  // what is written is the job's own, and gone with it
   bool operator==(const DataMount&) const = default;
 };
 
@@ -126,6 +128,7 @@ struct ExperimentSpec {
   Resources resources;
   Workers workers;
   std::vector<DataMount> data;
+  std::optional<MountMethod> mount_method;  // of all its data; none: the best that a node has
   std::vector<Parameter> parameters;
   Limits limits;
   Retry retry;

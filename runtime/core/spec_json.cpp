@@ -204,10 +204,14 @@ Value to_value(const ExperimentSpec& spec) {
                                     {"processes", spec.workers.processes}});
   if (!spec.data.empty()) {
     ValueList data;
-    for (const auto& d : spec.data)
-      data.push_back(ValueMap{{"source", d.source}, {"mount", d.mount}, {"digest", d.digest}});
+    for (const auto& d : spec.data) {
+      ValueMap item{{"source", d.source}, {"mount", d.mount}, {"digest", d.digest}};
+      if (d.writable) item.emplace("writable", true);
+      data.push_back(std::move(item));
+    }
     map.emplace("data", std::move(data));
   }
+  if (spec.mount_method) map.emplace("mount_method", std::string{to_string(*spec.mount_method)});
   if (!spec.parameters.empty()) {
     ValueList parameters;
     for (const auto& p : spec.parameters) parameters.push_back(parameter_value(p));
@@ -273,6 +277,7 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
     d.text("source", mount.source);
     d.text("mount", mount.mount);
     d.text("digest", mount.digest);
+    d.boolean("writable", mount.writable);
     if (d.error()) return *d.error();
     spec.data.push_back(std::move(mount));
   }

@@ -157,7 +157,7 @@ Problem check_texts(const ExperimentSpec& spec) {
 Problem check_data(const ExperimentSpec& spec) {
   std::set<std::string> mounts;
   for (size_t i = 0; i < spec.data.size(); ++i) {
-    const auto& [source, mount, digest] = spec.data[i];
+    const auto& [source, mount, digest, writable] = spec.data[i];
     auto path = fmt::format("data[{}]", i);
     auto ref = parse_dataset_ref(source);
     if (!ref)

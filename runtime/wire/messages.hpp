@@ -17,7 +17,7 @@
 namespace troupe {
 
 /// Raised with every incompatible change; nodes with different numbers refuse each other.
-inline constexpr uint32_t wire_protocol = 3;
+inline constexpr uint32_t wire_protocol = 4;
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, ExperimentId& x) {
@@ -65,10 +65,23 @@ struct DataOrder {
   std::string mount;   // its name below the data root
   std::string source;  // "digits:3"
   std::string digest;  // of its manifest
+  bool writable = false;
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, DataOrder& x) {
-  return f(caf::meta::type_name("DataOrder"), x.mount, x.source, x.digest);
+  return f(caf::meta::type_name("DataOrder"), x.mount, x.source, x.digest, x.writable);
+}
+
+/// How a job is shown one of its datasets: see MountRecord.
+struct MountShown {
+  std::string mount;
+  std::string method;
+  std::string place;
+  bool writable = false;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, MountShown& x) {
+  return f(caf::meta::type_name("MountShown"), x.mount, x.method, x.place, x.writable);
 }
 
 /// Everything a node needs to run one job. Kept on the node's disk until the job is forgotten.
@@ -95,13 +108,14 @@ struct JobOrder {
   bool leased = false;         // it ends with the worker's lease
   int64_t patience_ms = 0;     // of its watchdog, which wants pulses; 0: there is none
   uint64_t max_processes = 0;  // and threads; 0: what its machine gives
+  std::string mount_method;    // of its data; empty: the best that the node has
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobOrder& x) {
   return f(caf::meta::type_name("JobOrder"), x.key, x.attempt, x.phases, x.env, x.processes,
            x.first_rank, x.world_size, x.node_rank, x.nodes, x.master_addr, x.master_port, x.gpus,
            x.milli_cpus, x.mem, x.code_digest, x.data, x.token, x.created_us, x.leased,
-           x.patience_ms, x.max_processes);
+           x.patience_ms, x.max_processes, x.mount_method);
 }
 
 enum class JobStep : uint8_t {
@@ -153,6 +167,7 @@ struct JobUpdate {
   Error error;                   // meaningful where `what` is not empty
   std::string token;             // of its order, where a node introduces itself: proves the order
   std::vector<RankPulse> ranks;  // once a second where a watchdog wants them; else empty
+  std::vector<MountShown> mounts;  // of its data, once it is there
   uint64_t link = 0;             // the worker's own, see its uplink: does not travel
 };
 template <class Inspector>
@@ -164,7 +179,7 @@ typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
   };
   return f(caf::meta::type_name("JobUpdate"), x.key, x.attempt, step, x.phase, x.time_us,
            x.started_us, x.has_exit, x.exit_code, x.signal, x.infrastructure, x.stopped, x.gpus,
-           x.error, x.token, x.ranks, caf::meta::load_callback(load));
+           x.error, x.token, x.ranks, x.mounts, caf::meta::load_callback(load));
 }
 
 struct WirePoint {
@@ -249,6 +264,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::Phase))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::DataOrder))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobOrder))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::MountShown))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::RankPulse))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobUpdate))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::WirePoint))

@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -27,15 +26,6 @@ namespace {
 constexpr size_t device_blocks_at =
     1280 + 64;                  // of an image: how long blocks.mdb must be, in pages
 constexpr int loop_tries = 16;  // others may take the free device that we were told of
-
-struct Method {
-  MountMethod method;
-  std::string_view name;
-};
-constexpr std::array<Method, 4> methods{{{MountMethod::erofs, "erofs"},
-                                         {MountMethod::erofs_loop, "erofs-loop"},
-                                         {MountMethod::fuse, "fuse"},
-                                         {MountMethod::plain_copy, "copy"}}};
 
 std::string path_of(int fd) {
   return fmt::format("/proc/self/fd/{}", fd);
@@ -100,18 +90,6 @@ int mount_erofs(const std::string& image, const std::string& blocks, const std::
 }
 
 }  // namespace
-
-std::string_view to_string(MountMethod method) {
-  for (const auto& known : methods)
-    if (known.method == method) return known.name;
-  return "unknown";
-}
-
-std::optional<MountMethod> mount_method_from(std::string_view text) {
-  for (const auto& known : methods)
-    if (known.name == text) return known.method;
-  return std::nullopt;
-}
 
 Result<void> mount_files(const SealedPaths& paths, const std::string& target, MountMethod method,
                          const std::vector<std::string>& fuse_program) {

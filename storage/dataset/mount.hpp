@@ -6,25 +6,17 @@
 // and bind it into jobs: each mount has a page cache of its own. Synchronous; any thread.
 #pragma once
 
+#include "runtime/core/mount_method.hpp"
 #include "runtime/core/result.hpp"
 #include "storage/dataset/sealed_file.hpp"
 
-#include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace troupe::dataset {
 
-enum class MountMethod : uint8_t {
-  erofs,       // the kernel reads image and blocks.mdb as they are: Linux 6.12
-  erofs_loop,  // the same through two loop devices: Linux 5.16
-  fuse,        // a process of ours serves them (fuse_process.hpp): Linux 5.1
-  plain_copy,  // no mount: all files written out (export_tree); as large as the dataset
-};
-std::string_view to_string(MountMethod method);
-std::optional<MountMethod> mount_method_from(std::string_view text);
+using troupe::MountMethod;
 
 /// Mounts the files of a version on `target`, a folder that exists. `plain_copy` is no mount:
 /// invalid. corrupt where blocks.mdb is shorter than the image says, which the kernel would not

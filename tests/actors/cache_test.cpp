@@ -70,14 +70,16 @@ class Cache : public ActorTest {
   }
   /// Asks for versions for job `number`; what was answered once it has been.
   std::shared_ptr<std::optional<Result<void>>> hold(uint64_t number,
-                                                    const std::vector<std::string>& digests) {
+                                                    const std::vector<std::string>& digests,
+                                                    const std::string& method = "") {
     auto order = std::make_shared<JobOrder>();
     order->key = key(number);
+    order->mount_method = method;
     for (const auto& digest : digests) order->data.push_back({"d" + digest, "d:1", digest});
     auto answer = std::make_shared<std::optional<Result<void>>>();
     sys.spawn([=, this](caf::event_based_actor* asking) {
       asking->request(cache, caf::infinite, hold_atom_v, order->key, OrderRef{order})
-          .then([answer](bool) { *answer = ok(); },
+          .then([answer](const HeldDataRef&) { *answer = ok(); },
                 [answer](caf::error& e) { *answer = Result<void>{from_caf(e, "data")}; });
     });
     run();
@@ -89,7 +91,7 @@ class Cache : public ActorTest {
   }
   static JobKey key(uint64_t number) { return JobKey{JobId{{number, 0}, "worker", 0}, 1}; }
   std::string tree(const std::string& digest) const {
-    return context->paths.trees() + "/" + digest;
+    return context->paths.trees() + "/copy/" + digest;
   }
 
   dataset::DatasetStore store = *dataset::DatasetStore::open(dir.path() + "/head");
@@ -134,6 +136,29 @@ TEST_F(Cache, NeverShowsABlockThatIsNotTheManifests) {
   source->alter = false;
   auto again = hold(2, {digest});
   EXPECT_TRUE(*again && **again);
+}
+
+TEST_F(Cache, ShowsAVersionTheWayThatIsAskedForOrNotAtAll) {
+  auto digest = push({{"a", "1"}});
+  auto loop = hold(1, {digest}, "erofs-loop"), copy = hold(2, {digest}, "copy");
+  ASSERT_TRUE(*loop && *copy);
+  EXPECT_TRUE(**copy);
+  EXPECT_EQ(source->manifests, 1) << "two ways of one version are one fill";
+  EXPECT_TRUE(fs::exists(tree(digest) + "/a"));
+  auto mounted = context->paths.trees() + "/erofs-loop/" + digest;
+  if (**loop) {
+    EXPECT_EQ(read_file(mounted + "/a").value_or("not there"), "1");
+    EXPECT_FALSE(fs::exists(context->paths.trees() + "/erofs/" + digest));
+  } else {
+    EXPECT_EQ((**loop).error().code, Errc::invalid);
+    EXPECT_THAT((**loop).error().what, HasSubstr("cannot be mounted by erofs-loop"));
+    EXPECT_FALSE(fs::exists(mounted));
+  }
+  release(1);
+  release(2);
+  ASSERT_TRUE(remove_oldest(context->paths, {}));
+  EXPECT_FALSE(fs::exists(mounted));
+  EXPECT_FALSE(fs::exists(tree(digest)));
 }
 
 TEST_F(Cache, SaysWhatTheHeadHasNot) {

@@ -22,7 +22,7 @@ using ::testing::IsEmpty;
 
 /// A cache that answers when the test says so.
 struct CacheProbe {
-  std::vector<caf::typed_response_promise<bool>> waiting;
+  std::vector<caf::typed_response_promise<HeldDataRef>> waiting;
   std::vector<JobKey> held, released;
 };
 
@@ -31,7 +31,7 @@ cache_actor::behavior_type fake_cache(cache_actor::pointer self,
   return {
       [self, probe](hold_atom, const JobKey& key, const OrderRef&) {
         probe->held.push_back(key);
-        probe->waiting.push_back(self->make_response_promise<bool>());
+        probe->waiting.push_back(self->make_response_promise<HeldDataRef>());
         return probe->waiting.back();
       },
       [probe](release_atom, const JobKey& key) { probe->released.push_back(key); },
@@ -39,7 +39,7 @@ cache_actor::behavior_type fake_cache(cache_actor::pointer self,
       [probe](filled_atom, const FilledRef& filled) {
         for (auto& promise : std::exchange(probe->waiting, {})) {
           if (filled->done)
-            promise.deliver(true);
+            promise.deliver(share(HeldData{{*filled->done}}));
           else
             promise.deliver(to_caf(filled->done.error()));
         }
@@ -101,8 +101,8 @@ class Job : public ActorTest {
     launcher->end(launcher->started.back().key, code, signal);
     run();
   }
-  void data_came(Result<void> how) {
-    caf::anon_send(cache, filled_atom_v, share(Filled{"", std::move(how)}));
+  void data_came(Result<DataTree> how) {
+    caf::anon_send(cache, filled_atom_v, share(Filled{{}, std::move(how)}));
     run();
   }
   void stop() {
@@ -382,7 +382,7 @@ TEST_F(Job, StartsWhenItsDataIsHereAndShowsItToTheJob) {
   begin();
   EXPECT_THAT(holds->held, ElementsAre(order.key));
   EXPECT_TRUE(launcher->started.empty());
-  data_came(ok());
+  data_came(DataTree{"/trees/d", MountMethod::erofs});
   ASSERT_EQ(launcher->started.size(), 1u);
   const auto& env = launcher->started.front().processes.front().env;
   auto root = context->paths.data(0);
@@ -408,7 +408,7 @@ TEST_F(Job, AStopEndsTheWaitForData) {
   EXPECT_EQ(updates->back().step, JobStep::ended);
   EXPECT_TRUE(updates->back().stopped);
   // It comes all the same: nothing begins any more.
-  data_came(ok());
+  data_came(DataTree{"/trees/d", MountMethod::erofs});
   EXPECT_TRUE(launcher->started.empty());
 }
 

@@ -26,7 +26,8 @@ class Maker {
     if (chance())
       spec.workers = {static_cast<uint32_t>(below(10)), static_cast<uint32_t>(below(4096)),
                       static_cast<uint32_t>(below(8))};
-    for (auto n = below(3); n > 0; --n) spec.data.push_back({text(), text()});
+    for (auto n = below(3); n > 0; --n) spec.data.push_back({text(), text(), "", chance()});
+    if (chance()) spec.mount_method = MountMethod::erofs_loop;
     for (auto n = below(4); n > 0; --n) spec.parameters.push_back(parameter());
     if (chance()) spec.limits = {Duration{below(1'000'000)}, Duration{below(1'000'000)}};
     if (chance()) spec.retry = {static_cast<uint32_t>(below(9)), Duration{below(1'000'000)}};
