@@ -132,8 +132,8 @@ JobRecord job_record(rows::Job::Reader row) {
   job.started = {row.getStarted()};
   job.ended = {row.getEnded()};
   for (auto mount : row.getMounts())
-    job.mounts.push_back(
-        {str(mount.getMount()), str(mount.getMethod()), str(mount.getPlace()), mount.getWritable()});
+    job.mounts.push_back({str(mount.getMount()), str(mount.getMethod()), str(mount.getPlace()),
+                          mount.getWritable()});
   return job;
 }
 

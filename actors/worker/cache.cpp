@@ -1,6 +1,7 @@
 #include "actors/worker/cache.hpp"
 
 #include "actors/worker/cache_files.hpp"
+#include "actors/worker/job_mounts.hpp"
 #include "runtime/core/log.hpp"
 
 #include <algorithm>
@@ -15,9 +16,13 @@ caf::behavior bringer_behavior(caf::event_based_actor* self, WorkerContextRef co
   return {[=](begin_atom) {
     auto id = dataset::content_id_from(wish.digest);
     auto room = [&] { return remove_oldest(context->paths, held); };
-    auto done = id ? bring_version(context->paths, *context->data, *id, wish.method, room)
-                   : Result<DataTree>{Error{Errc::invalid, "this is no dataset version",
-                                            wish.digest, "submit again"}};
+    auto bring = [&]() -> Result<DataTree> {
+      if (!id)
+        return Error{Errc::invalid, "this is no dataset version", wish.digest, "submit again"};
+      if (!context->mounts.denied) TROUPE_TRY(open_trees(context->paths));
+      return bring_version(context->paths, *context->data, *id, wish.method, room);
+    };
+    auto done = bring();
     self->send(cache, filled_atom_v, share(Filled{wish, std::move(done)}));
     self->quit();
   }};
@@ -39,12 +44,16 @@ cache_actor::behavior_type CacheState::make_behavior(WorkerContextRef context) {
   };
 }
 
-/// What jobs that go on still read stays mounted; a worker that comes back finds it.
+/// Jobs that go on have mounts of their own; where they have not, what they still read stays
+/// mounted, and a worker that comes back finds it.
 CacheState::~CacheState() {
   if (!context_) return;
   std::set<std::string> in_use;
   for (const auto& [digest, count] : holders_) in_use.insert(digest);
-  unmount_trees(context_->paths, in_use);
+  if (context_->mounts.denied)
+    unmount_trees(context_->paths, in_use);
+  else
+    close_trees(context_->paths);
 }
 
 CacheState::HoldPromise CacheState::hold(const JobKey& key, const JobOrder& order) {
@@ -70,6 +79,10 @@ bool CacheState::answer(Waiting& wait) {
   for (const auto& wish : wait.wishes) {
     auto tree = ready_.find(wish);
     if (tree == ready_.end()) return false;
+    if (!is_shown(tree->second)) {
+      ready_.erase(tree);
+      return false;
+    }
     held.trees.push_back(tree->second);
   }
   wait.promise.deliver(share(std::move(held)));
@@ -90,8 +103,7 @@ void CacheState::bring(const DataWish& wish) {
 void CacheState::filled(const Filled& filled) {
   const auto& wish = filled.wish;
   coming_.erase(wish.digest);
-  if (filled.done && holders_.contains(wish.digest))
-    ready_.insert_or_assign(wish, *filled.done);
+  if (filled.done && holders_.contains(wish.digest)) ready_.insert_or_assign(wish, *filled.done);
   auto wants = [&](const Waiting& wait, const DataWish& one) {
     return std::find(wait.wishes.begin(), wait.wishes.end(), one) != wait.wishes.end();
   };

@@ -8,30 +8,24 @@
 
 #include <array>
 #include <filesystem>
-#include <sys/stat.h>
 
 namespace troupe::actors {
 
 namespace {
 
 namespace fs = std::filesystem;
+using dataset::is_mount;
 using dataset::MountMethod;
 
 // One receives while another hashes.
 constexpr unsigned fill_threads = 3;
 
-constexpr std::array methods{MountMethod::erofs, MountMethod::erofs_loop,
-                             MountMethod::plain_copy};
+constexpr std::array methods{MountMethod::erofs, MountMethod::erofs_loop, MountMethod::plain_copy};
+
+constexpr const char* partial = ".part";
 
 std::string tree_of(const WorkerPaths& paths, MountMethod method, const std::string& digest) {
   return fmt::format("{}/{}/{}", paths.trees(), to_string(method), digest);
-}
-
-bool is_mount(const std::string& path) {
-  struct stat own {
-  }, parent{};
-  return ::stat(path.c_str(), &own) == 0 && ::stat((path + "/..").c_str(), &parent) == 0 &&
-         own.st_dev != parent.st_dev;
 }
 
 /// A tree goes before its version: a mount of files that are gone would serve nobody.
@@ -40,6 +34,7 @@ Result<void> remove_version(const WorkerPaths& paths, const std::string& digest)
   for (auto method : methods) {
     auto tree = tree_of(paths, method, digest);
     if (is_mount(tree)) TROUPE_TRY(dataset::unmount_files(tree));
+    fs::remove_all(tree + partial, code);
     fs::remove_all(tree, code);
     if (code) break;
   }
@@ -75,7 +70,13 @@ Result<void> show_by(const dataset::SealedFile& file, const std::string& tree, M
   if (method == MountMethod::plain_copy) {
     if (fs::exists(tree, code)) return ok();
     TROUPE_TRY(make_dirs(fs::path{tree}.parent_path().string(), 0755));
-    return dataset::export_tree(file, tree);
+    // Under another name until it is whole: whoever writes it may be killed.
+    auto part = tree + partial;
+    fs::remove_all(part, code);
+    TROUPE_TRY(dataset::export_tree(file, part));
+    fs::rename(part, tree, code);
+    if (code) return errno_error(code.value(), fmt::format("{} cannot be made", tree));
+    return ok();
   }
   if (is_mount(tree)) return ok();
   TROUPE_TRY(make_dirs(tree, 0755));
@@ -109,8 +110,7 @@ Result<DataTree> show_files(const WorkerPaths& paths, const dataset::SealedFile&
 }  // namespace
 
 Result<DataTree> bring_version(const WorkerPaths& paths, DataSource& source,
-                               const dataset::ContentId& version,
-                               std::optional<MountMethod> method,
+                               const dataset::ContentId& version, std::optional<MountMethod> method,
                                const std::function<bool()>& make_room) {
   TROUPE_TRY(make_dirs(paths.cache(), 0700));
   TROUPE_TRY(make_dirs(paths.trees(), 0755));
@@ -137,6 +137,11 @@ Result<DataTree> bring_version(const WorkerPaths& paths, DataSource& source,
     }
     TROUPE_TRY(with_room([&] { return fill_version(paths, source, version); }));
   }
+}
+
+bool is_shown(const DataTree& tree) {
+  std::error_code code;
+  return tree.method == MountMethod::plain_copy ? fs::exists(tree.path, code) : is_mount(tree.path);
 }
 
 bool remove_oldest(const WorkerPaths& paths, const std::set<std::string>& except) {

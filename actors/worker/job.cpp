@@ -1,5 +1,6 @@
 #include "actors/worker/job.hpp"
 
+#include "actors/worker/job_mounts.hpp"
 #include "actors/worker/run_request.hpp"
 #include "runtime/core/fd.hpp"
 #include "runtime/core/limits.hpp"
@@ -21,9 +22,7 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
   newest_ = blank(JobStep::preparing);
   take_link();
   return {
-      [this](begin_atom) {
-        hold([this] { prepare(); });
-      },
+      [this](begin_atom) { hold([this] { prepare(); }); },
       [this](adopt_atom, const RunStatusRef& status) { adopt(*status); },
       [this](stop_atom, uint32_t grace_ms) { stop(Duration{grace_ms}); },
       [this](phase_atom, uint32_t phase) {
@@ -62,9 +61,7 @@ JobUpdate JobState::blank(JobStep step) const {
   update.time_us = context_->clock->now().us;
   update.started_us = started_us_;
   update.gpus = order_->gpus;
-  for (size_t i = 0; data_ && i < order_->data.size(); ++i)
-    update.mounts.push_back({order_->data[i].mount, std::string{to_string(data_->trees[i].method)},
-                             "link", order_->data[i].writable});
+  if (data_) update.mounts = shown_mounts(*context_, *order_, *data_);
   return update;
 }
 

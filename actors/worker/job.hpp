@@ -66,7 +66,7 @@ class JobState {
   std::shared_ptr<const JobOrder> order_;
   std::shared_ptr<const HeldData> data_;  // once its data is here
   StagingRef staging_;                    // of its first line
-  uint32_t slot_ = 0;   // its folders; known when it is staged
+  uint32_t slot_ = 0;                     // its folders; known when it is staged
   Stage stage_ = Stage::staging;
   uint32_t phase_ = 0;
   std::string run_key_;  // of the phase that runs

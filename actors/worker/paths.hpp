@@ -1,7 +1,7 @@
 // Where a worker keeps things. What a job needs while it runs lies in a numbered slot, which later
 // jobs use again; what outlives it lies under its own name:
 //
-//   <dir>/slots/3/{order, token, work/, scratch/, data/, metrics.jsonl, stop}
+//   <dir>/slots/3/{order, token, work/, scratch/, data/, overlay/, metrics.jsonl, stop}
 //   <dir>/cache/<digest>/             sealed dataset versions; trees/<method>/<digest>/ shows
 //                                     their files
 //   <dir>/logs/42.7.worker.0/         attempts share it; made with the first line
@@ -32,6 +32,7 @@ struct WorkerPaths {
   std::string stop_file(uint32_t number) const { return slot(number) + "/stop"; }
   std::string log(const JobId& id) const { return dir + "/logs/" + to_string(id); }
   std::string data(uint32_t number) const { return slot(number) + "/data"; }
+  std::string overlay(uint32_t number) const { return slot(number) + "/overlay"; }
   std::string cache() const { return dir + "/cache"; }
   std::string trees() const { return dir + "/trees"; }
   std::string no_data() const { return dir + "/no-data"; }

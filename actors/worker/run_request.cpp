@@ -1,5 +1,6 @@
 #include "actors/worker/run_request.hpp"
 
+#include "actors/worker/job_mounts.hpp"
 #include "runtime/core/limits.hpp"
 
 #include <fmt/format.h>
@@ -64,7 +65,7 @@ bool waits_for_gang(const JobOrder& order, uint32_t phase) {
 }
 
 Result<process::RunRequest> run_request(const WorkerContext& context, const JobOrder& order,
-                                        const HeldData* /*data*/, uint32_t slot, uint32_t phase,
+                                        const HeldData* data, uint32_t slot, uint32_t phase,
                                         const LeaseTerm& lease) {
   const auto& what = order.phases[phase];
   const auto& paths = context.paths;
@@ -84,6 +85,7 @@ Result<process::RunRequest> run_request(const WorkerContext& context, const JobO
     request.processes.push_back(
         {what.argv, job_environment(context.environment, paths, order, slot, rank, resume),
          paths.work(slot)});
+  if (data != nullptr) add_mounts(context, order, *data, slot, request);
   if (!order.leased) return request;
   request.lease_until = lease.until(context.clock->monotonic());
   if (request.lease_until.count() == 0)

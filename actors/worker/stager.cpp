@@ -1,10 +1,7 @@
 #include "actors/worker/stager.hpp"
 
+#include "actors/worker/job_mounts.hpp"
 #include "actors/worker/run_request.hpp"
-#include "runtime/core/fd.hpp"
-
-#include <cerrno>
-#include <unistd.h>
 
 namespace troupe::actors {
 
@@ -55,21 +52,8 @@ Result<uint32_t> StagerState::stage(const Staging& work) {
   auto slot = slots_->take(order);
   if (slot && !order.code_digest.empty())
     TROUPE_TRY(context_->code->materialise(order.code_digest, context_->paths.work(*slot)));
-  if (slot && work.data) TROUPE_TRY(show_data(order, *work.data, *slot));
+  if (slot && work.data) TROUPE_TRY(make_data_root(*context_, order, *work.data, *slot));
   return slot;
-}
-
-/// The data root of the job: a name for each version that the cache holds for it.
-Result<void> StagerState::show_data(const JobOrder& order, const HeldData& data,
-                                    uint32_t slot) const {
-  const auto& paths = context_->paths;
-  TROUPE_TRY(make_dirs(paths.data(slot), 0755));
-  for (size_t i = 0; i < order.data.size(); ++i) {
-    auto link = paths.data(slot) + "/" + order.data[i].mount;
-    if (::symlink(data.trees[i].path.c_str(), link.c_str()) != 0)
-      return errno_error(errno, link + " cannot be made");
-  }
-  return ok();
 }
 
 stager_actor::behavior_type stager_behavior(stager_actor::stateful_pointer<StagerState> self,

@@ -18,7 +18,6 @@ class StagerState {
   caf::typed_response_promise<uint32_t, bool> stage_and_start(const Staging& work);
   void forget(const std::vector<JobKey>& keys);
   Result<uint32_t> stage(const Staging& work);
-  Result<void> show_data(const JobOrder& order, const HeldData& data, uint32_t slot) const;
 
   stager_actor::pointer self_;
   WorkerContextRef context_;

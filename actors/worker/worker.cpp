@@ -17,6 +17,8 @@ Result<void> Worker::start() {
   TROUPE_TRY(make_dirs(context->paths.slots(), 0755));
   TROUPE_TRY(make_dirs(context->paths.outputs, 0755));
   TROUPE_TRY(make_dirs(context->paths.no_data(), 0555));
+  context->mounts = process::probe_private_mounts(context->paths.dir);
+  if (context->mounts.denied) log::info("worker", "{}", to_string(*context->mounts.denied));
   process::LauncherClientOptions launcher;
   launcher.dir = context->paths.dir + "/launcher";
   launcher.argv = options_.launcher_argv;

@@ -9,7 +9,7 @@
 #include "runtime/core/clock.hpp"
 #include "runtime/process/launcher.hpp"
 #include "runtime/process/process_look.hpp"
-#include "storage/dataset/mount.hpp"
+#include "runtime/process/run_mounts.hpp"
 
 #include <atomic>
 #include <functional>
@@ -21,6 +21,9 @@ namespace troupe::actors {
 
 /// Makes the launcher of a node; its events go to that node.
 using LauncherFactory = std::function<std::shared_ptr<process::Launcher>(process::LauncherEvents)>;
+
+inline const Error no_private_mounts{Errc::refused, "jobs get no mounts of their own",
+                                     "they were not tried", ""};
 
 struct WorkerContext {
   std::string name;
@@ -42,7 +45,8 @@ struct WorkerContext {
   report_port director;
   std::shared_ptr<CodeSource> code;
   std::shared_ptr<DataSource> data;
-  std::optional<dataset::MountMethod> mount_method;  // none: the best that works here
+  std::optional<MountMethod> mount_method;  // of jobs that ask for none; none: the best there is
+  process::PrivateMounts mounts{no_private_mounts, no_private_mounts};  // what jobs may have
   std::string address;  // for the ranks of gangs; empty: of this machine alone
   /// The number of the newest link on which the head has welcomed this node; null: it is here.
   std::shared_ptr<std::atomic<uint64_t>> link;

@@ -3,6 +3,7 @@
 #include "client/cli/session.hpp"
 #include "runtime/core/fd.hpp"
 #include "runtime/core/units.hpp"
+#include "runtime/process/run_mounts.hpp"
 #include "storage/dataset/mount.hpp"
 
 #include <fmt/format.h>
@@ -77,13 +78,21 @@ Finding gpus() {
           driver ? "" : "the driver is not loaded: nvidia-smi says more"};
 }
 
+/// Whether jobs get mounts that nobody else sees, found out by trying.
 Finding namespaces() {
   std::error_code none;
-  bool root = geteuid() == 0;
-  auto text = read_file("/proc/sys/user/max_user_namespaces", 64);
-  bool good = root || (text && *text != "0\n");
-  return {"mounts", good, root ? "root" : "user namespaces",
-          good ? "" : "sysctl user.max_user_namespaces=10000 lets jobs have mounts of their own"};
+  auto pattern = (fs::temp_directory_path(none) / "troupe-doctor-XXXXXX").string();
+  if (none || mkdtemp(pattern.data()) == nullptr)
+    return {"mounts", false, "not tried", "no temporary folder can be made"};
+  auto tried = process::probe_private_mounts(pattern);
+  fs::remove_all(pattern, none);
+  if (tried.denied)
+    return {"mounts", false, fmt::format("links to those of the node: {}", tried.denied->detail),
+            "a worker that root starts gives each job mounts of its own"};
+  if (tried.no_overlay)
+    return {"mounts", true,
+            fmt::format("of each job's own; not writable: {}", tried.no_overlay->detail), ""};
+  return {"mounts", true, "of each job's own, also writable", ""};
 }
 
 /// How datasets are shown to jobs: the best way that works when it is tried.

@@ -83,11 +83,11 @@ void read_data(NodeReader& in, const YamlNode& node, const Path& path,
   in.items(node, path, [&](const YamlNode& item, const Path& item_path) {
     DataMount mount;
     if (item.is_map())
-      in.fields(item, item_path,
-                {{"source", [&](const auto& n, const Path& p) { in.text(n, p, mount.source); }},
-                 {"mount", [&](const auto& n, const Path& p) { in.text(n, p, mount.mount); }},
-                 {"writable",
-                  [&](const auto& n, const Path& p) { in.boolean(n, p, mount.writable); }}});
+      in.fields(
+          item, item_path,
+          {{"source", [&](const auto& n, const Path& p) { in.text(n, p, mount.source); }},
+           {"mount", [&](const auto& n, const Path& p) { in.text(n, p, mount.mount); }},
+           {"writable", [&](const auto& n, const Path& p) { in.boolean(n, p, mount.writable); }}});
     else
       in.text(item, item_path, mount.source);
     out.push_back(std::move(mount));

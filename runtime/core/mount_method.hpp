@@ -1,5 +1,5 @@
-// The ways to show the files of a dataset version, best first, by the names that people use. Values;
-// any thread.
+// The ways to show the files of a dataset version, best first, by the names that people use.
+// Values; any thread.
 #pragma once
 
 #include <cstdint>

@@ -55,8 +55,8 @@ struct Workers {
 };
 
 struct DataMount {
-  std::string source;    // "digits:3", or an output: "41/out"
-  std::string mount;     // name below the data root; empty: the source's own name
+  std::string source;     // "digits:3", or an output: "41/out"
+  std::string mount;      // name below the data root; empty: the source's own name
   std::string digest{};   // of the version, filled in when it is accepted
   bool writable = false;  // what is written is the job's own, and gone with it
   bool operator==(const DataMount&) const = default;

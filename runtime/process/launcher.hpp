@@ -20,6 +20,16 @@ struct ProcessSpec {
   std::string cwd;
 };
 
+/// A folder that the processes of a run see in the place of another, and nobody else does.
+struct RunMount {
+  std::string source;
+  std::string target;  // a folder, too
+  /// Where what they write goes, and a folder beside it for the kernel's own use; empty: it is
+  /// read-only.
+  std::string upper, work;
+  bool operator==(const RunMount&) const = default;
+};
+
 struct RunRequest {
   std::string key;  // names the run for ever; starting a known key again changes nothing
   std::vector<ProcessSpec> processes;  // one for each rank
@@ -30,6 +40,8 @@ struct RunRequest {
   /// Killed at that monotonic time, which renew() moves; 0: never.
   std::chrono::nanoseconds lease_until{0};
   uint64_t processes_max = 0;  // and threads; 0: a share of what the machine has
+  std::vector<RunMount> mounts;
+  std::string hidden;  // with mounts: what is mounted at and below it is not seen by the run
 };
 
 struct ProcessExit {

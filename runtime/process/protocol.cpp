@@ -60,9 +60,15 @@ void encode(Encoder& out, const RunRequest& request) {
   // Only where they are asked for: launchers that were started before these were thought of know
   // none.
   bool leased = request.lease_until.count() > 0;
-  if (leased || request.processes_max != 0)
+  bool mounts = !request.mounts.empty();
+  if (leased || request.processes_max != 0 || mounts)
     out.number(static_cast<int64_t>(request.lease_until.count()));
-  if (request.processes_max != 0) out.number(request.processes_max);
+  if (request.processes_max != 0 || mounts) out.number(request.processes_max);
+  if (!mounts) return;
+  out.text(request.hidden);
+  out.number(static_cast<uint32_t>(request.mounts.size()));
+  for (auto& mount : request.mounts)
+    for (auto* text : {&mount.source, &mount.target, &mount.upper, &mount.work}) out.text(*text);
 }
 
 void decode(Decoder& in, RunRequest& request) {
@@ -80,6 +86,11 @@ void decode(Decoder& in, RunRequest& request) {
   if (in.good() && !in.complete())
     request.lease_until = std::chrono::nanoseconds{in.number<int64_t>()};
   if (in.good() && !in.complete()) request.processes_max = in.number<uint64_t>();
+  if (!in.good() || in.complete()) return;
+  request.hidden = in.text();
+  request.mounts.resize(in.count(16));
+  for (auto& mount : request.mounts)
+    for (auto* text : {&mount.source, &mount.target, &mount.upper, &mount.work}) *text = in.text();
 }
 
 void encode(Encoder& out, const RunStatus& status) {
@@ -180,6 +191,10 @@ Result<void> check(const RunRequest& request) {
     return bad(fmt::format("{} processes; 1 to {} are possible", request.processes.size(),
                            limits::processes_max));
   if (request.log_dir.empty() || has_nul(request.log_dir)) return bad("no folder for the log");
+  for (auto& mount : request.mounts)
+    for (auto* text : {&mount.source, &mount.target, &mount.upper, &mount.work})
+      if (has_nul(*text) || (!text->empty() && text->front() != '/'))
+        return bad("a mount that is no absolute path");
   for (auto& process : request.processes) {
     if (process.argv.empty() || process.argv[0].empty()) return bad("an empty command");
     if (has_nul(process.cwd)) return bad("the working directory contains a NUL");

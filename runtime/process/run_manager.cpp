@@ -181,8 +181,15 @@ Result<void> RunManager::spawn_ranks(Run& run, RunRequest& request, JournalRun& 
     else
       log::warning("launcher", "{}: {}", request.key, to_string(opened.error()));
   }
+  if (!request.mounts.empty()) {
+    auto share = MountShare::prepare(std::move(request.mounts), std::move(request.hidden),
+                                     request.processes.size());
+    if (!share) return std::move(share).error();
+    run.mounts = std::make_unique<MountShare>(std::move(*share));
+  }
   for (size_t rank = 0; rank < request.processes.size(); ++rank) {
     SpawnPlan plan;
+    plan.mounts = run.mounts.get();
     plan.process = std::move(request.processes[rank]);
     plan.marker = run.marker;
     plan.tag = run.tag;
@@ -217,7 +224,9 @@ Result<void> RunManager::spawn_ranks(Run& run, RunRequest& request, JournalRun& 
     ++run.starting;
     ranks_[pid] = {&run, rank, id};
     starting_.emplace(id, Starting{std::move(*spawn), &run, false});
+    if (run.mounts) TROUPE_TRY(run.mounts->follow(pid));
   }
+  if (run.mounts) run.mounts->leave();
   return ok();
 }
 

@@ -77,8 +77,9 @@ class RunManager {
     std::shared_ptr<LogWriter> log;
     std::string log_dir;
     std::vector<uint64_t> pipes;
-    uint64_t number = 0;                // in order of starts
-    std::unique_ptr<RunLimits> limits;  // null: none
+    uint64_t number = 0;                 // in order of starts
+    std::unique_ptr<RunLimits> limits;   // null: none
+    std::unique_ptr<MountShare> mounts;  // its plan, until all ranks have left our memory
     Time tell_start_at = never, kill_at = never, sweep_at = never, tell_log_at = never,
          tell_stuck_at = never;
     Time lease_until = never;  // whoever renews it when it has run out comes too late

@@ -20,7 +20,7 @@
 namespace troupe::process {
 namespace {
 
-enum class Step : int { none, folder, exec };
+enum class Step : int { none, mounts, folder, exec };
 
 /// What a child reads, and the two words it writes.
 struct Child {
@@ -30,12 +30,14 @@ struct Child {
   const char* cwd;                // may be nullptr
   int input, output, error;
   int groups[groups_max];  // what it enters; -1: nothing
-  int left;                // closes when it has left; -1: the parent waits by itself
+  MountEntry mounts;
+  int left;  // closes when it has left; -1: the parent waits by itself
   pid_t parent;
   rlimit open_files;
   rlimit tag;
   Step failed = Step::none;
   int number = 0;
+  MountFailure mount_failure;
 };
 
 constexpr int first_free_fd = 3;  // behind the three streams
@@ -57,6 +59,8 @@ __attribute__((no_sanitize("address", "undefined", "thread"))) int child_main(vo
   // nobody in, it runs without that limit, as it does where there are no groups.
   for (int group : child.groups)
     if (group >= 0) raw_syscall(SYS_write, group, "0", 1);
+  if (child.mounts.calls != nullptr && !enter_mounts(child.mounts, child.mount_failure))
+    fail(Step::mounts, 0);
   raw_syscall(SYS_dup3, child.input, 0, 0);
   raw_syscall(SYS_dup3, child.output, 1, 0);
   raw_syscall(SYS_dup3, child.error, 2, 0);
@@ -159,6 +163,7 @@ struct Spawn::Memory {
 
   void* stack = MAP_FAILED;
   ProcessSpec process;
+  const MountPlan* mounts = nullptr;
   std::string marker;
   std::vector<std::string> paths;
   std::vector<char*> argv, env, candidates;
@@ -192,6 +197,8 @@ Result<void> Spawn::Memory::prepare(SpawnPlan plan) {
   child.error = plan.error;
   for (size_t i = 0; i < groups_max; ++i)
     child.groups[i] = plan.groups == nullptr ? -1 : (*plan.groups)[i].get();
+  mounts = plan.mounts == nullptr ? nullptr : plan.mounts->plan.get();
+  if (mounts != nullptr) child.mounts = entry_of(*plan.mounts);
   child.left = -1;
   return ok();
 }
@@ -266,6 +273,9 @@ std::optional<Error> Spawner::finish(Spawn spawn) {
   if (memory->child.failed == Step::folder)
     error = errno_error(memory->child.number, fmt::format("working directory cannot be entered: {}",
                                                           memory->process.cwd));
+  else if (memory->child.failed == Step::mounts && memory->child.mount_failure.code != 0)
+    error =
+        memory->mounts->error(memory->child.mount_failure.number, memory->child.mount_failure.code);
   else if (memory->child.failed == Step::exec)
     error = exec_error(memory->process, memory->child.number);
   if (spare_.size() < spare_max) spare_.push_back(std::move(memory));

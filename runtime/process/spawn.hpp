@@ -18,6 +18,7 @@
 #include "runtime/core/fd.hpp"
 #include "runtime/process/confinement.hpp"
 #include "runtime/process/launcher.hpp"
+#include "runtime/process/run_mounts.hpp"
 
 #include <memory>
 #include <optional>
@@ -38,6 +39,8 @@ struct SpawnPlan {
   int output = -1;
   int error = -1;
   const GroupDoors* groups = nullptr;  // it enters these before its command runs; closed likewise
+  const MountShare* mounts = nullptr;  // it has these then; its plan outlives the child, the rest
+                                       // may be closed likewise
 };
 
 /// A process that has not shown yet whether its command can be run.

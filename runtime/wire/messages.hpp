@@ -161,14 +161,14 @@ struct JobUpdate {
   bool has_exit = false;
   int32_t exit_code = 0;
   int32_t signal = 0;
-  bool infrastructure = false;   // it failed for a reason that is not the job's own
-  bool stopped = false;          // it ended because it was told to
-  std::vector<uint32_t> gpus;    // devices it holds
-  Error error;                   // meaningful where `what` is not empty
-  std::string token;             // of its order, where a node introduces itself: proves the order
-  std::vector<RankPulse> ranks;  // once a second where a watchdog wants them; else empty
+  bool infrastructure = false;     // it failed for a reason that is not the job's own
+  bool stopped = false;            // it ended because it was told to
+  std::vector<uint32_t> gpus;      // devices it holds
+  Error error;                     // meaningful where `what` is not empty
+  std::string token;               // of its order, where a node introduces itself: proves the order
+  std::vector<RankPulse> ranks;    // once a second where a watchdog wants them; else empty
   std::vector<MountShown> mounts;  // of its data, once it is there
-  uint64_t link = 0;             // the worker's own, see its uplink: does not travel
+  uint64_t link = 0;               // the worker's own, see its uplink: does not travel
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {

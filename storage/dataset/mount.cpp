@@ -119,6 +119,17 @@ Result<void> mount_files(const SealedPaths& paths, const std::string& target, Mo
   return ok();
 }
 
+bool is_mount(const std::string& path) {
+  struct statx info {};
+  if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &info) != 0) return false;
+  if ((info.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0)
+    return (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  struct stat own {
+  }, parent{};  // before Linux 5.8
+  return ::stat(path.c_str(), &own) == 0 && ::stat((path + "/..").c_str(), &parent) == 0 &&
+         own.st_dev != parent.st_dev;
+}
+
 Result<void> unmount_files(const std::string& target, bool lazily) {
   if (::umount2(target.c_str(), UMOUNT_NOFOLLOW | (lazily ? MNT_DETACH : 0)) == 0) return ok();
   auto what = fmt::format("{} cannot be unmounted", target);

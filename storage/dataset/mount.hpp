@@ -28,6 +28,9 @@ Result<void> mount_files(const SealedPaths& paths, const std::string& target, Mo
 /// when they close it; else conflict while a file is open.
 Result<void> unmount_files(const std::string& target, bool lazily = false);
 
+/// Whether something is mounted right there; also a folder on itself.
+bool is_mount(const std::string& path);
+
 struct MountProbe {
   MountMethod method;
   std::optional<Error> error;  // why not; nothing where it works

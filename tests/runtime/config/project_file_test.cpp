@@ -264,7 +264,7 @@ TEST(ProjectFile, OptionsOverrideBeforeChecks) {
                      {"label", "k=v"},
                      {"data", "mnist:2:m"},
                      {"data", "41/out:o:rw"},
-                     {"data", "mnist:2::rw"},
+                     {"data", "prices:2::rw"},
                      {"mount-method", "erofs-loop"},
                      {"priority", "7"},
                      {"gpus", "0.25"},
@@ -305,7 +305,10 @@ TEST(ProjectFile, OptionsOverrideBeforeChecks) {
   EXPECT_EQ(spec.env.at("B"), "c=d");
   EXPECT_EQ(spec.env.at("VAR"), "value");
   EXPECT_EQ(spec.labels.at("k"), "v");
-  EXPECT_EQ(spec.data, (std::vector<DataMount>{{"mnist:2", "m"}, {"41/out", "o"}}));
+  EXPECT_EQ(spec.data,
+            (std::vector<DataMount>{
+                {"mnist:2", "m"}, {"41/out", "o", "", true}, {"prices:2", "", "", true}}));
+  EXPECT_EQ(spec.mount_method, MountMethod::erofs_loop);
   EXPECT_EQ(spec.parameters[0].choices, (std::vector<Value>{0.1, 0.2}));
   EXPECT_EQ(spec.parameters[1].choices, (std::vector<Value>{8}));
   EXPECT_EQ(spec.parameters[2].range->step, Value{0.1});
@@ -323,6 +326,7 @@ TEST(ProjectFile, ErrorsNameTheOption) {
   };
   EXPECT_EQ(with("cpus", "many").substr(0, 8), "--cpus: ");
   EXPECT_EQ(with("mem", "4").substr(0, 7), "--mem: ");
+  EXPECT_NE(with("mount-method", "nfs").find("erofs-loop"), std::string::npos);
   EXPECT_NE(with("cpu", "4").find("did you mean `cpus`?"), std::string::npos);
   EXPECT_NE(with("trials", "4").find("troupe sweep"), std::string::npos);
   EXPECT_NE(with("param", "lr").find("NAME=VALUE"), std::string::npos);
