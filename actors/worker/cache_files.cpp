@@ -2,6 +2,8 @@
 
 #include "runtime/core/fd.hpp"
 #include "runtime/core/log.hpp"
+#include "storage/dataset/fuse_process.hpp"
+#include "storage/dataset/seal_stamp.hpp"
 #include "storage/dataset/sealed_writer.hpp"
 
 #include <fmt/format.h>
@@ -14,13 +16,15 @@ namespace troupe::actors {
 namespace {
 
 namespace fs = std::filesystem;
+using dataset::is_dead_mount;
 using dataset::is_mount;
 using dataset::MountMethod;
 
 // One receives while another hashes.
 constexpr unsigned fill_threads = 3;
 
-constexpr std::array methods{MountMethod::erofs, MountMethod::erofs_loop, MountMethod::plain_copy};
+constexpr std::array methods{MountMethod::erofs, MountMethod::erofs_loop, MountMethod::fuse,
+                             MountMethod::plain_copy};
 
 constexpr const char* partial = ".part";
 
@@ -62,7 +66,22 @@ Result<void> fill_version(const WorkerPaths& paths, DataSource& source,
   TROUPE_TRY(dataset::fill(**writer, fetch, fill_threads));
   auto sealed = (*writer)->seal();
   if (!sealed) return std::move(sealed).error();
-  return ok();
+  return dataset::note_verified(*sealed);
+}
+
+/// Opens it; hashes all of it where somebody has touched it since that was last done.
+Result<std::shared_ptr<const dataset::SealedFile>> open_version(const std::string& folder) {
+  auto file = dataset::SealedFile::open(folder);
+  if (!file || dataset::is_as_verified((*file)->paths())) return file;
+  auto check = dataset::check_sealed(folder);
+  if (!check) return std::move(check).error();
+  if (!check->good())
+    return Error{Errc::corrupt, fmt::format("{} is damaged", folder),
+                 check->others.empty() ? fmt::format("{} of its blocks", check->damaged.size())
+                                       : check->others.front(),
+                 "it is fetched again"};
+  TROUPE_TRY(dataset::note_verified((*file)->paths()));
+  return file;
 }
 
 Result<void> show_by(const dataset::SealedFile& file, const std::string& tree, MountMethod method) {
@@ -78,6 +97,7 @@ Result<void> show_by(const dataset::SealedFile& file, const std::string& tree, M
     if (code) return errno_error(code.value(), fmt::format("{} cannot be made", tree));
     return ok();
   }
+  if (is_dead_mount(tree)) TROUPE_TRY(dataset::unmount_files(tree, true));
   if (is_mount(tree)) return ok();
   TROUPE_TRY(make_dirs(tree, 0755));
   auto mounted = dataset::mount_files(file.paths(), tree, method);
@@ -123,7 +143,7 @@ Result<DataTree> bring_version(const WorkerPaths& paths, DataSource& source,
     }
   };
   for (bool again = false;; again = true) {
-    auto file = dataset::SealedFile::open(folder);
+    auto file = open_version(folder);
     if (file) {
       auto shown = with_room([&] { return show_files(paths, **file, method); });
       if (shown || shown.error().code != Errc::corrupt || again) return shown;
@@ -141,7 +161,8 @@ Result<DataTree> bring_version(const WorkerPaths& paths, DataSource& source,
 
 bool is_shown(const DataTree& tree) {
   std::error_code code;
-  return tree.method == MountMethod::plain_copy ? fs::exists(tree.path, code) : is_mount(tree.path);
+  return tree.method == MountMethod::plain_copy ? fs::exists(tree.path, code)
+                                                : is_mount(tree.path) && !is_dead_mount(tree.path);
 }
 
 bool remove_oldest(const WorkerPaths& paths, const std::set<std::string>& except) {

@@ -23,7 +23,7 @@ Result<DataTree> bring_version(const WorkerPaths& paths, DataSource& source,
                                const dataset::ContentId& version,
                                std::optional<dataset::MountMethod> method,
                                const std::function<bool()>& make_room);
-/// Nobody has taken its mount away.
+/// Nobody has taken its mount away, or killed who serves it.
 bool is_shown(const DataTree& tree);
 /// Removes the version that was used longest ago, except these. False: there is none.
 bool remove_oldest(const WorkerPaths& paths, const std::set<std::string>& except);

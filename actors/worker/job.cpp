@@ -137,10 +137,11 @@ void JobState::adopt(const process::RunStatus& status) {
   run_key_ = status.key;
   started_us_ = status.started.us;
   // What it reads is here already: nobody may remove it.
-  // tidy: allow infinite: as in hold()
-  if (!order_->data.empty())
+  if (!order_->data.empty()) {
+    // tidy: allow infinite: as in hold()
     self_->request(peers_.cache, caf::infinite, hold_atom_v, order_->key, OrderRef{order_})
         .then([this](const HeldDataRef& data) { data_ = data.value; }, [](caf::error&) {});
+  }
   launched(status);
   if (stop_wanted_ && stage_ == Stage::running) stop_run();
 }

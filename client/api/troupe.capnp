@@ -245,7 +245,7 @@ struct SubmitResults {
 struct JobMount {
   # How a job was shown one of its datasets.
   mount @0 :Text;
-  method @1 :Text;  # "erofs", "erofs-loop", "copy"
+  method @1 :Text;  # "erofs", "erofs-loop", "fuse", "copy"
   place @2 :Text;  # "private": in a mount of the job's own; "link": to one of its node
   writable @3 :Bool;
 }

@@ -24,7 +24,7 @@ constexpr std::array all_topics{
           "                         shares one\n"
           "workers: 1               or {count: 4, processes: 2}, or a range 2..8\n"
           "data: [digits:3, {source: 41/out, mount: previous, writable: true}]\n"
-          "mount_method: auto        or erofs, erofs-loop, copy: one way for all of it\n"
+          "mount_method: auto        or erofs, erofs-loop, fuse, copy: one way for all of it\n"
           "parameters:              one value, a list, or a range; filled in for {{name}}\n"
           "  lr: {range: {min: 1e-4, max: 1e-1, scale: log}}       or step: S, or count: N\n"
           "  hidden: [32, 64, 128]\n"

@@ -26,7 +26,7 @@ constexpr std::array run_options{
     Option{"data", 0, "REF[:MOUNT]", "a dataset or an output to mount; NAME:V:MOUNT:rw: writable",
            Kind::none, true},
     Option{"mount-method", 0, "NAME",
-           "how data is mounted: auto (default), erofs, erofs-loop, copy"},
+           "how data is mounted: auto (default), erofs, erofs-loop, fuse, copy"},
     Option{"env", 0, "NAME", "pass this variable on; NAME=VALUE sets it", Kind::none, true},
     Option{"setup", 0, "CMD", "a command before the first one, once per job", Kind::none, true},
     Option{"priority", 0, "N", "0 to 100, higher goes first (default 50)"},

@@ -141,7 +141,9 @@ class Applier {
     if (colon != std::string::npos && (slash == std::string::npos || slash > colon))
       colon = value.find(':', colon + 1);
     auto item = empty_node(YamlNode::Kind::map, place);
-    item.set("source", scalar_node(value.substr(0, colon), place, true));
+    auto source = value.substr(0, colon);
+    if (colon != std::string::npos && source.ends_with(':')) source.pop_back();  // of no version
+    item.set("source", scalar_node(source, place, true));
     if (colon != std::string::npos) {
       auto mount = value.substr(colon + 1);
       if (mount.ends_with(":rw")) {

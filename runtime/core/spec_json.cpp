@@ -281,6 +281,9 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
     if (d.error()) return *d.error();
     spec.data.push_back(std::move(mount));
   }
+  std::string method;
+  in.text("mount_method", method);
+  spec.mount_method = mount_method_from(method);
   for (const auto& item : in.list("parameters")) {
     auto parameter = parameter_from(item);
     if (!parameter) return std::move(parameter).error();

@@ -181,6 +181,31 @@ TEST_F(Cache, FetchesADamagedVersionAgain) {
   EXPECT_EQ(fs::file_size(tree(digest) + "/a"), 2u << 20);
 }
 
+TEST_F(Cache, FetchesAgainWhatSomebodyHasWrittenTo) {
+  auto bytes = dataset::random_text(1, 2 << 20);
+  auto digest = push({{"a", bytes}});
+  ASSERT_TRUE(**hold(1, {digest}));
+  release(1);
+  fs::remove_all(tree(digest));
+  auto blocks = context->paths.cache() + "/" + digest + "/blocks.mdb";
+  fs::permissions(blocks, fs::perms::owner_all);
+  {
+    std::fstream file{blocks, std::ios::in | std::ios::out | std::ios::binary};
+    file.seekp(static_cast<std::streamoff>(fs::file_size(blocks) / 2));
+    auto byte = static_cast<char>(file.peek() ^ 1);
+    file.put(byte);
+  }
+  auto answer = hold(2, {digest});
+  ASSERT_TRUE(*answer && **answer) << to_string((**answer).error());
+  EXPECT_EQ(source->manifests, 2);
+  EXPECT_TRUE(read_file(tree(digest) + "/a").value_or("") == bytes);
+  // A touch alone costs a look at all of it, once.
+  release(2);
+  fs::last_write_time(blocks, fs::file_time_type::clock::now());
+  EXPECT_TRUE(**hold(3, {digest}));
+  EXPECT_EQ(source->manifests, 2);
+}
+
 TEST_F(Cache, RemovesTheOldestThatNobodyHolds) {
   auto a = push({{"a", "1"}}), b = push({{"b", "2"}}), c = push({{"c", "3"}});
   for (uint64_t i = 1; const auto& digest : {a, b, c}) ASSERT_TRUE(**hold(i++, {digest}));

@@ -8,11 +8,13 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sys/mount.h>
 
 namespace troupe::cluster {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -95,6 +97,81 @@ TEST_F(Data, IsATreeOfOrdinaryFilesInAJob) {
   ASSERT_EQ(datasets.size(), 2u);
   EXPECT_EQ(datasets[0].find("source")->as_string(), "prices:1");
   EXPECT_EQ(datasets[0].find("digest")->as_string().size(), 64u);
+}
+
+TEST_F(Data, IsSeenByItsJobAlone) {
+  ASSERT_EQ(push().code, 0);
+  auto id = up.submit_shell(
+      "cat $TROUPE_DATA/prices/prices.csv; until test -e $TROUPE_OUTPUT/go; do sleep 0.02; done; "
+      "cat $TROUPE_DATA/prices/prices.csv",
+      R"(,"data":["prices"])");
+  ASSERT_TRUE(up.await_state(id, "RUNNING"));
+  ASSERT_TRUE(await([&] { return up.log_text(id).find("tuesday") != std::string::npos; }));
+  const auto shown = up.show(id);
+  const auto& mount = shown.find("jobs")->as_list()[0].find("mounts")->as_list().at(0);
+  EXPECT_EQ(text_of(mount, "mount"), "prices");
+  if (text_of(mount, "place") != "private") GTEST_SKIP() << "no namespaces here";
+  const auto worker = up.dir() + "/workers/0/";
+  EXPECT_EQ(mounts_below(worker + "slots"), 0u);
+  EXPECT_TRUE(fs::is_empty(worker + "slots/0/data/prices"));
+  // The node's own mounts may go, and the job reads on.
+  EXPECT_EQ(::umount2((worker + "trees").c_str(), MNT_DETACH), 0);
+  std::ofstream{up.dir() + "/outputs/" + id + "/go"};
+  EXPECT_EQ(up.await_end(id), "FINISHED");
+  EXPECT_EQ(run({"--data", "prices"}, "cat $TROUPE_DATA_PRICES/prices.csv").code, 0);
+}
+
+TEST_F(Data, IsMountedTheWayThatIsAskedFor) {
+  ASSERT_EQ(push().code, 0);
+  const auto doctor = up.cli({"doctor"}).out;
+  auto way = [&](const std::string& method) {
+    auto ran = run({"--data", "prices", "--mount-method", method},
+                   "cksum < $TROUPE_DATA_PRICES/sub/large; ! touch $TROUPE_DATA_PRICES/x 2>&1");
+    if (ran.code != 0) {
+      EXPECT_THAT(ran.err, HasSubstr("data cannot be mounted by " + method));
+      EXPECT_THAT(doctor, Not(HasSubstr("mounted (" + method + ")")));
+      return std::string{};
+    }
+    const auto shown = up.cli({"show", "last"}).out;
+    EXPECT_THAT(shown, HasSubstr("prices: " + method + ", "));
+    auto sum = ran.out.substr(ran.out.find('\n') + 1);
+    return sum.substr(0, sum.find('\n'));
+  };
+  auto copied = way("copy");
+  EXPECT_NE(copied, "");
+  for (const auto* method : {"erofs", "erofs-loop", "fuse"})
+    EXPECT_THAT(way(method), AnyOf(copied, "")) << method;
+  auto wrong = run({"--data", "prices", "--mount-method", "nfs"}, "true");
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("auto, erofs, erofs-loop, fuse, copy"));
+  ASSERT_EQ(up.stop(), 0);
+  EXPECT_EQ(mounts_below(up.dir()), 0u);
+}
+
+TEST_F(Data, CanBeWritableForOneJob) {
+  ASSERT_EQ(push().code, 0);
+  auto mine = run({"--data", "prices:1::rw"},
+                  "cd $TROUPE_DATA_PRICES && echo friday,5 >> prices.csv && rm sub/run.sh && "
+                  "echo new > sub/new && cat prices.csv sub/new && ls sub");
+  if (mine.code != 0) {
+    EXPECT_THAT(mine.err, HasSubstr("prices cannot be writable on "));
+    GTEST_SKIP() << "no overlays here";
+  }
+  EXPECT_THAT(mine.out, HasSubstr("tuesday,4\nfriday,5\nnew\n"));
+  EXPECT_THAT(mine.out, Not(HasSubstr("run.sh")));
+  EXPECT_THAT(up.cli({"show", "last"}).out, HasSubstr("private, writable"));
+  // Nobody else sees it, and nothing of it stays.
+  auto other = run({"--data", "prices"}, "cd $TROUPE_DATA_PRICES && cat prices.csv && ls sub");
+  EXPECT_THAT(other.out, Not(HasSubstr("friday")));
+  EXPECT_THAT(other.out, HasSubstr("run.sh"));
+  EXPECT_TRUE(await([&] { return !fs::exists(up.dir() + "/workers/0/slots/0/overlay"); }));
+  // All lines of a job, and all its processes, have one.
+  auto id = up.submit(
+      R"({"project":"p","run":["echo $RANK > $TROUPE_DATA_PRICES/by-$RANK",)"
+      R"("ls $TROUPE_DATA_PRICES | grep -c by-"],)"
+      R"("data":[{"source":"prices","writable":true}],"workers":{"count":1,"processes":3}})");
+  EXPECT_EQ(up.await_end(id), "FINISHED");
+  EXPECT_THAT(up.log_text(id), HasSubstr("3"));
 }
 
 TEST_F(Data, NothingIsMountedWhenUpHasStopped) {

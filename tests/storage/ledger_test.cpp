@@ -37,7 +37,16 @@ TEST(Ledger, KeepsEveryFieldOfAnExperimentAcrossAReopening) {
   record.failures = 3;
   record.restarts = 2;
   AttemptRecord attempt{2, (7ull << 32) + 1, State::failed, {8}, {9}, record.error, {}};
-  attempt.jobs.push_back({"worker", 1, "node-a", State::killed, {}, 9, {0, 3}, {10}, {11}});
+  attempt.jobs.push_back({"worker",
+                          1,
+                          "node-a",
+                          State::killed,
+                          {},
+                          9,
+                          {0, 3},
+                          {10},
+                          {11},
+                          {{"digits", "erofs", "private", true}}});
   record.attempts.push_back(attempt);
   {
     auto ledger = open_ledger(dir.path());

@@ -28,7 +28,7 @@ class FakeService final : public Service {
     one_.metrics = {{"accuracy", 0.5}, {"bad", std::numeric_limits<double>::quiet_NaN()}};
     AttemptRecord attempt;
     attempt.state = State::running;
-    attempt.jobs.push_back({"worker", 0, "n1", State::running, {}, {}, {0, 1}, {}, {}});
+    attempt.jobs.push_back({"worker", 0, "n1", State::running, {}, {}, {0, 1}, {}, {}, {}});
     one_.attempts = {attempt};
     set_.id = {2, 0};
     set_.user = "ada";
