@@ -253,18 +253,27 @@ void ExperimentState::watch(const JobUpdate& update) {
 void ExperimentState::save() {
   if (saving_) return;
   saving_ = true;
+  sync_points();
+}
+
+/// Which ends there are: of how many jobs of which attempt, and of all of it.
+std::pair<uint64_t, size_t> ExperimentState::ends() const {
   const auto& record = life_->record();
-  auto ended = [](const JobRecord& job) { return is_terminal(job.state); };
-  bool any_ended =
-      is_terminal(record.state) ||
-      (!record.attempts.empty() &&
-       std::any_of(record.attempts.back().jobs.begin(), record.attempts.back().jobs.end(), ended));
-  if (!any_ended || !points_unsynced_) return commit();
-  // Who learns of the end finds every point, and no crash can lose one any more: of a job of a gang
-  // that has ended no head asks again.
+  size_t count = is_terminal(record.state) ? 1 : 0;
+  if (!record.attempts.empty())
+    for (const auto& job : record.attempts.back().jobs) count += is_terminal(job.state) ? 1 : 0;
+  return {life_->epoch(), count};
+}
+
+/// Who learns of an end finds every point before it, and no crash can lose one any more: of a job
+/// that has ended no head asks again. Jobs that end while we wait are waited for, too.
+void ExperimentState::sync_points() {
+  auto now = ends();
+  if (!points_unsynced_ || now.second == 0 || now == ends_synced_) return commit();
   points_unsynced_ = false;
+  ends_synced_ = now;
   self_->request(peers_.series, commit_timeout, sync_atom_v)
-      .then([this](bool) { commit(); },
+      .then([this](bool) { sync_points(); },
             [this](caf::error& e) {
               log::error("experiment", "{}: its last points may be missing: {}",
                          to_string(life_->record().id), to_string(from_caf(e, "metrics")));

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace troupe::actors {
@@ -38,6 +39,8 @@ class ExperimentState {
   caf::typed_response_promise<bool> kill(const std::string& cause);
   void apply(Effects effects);
   void save();
+  std::pair<uint64_t, size_t> ends() const;
+  void sync_points();
   void commit();
   void saved();
   void finish();
@@ -57,6 +60,7 @@ class ExperimentState {
   std::vector<Event> unsaved_;
   bool saving_ = false;
   bool points_unsynced_ = false;  // sent to the series since it last said that all is stored
+  std::pair<uint64_t, size_t> ends_synced_{0, 0};  // whose points are on the disk
   std::vector<caf::typed_response_promise<bool>>
       kill_promises_;  // answered when KILLING is durable
   Effects::Next next_ = Effects::Next::none;
