@@ -44,6 +44,14 @@ Result<void> Head::start_actors() {
   context->on_events = [relay = relay_](uint64_t last) { relay->came(last); };
   context_ = context;
   cast_ = spawn_cast(system_, context_, options_.policy);
+  auto asked = [](const auto& actor) { return caf::actor_cast<status_actor>(actor); };
+  lag_probe_ =
+      system_.spawn<caf::detached>(lag_probe_behavior, context_,
+                                   LagProbeState::Targets{{"director", asked(cast_.director)},
+                                                          {"ledger", asked(cast_.ledger)},
+                                                          {"registry", asked(cast_.registry)},
+                                                          {"scheduler", asked(cast_.scheduler)},
+                                                          {"series", asked(cast_.series)}});
   return ok();
 }
 
@@ -89,6 +97,7 @@ void Head::end(Handle& actor) {
 
 void Head::stop_serving() {
   if (gateway_) gateway_->stop();
+  end(lag_probe_);
   end(cast_.registry);
 }
 

@@ -5,6 +5,7 @@
 #include "actors/head/cast.hpp"
 #include "actors/head/gateway.hpp"
 #include "actors/head/head_context.hpp"
+#include "actors/head/lag_probe.hpp"
 
 #include <memory>
 #include <optional>
@@ -66,6 +67,7 @@ class Head {
   std::string user_;
   HeadContextRef context_;
   HeadCast cast_;
+  lag_probe_actor lag_probe_;
   std::unique_ptr<Gateway> gateway_;
 };
 

@@ -32,9 +32,14 @@ Gauge& MetricRegistry::gauge(const std::string& name, const std::string& help) {
 std::string MetricRegistry::open_metrics() const {
   std::lock_guard guard{mutex_};
   std::string text;
+  std::string_view family;
   for (const auto& [name, entry] : entries_) {
-    text += fmt::format("# TYPE {} {}\n# HELP {} {}\n", name, entry.counter ? "counter" : "gauge",
-                        name, entry.help);
+    // Those of one family differ in their labels, and stand beside each other: '{' sorts last.
+    auto bare = std::string_view{name}.substr(0, name.find('{'));
+    if (bare != family)
+      text += fmt::format("# TYPE {} {}\n# HELP {} {}\n", bare, entry.counter ? "counter" : "gauge",
+                          bare, entry.help);
+    family = bare;
     if (entry.counter)
       text += fmt::format("{}_total {}\n", name, entry.counter->value());
     else

@@ -32,7 +32,8 @@ class Gauge {
 
 class MetricRegistry {
  public:
-  /// `name` as in Prometheus, without "_total"; asked for twice it is the same one.
+  /// `name` as in Prometheus, without "_total"; asked for twice it is the same one. A gauge may
+  /// have labels behind it: `lag{actor="ledger"}`.
   Counter& counter(const std::string& name, const std::string& help);
   Gauge& gauge(const std::string& name, const std::string& help);
   /// OpenMetrics 1.0 text, with "# EOF".
