@@ -93,6 +93,7 @@ Result<void> HeadProcess::start() {
   auto policy = schedule::policy_named(options_.policy);
   if (!policy) return std::move(policy).error();
   head.policy = *policy;
+  head.rules = options_.rules;
   head_ = std::make_unique<Head>(std::move(head), system_);
   TROUPE_TRY(head_->start());
   TROUPE_TRY(start_links());

@@ -1,6 +1,7 @@
 // `troupe head`: the head of a cluster as a daemon: the API, and a port for workers.
 #pragma once
 
+#include "runtime/core/node_rules.hpp"
 #include "runtime/core/result.hpp"
 
 #include <cstdint>
@@ -18,6 +19,7 @@ struct HeadProcessOptions {
   uint16_t cluster_port = 7071;  // 0: a free one
   std::string cluster_address;   // what workers dial; empty: found out
   std::string policy = "fifo";   // of the scheduler, by name
+  NodeRules rules;
   /// Called once when requests are served: makes the owner's next command find this head.
   std::function<Result<void>(const std::string& url, const std::string& token,
                              const std::string& user)>

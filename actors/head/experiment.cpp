@@ -211,6 +211,8 @@ void ExperimentState::apply(Effects effects) {
   const auto& record = life_->record();
   for (auto index : effects.released)
     self_->send(peers_.scheduler, release_atom_v, record.id, index);
+  for (auto& [node, what] : effects.blamed)
+    context_->failures->add(node, {context_->clock->now(), record.id, std::move(what)});
   auto grace = static_cast<uint32_t>(effects.grace.count());
   for (auto index : effects.stop) tell_node(index, stop_atom_v, key_of(index), grace);
   if (effects.go_phase)

@@ -38,6 +38,7 @@ Result<void> Head::start_actors() {
   context->audit = std::make_shared<ReportAudit>(clock_, *context->metrics);
   context->secret = stores->secret;
   context->ask_node = options_.ask_node;
+  context->rules = options_.rules;
   context->joins = options_.joins;
   context->expected_nodes =
       options_.expected_nodes ? *options_.expected_nodes : nodes_in_use(*stores->ledger);

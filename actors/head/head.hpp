@@ -21,6 +21,7 @@ struct HeadOptions {
   bool port_given = false;  // otherwise a taken 7070 gives way to a free port
   std::vector<std::string> allowed_hosts;
   schedule::Policy policy;
+  NodeRules rules;
   AskNode ask_node;                                       // for files of jobs
   std::function<void(const std::string& node)> cut_node;  // ends its connections
   std::shared_ptr<cluster::JoinDesk> joins;               // null: no other machine can join

@@ -2,6 +2,7 @@
 // start. Nothing in it changes while the head runs; it outlives the actors.
 #pragma once
 
+#include "actors/head/node_failures.hpp"
 #include "actors/head/note_box.hpp"
 #include "actors/head/report_audit.hpp"
 #include "actors/messages.hpp"
@@ -10,6 +11,7 @@
 #include "runtime/core/clock.hpp"
 #include "runtime/core/digest.hpp"
 #include "runtime/core/metric_registry.hpp"
+#include "runtime/core/node_rules.hpp"
 #include "storage/code_store.hpp"
 #include "storage/dataset/dataset_store.hpp"
 #include "storage/ledger.hpp"
@@ -35,6 +37,8 @@ struct HeadContext {
   std::function<void(const std::string& node, cluster::BulkQuestion question)> ask_node;
   std::shared_ptr<cluster::JoinDesk> joins;  // null: no other machine can join
   std::shared_ptr<NoteBox> notes = std::make_shared<NoteBox>();
+  std::shared_ptr<NodeFailureBox> failures = std::make_shared<NodeFailureBox>();
+  NodeRules rules;
   std::string secret;                       // key of job tokens
   std::vector<std::string> expected_nodes;  // recovery waits for these
   // What the ledger actor writes with; empty: ledger->commit. Tests put failures here.

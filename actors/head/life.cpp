@@ -292,6 +292,10 @@ void ExperimentLife::end_job(const JobUpdate& update, Timestamp now, Effects& ef
       outcome_cause_ =
           update.error.what.empty() && !orphaned ? exit_text(update) : outcome_error_->what;
       attempt().error = outcome_error_;
+      if (update.infrastructure)
+        effects.blamed.emplace_back(record->node, outcome_error_->detail.empty()
+                                                      ? outcome_error_->what
+                                                      : outcome_error_->detail);
       if (update.has_exit) {
         record_.exit_code = update.signal != 0 ? 128 + update.signal : update.exit_code;
         advance_to(State::running, "its processes ran", now, effects);

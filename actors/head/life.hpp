@@ -25,8 +25,9 @@ struct Effects {
   std::vector<Event> events;   // in order; empty: the record did not change
   std::vector<uint32_t> stop;  // indices of jobs to stop
   Duration grace{0};
-  std::vector<uint32_t> released;    // indices of jobs whose resources are free again
-  std::optional<uint32_t> go_phase;  // all jobs may begin this phase
+  std::vector<uint32_t> released;  // indices of jobs whose resources are free again
+  std::vector<std::pair<std::string, std::string>> blamed;  // nodes, and what they did to it
+  std::optional<uint32_t> go_phase;                         // all jobs may begin this phase
   Next next = Next::none;
   Duration backoff{0};
   /// Nobody saw a job of the attempt end, which is exclusive: it may run on until its lease ends.

@@ -7,15 +7,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace troupe::actors {
 
 namespace {
 
-// As long as a silent node is given before it counts as lost: after a restart of the head, what it
-// ran starts anew.
-constexpr auto recovery_patience = limits::node_lost_after;
 constexpr auto link_ended = "its link ended";
+// Of clocks: the year 2100. Beyond it a worker makes fun of us.
+constexpr int64_t time_us_max = int64_t{4'102'444'800} * 1'000'000;
 
 }  // namespace
 
@@ -25,7 +25,9 @@ registry_actor::behavior_type RegistryState::make_behavior(HeadContextRef contex
   peers_ = std::move(peers);
   awaited_.insert(context_->expected_nodes.begin(), context_->expected_nodes.end());
   recovered_ = awaited_.empty();
-  self_->delayed_send(self_, recovery_patience, recovery_atom_v);
+  // As long as a silent node is given before it counts as lost: after a restart of the head, what
+  // it ran starts anew.
+  self_->delayed_send(self_, context_->rules.lost_after, recovery_atom_v);
   self_->set_down_handler([this](caf::down_msg& message) { down(message.source); });
   return {
       [this](hello_atom, const NodeHello& node, const node_actor& handle) {
@@ -108,6 +110,8 @@ caf::result<NodeWelcome> RegistryState::hello(const NodeHello& hello, const node
   // node gets no job in between.
   for (const auto& [key, value] : node.wish.labels) node.hello.labels[key] = value;
   node.stuck = hello.stuck;
+  if (hello.time_us > 0 && hello.time_us < time_us_max)
+    node.clock_ahead_ms = std::llround(static_cast<double>(hello.time_us - node.joined.us) / 1000);
   node.hello.accepts = accepts(node);
   auto introduced = node.hello;
   nodes_.insert_or_assign(hello.name, std::move(node));
@@ -186,12 +190,13 @@ void RegistryState::look() {
     node.seen = std::min(node.seen + stood_still, now);
     if (node.life == Life::lost || node.handle.node() == self_->node()) continue;
     auto silent = now - node.seen;
-    if (silent > limits::node_suspect_after)
+    if (silent > context_->rules.suspect_after)
       suspect(id, node, "it gave no sign of life for some seconds");
     bool dead = node.machine_silent && most_answer;
-    auto patience = dead ? limits::machine_lost_after : limits::node_lost_after;
+    auto patience = dead ? context_->rules.machine_lost_after() : context_->rules.lost_after;
     if (silent > patience && node.life == Life::suspect) lose(id, node);
   }
+  take_failures();
   self_->delayed_send(self_, look_every, suspect_atom_v);
 }
 
@@ -226,24 +231,22 @@ caf::typed_response_promise<NodeViewsRef> RegistryState::nodes() {
           [this, promise](const NodeViewsRef& views) mutable {
             for (auto& view : *views)
               if (auto it = nodes_.find(view.name); it != nodes_.end()) {
-                const auto& node = it->second;
+                auto& node = it->second;
                 view.state = node.life == Life::lost      ? "lost"
                              : node.life == Life::suspect ? "suspect"
                              : !accepts(node)             ? "drained"
                                                           : "up";
                 view.reason = node.life == Life::up ? drain_reason(node) : node.reason;
-                view.version = it->second.hello.version;
-                view.joined = it->second.joined;
+                fill(view, node);
               }
             // The scheduler has dropped those that are lost.
-            for (const auto& [id, node] : nodes_) {
+            for (auto& [id, node] : nodes_) {
               if (node.life != Life::lost) continue;
               api::NodeView view;
               view.name = id;
               view.state = "lost";
               view.reason = node.reason;
-              view.version = node.hello.version;
-              view.joined = node.joined;
+              fill(view, node);
               view.labels = node.hello.labels;
               std::erase_if(*views, [&lost = id](const auto& other) { return other.name == lost; });
               views->push_back(std::move(view));

@@ -7,13 +7,15 @@
 // A suspect node gets nothing new, and what it runs goes on: links break more often than machines.
 // Only when it is lost its jobs count as lost. Where its machine does not even acknowledge what it
 // is sent, and most others do, 7 s are enough: that is no worker that hangs or is being replaced.
-// Nodes in this process have no link; they are lost at once.
+// (The times can be set, see NodeRules.) A node by whose fault several experiments failed is
+// drained. Nodes in this process have no link; they are lost at once.
 #pragma once
 
 #include "actors/head/head_context.hpp"
 #include "actors/head/standstill.hpp"
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -33,10 +35,12 @@ class RegistryState {
 
  private:
   enum class Life { up, suspect, lost };
-  /// What people decided about a node; outlives the head.
+  /// What was decided about a node; outlives the head.
   struct Wish {
     bool drained = false;
     std::map<std::string, std::string> labels;
+    NodeFailures failures;    // not theirs, but theirs to forgive
+    bool distrusted = false;  // the head drained it for these
   };
   struct Node {
     node_actor handle;
@@ -49,6 +53,7 @@ class RegistryState {
     std::string stuck;            // what there cannot be killed; empty: nothing
     bool stuck_accepted = false;  // by people, who use the node all the same
     std::chrono::nanoseconds seen{0};
+    std::optional<int64_t> clock_ahead_ms;  // of ours, when it said hello
     Wish wish;
   };
 
@@ -60,6 +65,10 @@ class RegistryState {
   bool most_machines_answer() const;
   bool beat(const std::string& name);
   void tell_scheduler(const Node& node);
+  void take_failures();
+  bool can_spare(const Node& node) const;
+  void fill(api::NodeView& view, Node& node) const;
+  static std::string wish_text(const Wish& wish);
   void stuck(const std::string& name, const std::string& what);
   static bool accepts(const Node& node);
   static std::string drain_reason(const Node& node);

@@ -1,5 +1,5 @@
-// What people decide about nodes, kept in the ledger: it holds across restarts of both sides, and
-// for nodes that are away.
+// What is decided about nodes, by people and by the head, and kept in the ledger: it holds across
+// restarts of both sides, and for nodes that are away.
 #include "actors/head/commit.hpp"
 #include "actors/head/registry.hpp"
 #include "runtime/core/json.hpp"
@@ -32,15 +32,26 @@ RegistryState::Wish RegistryState::kept_wish(const std::string& node) const {
     wish.drained = drained->as_bool();
   if (const auto* labels = value->find("labels"); labels != nullptr && labels->is_map())
     for (const auto& [key, label] : labels->as_map()) wish.labels[key] = label.to_text();
+  if (const auto* failures = value->find("failures"); failures != nullptr)
+    wish.failures = NodeFailures::from(*failures);
+  if (const auto* distrusted = value->find("distrusted");
+      distrusted != nullptr && distrusted->is_bool())
+    wish.distrusted = distrusted->as_bool();
   return wish;
+}
+
+std::string RegistryState::wish_text(const Wish& wish) {
+  ValueMap labels;
+  for (const auto& [key, value] : wish.labels) labels[key] = value;
+  return json_text(Value{ValueMap{{"drained", wish.drained},
+                                  {"labels", std::move(labels)},
+                                  {"failures", wish.failures.to_value()},
+                                  {"distrusted", wish.distrusted}}});
 }
 
 /// Durable before it holds.
 caf::result<bool> RegistryState::keep(const std::string& node, Wish wish) {
-  ValueMap labels;
-  for (const auto& [key, value] : wish.labels) labels[key] = value;
-  auto text = json_text(Value{ValueMap{{"drained", wish.drained}, {"labels", std::move(labels)}}});
-  std::vector<storage::Mutation> mutations{storage::PutMeta{meta_name(node), text}};
+  std::vector<storage::Mutation> mutations{storage::PutMeta{meta_name(node), wish_text(wish)}};
   auto promise = self_->make_response_promise<bool>();
   self_
       ->request(peers_.ledger, commit_timeout, commit_atom_v,
@@ -58,6 +69,47 @@ caf::result<bool> RegistryState::keep(const std::string& node, Wish wish) {
           },
           [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
   return promise;
+}
+
+/// What failed by the fault of a node since the last look.
+void RegistryState::take_failures() {
+  for (auto& [id, failure] : context_->failures->take()) {
+    auto it = nodes_.find(id);
+    if (it == nodes_.end()) continue;
+    auto& node = it->second;
+    node.wish.failures.add(std::move(failure), context_->rules);
+    if (!node.wish.distrusted && node.wish.failures.too_many(context_->rules)) {
+      if (can_spare(node)) {
+        node.wish.distrusted = true;
+        tell(id, "up", "drained", drain_reason(node));
+        if (node.life != Life::lost) tell_scheduler(node);
+      } else {
+        log::warning("registry", "node {} stays in use although {}: too few are left", id,
+                     node.wish.failures.summary());
+      }
+    }
+    if (context_->notes->add(
+            mutations_ref({storage::PutMeta{meta_name(id), wish_text(node.wish)}})))
+      self_->send(peers_.ledger, note_atom_v);
+  }
+}
+
+/// Where many fail alike, it is not the nodes; and a cluster without nodes helps nobody.
+bool RegistryState::can_spare(const Node& node) const {
+  size_t left = 0, all = 0;
+  for (const auto& [id, other] : nodes_) {
+    ++all;
+    left += &other != &node && other.life != Life::lost && accepts(other) ? 1 : 0;
+  }
+  return left > 0 && 2 * left >= all;
+}
+
+void RegistryState::fill(api::NodeView& view, Node& node) const {
+  view.version = node.hello.version;
+  view.joined = node.joined;
+  view.clock_ahead_ms = node.clock_ahead_ms;
+  if (!node.wish.distrusted) node.wish.failures.expire(context_->clock->now(), context_->rules);
+  view.failures = node.wish.failures.texts();
 }
 
 /// What cannot be killed keeps what it has: its job has not ended. But where the head has given
@@ -78,13 +130,13 @@ void RegistryState::stuck(const std::string& id, const std::string& what) {
 }
 
 bool RegistryState::accepts(const Node& node) {
-  return !node.wish.drained && (node.stuck.empty() || node.stuck_accepted);
+  return !node.wish.drained && !node.wish.distrusted && (node.stuck.empty() || node.stuck_accepted);
 }
 
 /// Of a drain that the head made; people know why they did.
 std::string RegistryState::drain_reason(const Node& node) {
   if (node.wish.drained || accepts(node)) return "";
-  return node.stuck;
+  return node.wish.distrusted ? node.wish.failures.summary() : node.stuck;
 }
 
 void RegistryState::tell(const std::string& id, std::string_view from, std::string_view to,
@@ -107,6 +159,11 @@ caf::result<bool> RegistryState::drain(const std::string& node, bool drained) {
   auto wish = it->second.wish;
   wish.drained = drained;
   it->second.stuck_accepted = !drained;
+  // Whoever wants it used again has seen what it did: it begins with a clean slate.
+  if (!drained) {
+    wish.distrusted = false;
+    wish.failures = {};
+  }
   return keep(node, std::move(wish));
 }
 

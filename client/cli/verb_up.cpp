@@ -109,6 +109,7 @@ Result<HeadProcessOptions> head_options_of(const Arguments& arguments) {
   choose(arguments, "cluster-address", file->cluster_address, options.cluster_address);
   choose(arguments, "policy", file->policy, options.policy);
   if (auto known = schedule::policy_named(options.policy); !known) return known.error();
+  options.rules = file->rules;
   if (!options.cluster_address.empty())
     if (auto good = cluster::parse_address(options.cluster_address); !good)
       return std::move(good).error();

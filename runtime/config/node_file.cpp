@@ -69,11 +69,33 @@ Result<HeadFile> parse_head_file(std::string_view text, std::string_view file_na
                {"port", read.port(file.cluster_port)},
                {"address", read.text(file.cluster_address)}});
   };
+  auto time = [&](Duration& out) {
+    return [&in, &out](const YamlNode& node, const std::string& path) {
+      in.duration(node, path, out);
+    };
+  };
+  auto liveness = [&](const YamlNode& node, const std::string& path) {
+    in.fields(node, path,
+              {{"suspect_after", time(file.rules.suspect_after)},
+               {"lost_after", time(file.rules.lost_after)}});
+    if (auto good = check(file.rules); !good && !in.error())
+      in.fail(node, good.error().what, good.error().hint);
+  };
+  auto failures = [&](const YamlNode& node, const std::string& path) {
+    auto max = [&](const YamlNode& n, const std::string& p) {
+      file.rules.failures_max = static_cast<uint32_t>(in.integer(n, p, 0, 20));
+    };
+    in.fields(node, path, {{"max", max}, {"within", time(file.rules.failures_within)}});
+    if (auto good = check(file.rules); !good && !in.error())
+      in.fail(node, good.error().what, good.error().hint);
+  };
   in.fields(*root, "",
             {{"dir", read.text(file.dir)},
              {"bind", read.text(file.bind)},
              {"port", read.port(file.port)},
              {"cluster", cluster},
+             {"liveness", liveness},
+             {"node_failures", failures},
              {"policy", read.text(file.policy)}});
   if (in.error()) return *in.error();
   return file;

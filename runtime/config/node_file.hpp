@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/core/mount_method.hpp"
+#include "runtime/core/node_rules.hpp"
 #include "runtime/core/result.hpp"
 
 #include <cstdint>
@@ -21,6 +22,7 @@ struct HeadFile {
   std::optional<uint16_t> cluster_port;
   std::optional<std::string> cluster_address;  // HOST:PORT that workers dial
   std::optional<std::string> policy;           // of the scheduler, by name
+  NodeRules rules;                             // of nodes: liveness, node_failures
 };
 
 struct WorkerFile {

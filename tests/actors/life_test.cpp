@@ -530,5 +530,22 @@ TEST_F(Life, KeepsTheLastValueOfEachMetricUpToALimit) {
   EXPECT_EQ(record().metrics.at("m0"), 9);
 }
 
+TEST_F(Life, BlamesTheNodeForWhatItDidNotDoItself) {
+  place({"a", "b"});
+  EXPECT_THAT(exits(1, 0).blamed, IsEmpty());
+  ExperimentLife other{record_of(spec_of())};
+  other.place(places_on({"a", "b"}), 7, t0);
+  auto failed = other.update(infrastructure_end_of(other.record(), 1), t0);
+  ASSERT_EQ(failed.blamed.size(), 1u);
+  EXPECT_EQ(failed.blamed[0].first, "b");
+  EXPECT_EQ(failed.blamed[0].second, "the launcher is gone");
+  EXPECT_THAT(other.lost_node("a", "its node a is gone", t0).blamed, IsEmpty()) << "it had failed";
+  ExperimentLife lost{record_of(spec_of())};
+  lost.place(places_on({"a"}), 7, t0);
+  auto gone = lost.lost_node("a", "its node a is gone", t0);
+  ASSERT_EQ(gone.blamed.size(), 1u);
+  EXPECT_EQ(gone.blamed[0].second, "its node a is gone");
+}
+
 }  // namespace
 }  // namespace troupe::actors

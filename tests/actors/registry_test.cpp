@@ -111,5 +111,75 @@ TEST_F(Registry, LeavesADrainOfPeopleToThem) {
   EXPECT_THAT(node_events(), IsEmpty());
 }
 
+/// Experiments that fail by the fault of their node, one after the other.
+class Lemons : public Registry {
+ protected:
+  void fail(const std::string& node, uint64_t experiment) {
+    advance(seconds{5});
+    context->failures->add(node, {clock->now(), {experiment, 0}, "the launcher died"});
+    caf::anon_send(registry, suspect_atom_v);
+    run();
+  }
+  void fail_thrice(const std::string& node) {
+    for (uint64_t experiment : {1, 2, 3}) fail(node, experiment);
+  }
+};
+
+TEST_F(Lemons, AreDrainedWithTheEvidenceAndForgivenInOneStep) {
+  for (const auto* node : {"a", "b", "c"}) join(node);
+  fail("a", 1);
+  fail("a", 1);
+  fail("a", 2);
+  EXPECT_EQ(view("a").state, "up");
+  EXPECT_EQ(view("a").failures.size(), 2u);
+  fail("a", 3);
+  EXPECT_EQ(view("a").state, "drained");
+  EXPECT_EQ(view("a").reason, "3 experiments failed by its fault: 1, 2, 3");
+  EXPECT_THAT(view("a").failures.back(), HasSubstr("3: the launcher died"));
+  EXPECT_THAT(node_events(), ElementsAre(HasSubstr("a drained: 3 experiments")));
+  advance(std::chrono::hours{48});
+  EXPECT_EQ(view("a").failures.size(), 3u) << "evidence stays as long as the drain";
+  drain("a", false);
+  EXPECT_EQ(view("a").state, "up");
+  EXPECT_THAT(view("a").failures, IsEmpty());
+  fail("a", 4);
+  EXPECT_EQ(view("a").state, "up") << "with a clean slate";
+}
+
+TEST_F(Lemons, StayDrainedWhenTheyComeBack) {
+  join("a");
+  join("b");
+  fail_thrice("a");
+  auto hello = hello_of("a");
+  hello.epoch = 2;
+  caf::anon_send_exit(nodes[0], caf::exit_reason::user_shutdown);
+  run();
+  auto again = join(hello);
+  EXPECT_EQ(view("a").state, "drained");
+  EXPECT_EQ(view("a").failures.size(), 3u);
+}
+
+TEST_F(Lemons, AreNotDrainedWhereTooFewWouldBeLeft) {
+  join("a");
+  fail_thrice("a");
+  EXPECT_EQ(view("a").state, "up") << "it is all there is";
+  join("b");
+  fail("a", 4);
+  EXPECT_EQ(view("a").state, "drained");
+  fail_thrice("b");
+  EXPECT_EQ(view("b").state, "up");
+}
+
+TEST_F(Registry, TellsHowFarClocksAreApart) {
+  auto ahead = hello_of("a");
+  ahead.time_us += 90'000'000;
+  join(ahead);
+  auto silent = hello_of("b");
+  silent.time_us = 0;
+  join(silent);
+  EXPECT_EQ(view("a").clock_ahead_ms, 90'000);
+  EXPECT_FALSE(view("b").clock_ahead_ms);
+}
+
 }  // namespace
 }  // namespace troupe::actors

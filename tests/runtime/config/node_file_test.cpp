@@ -23,6 +23,26 @@ TEST(NodeFile, AHeadsFile) {
   EXPECT_FALSE(empty->dir);
 }
 
+TEST(NodeFile, AHeadsRulesForNodes) {
+  auto file = parse_head_file(
+      "liveness: {suspect_after: 5s, lost_after: 30s}\nnode_failures: {max: 5, within: 12h}\n",
+      "head.yaml");
+  ASSERT_TRUE(file) << to_string(file.error());
+  EXPECT_EQ(file->rules.suspect_after, std::chrono::seconds{5});
+  EXPECT_EQ(file->rules.lost_after, std::chrono::seconds{30});
+  EXPECT_EQ(file->rules.failures_max, 5u);
+  EXPECT_EQ(file->rules.failures_within, std::chrono::hours{12});
+  EXPECT_EQ(parse_head_file("dir: d\n", "head.yaml")->rules, NodeRules{});
+  for (const auto* text :
+       {"liveness: {suspect_after: 1s}", "liveness: {suspect_after: 9s}",
+        "liveness: {lost_after: 4s}", "liveness: {lost_after: 2h}", "liveness: {lost: 20s}",
+        "node_failures: {max: -1}", "node_failures: {within: 1s}"}) {
+    auto bad = parse_head_file(text, "head.yaml");
+    ASSERT_FALSE(bad) << text;
+    EXPECT_NE(bad.error().what.find("head.yaml:1"), std::string::npos) << bad.error().what;
+  }
+}
+
 TEST(NodeFile, AWorkersFile) {
   auto file = parse_worker_file(
       "head: head:7071\njoin_token_file: /etc/troupe/token\nname: w1\ncpus: 7.5\nmem: 30GiB\n"
