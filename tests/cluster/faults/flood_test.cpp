@@ -1,6 +1,7 @@
 // Very many at once: submissions from many clients, a large sweep, and an end to all of it. Scaled
 // to what a machine of tests does in some seconds.
 #include "runtime/core/json.hpp"
+#include "tests/cluster/faults/long_faults.hpp"
 #include "tests/cluster/harness.hpp"
 
 #include <fmt/format.h>
@@ -23,12 +24,14 @@ uint64_t resident_mib(pid_t pid) {
 }
 
 TEST(Flood, OfSubmissionsASweepAndAnEndToAllLosesNothing) {
-  constexpr int clients = 24, each = 50, members = 20'000;
+  // 10,000 jobs of 1,000 clients, and a sweep of 100,000, where there is time for them.
+  const int clients = long_faults() ? 1000 : 24, each = long_faults() ? 10 : 50;
+  const int members = long_faults() ? 100'000 : 20'000;
   UpProcess up{{"--cpus", "2"}};
   ASSERT_TRUE(up.start());
   auto address = client::parse_url(up.url());
   ASSERT_TRUE(address);
-  std::vector<std::vector<std::string>> ids(clients);
+  std::vector<std::vector<std::string>> ids(static_cast<size_t>(clients));
   std::vector<std::thread> threads;
   for (int number = 0; number < clients; ++number)
     threads.emplace_back([&, number] {
