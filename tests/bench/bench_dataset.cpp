@@ -217,8 +217,7 @@ std::string mount_by(const dataset::SealedFile& file, const std::string& dir,
     auto began = now_seconds();
     must(dataset::mount_files(file.paths(), dir + "/mnt", probe.method, fuse_program));
     row("mount",
-        fmt::format("{:.3f} ms by {}", (now_seconds() - began) * 1e3,
-                    dataset::to_string(probe.method)),
+        fmt::format("{:.3f} ms by {}", (now_seconds() - began) * 1e3, to_string(probe.method)),
         probe.method == dataset::MountMethod::fuse ? "-" : "1 ms");
     return dir + "/mnt";
   }
