@@ -78,14 +78,20 @@ Finding gpus() {
           driver ? "" : "the driver is not loaded: nvidia-smi says more"};
 }
 
-/// Whether jobs get mounts that nobody else sees, found out by trying.
-Finding namespaces() {
+/// Lends `attempt` a folder for what it tries, and takes it away again.
+Finding tried_in_a_folder(const char* name, Finding (*attempt)(const std::string& folder)) {
   std::error_code none;
-  auto pattern = (fs::temp_directory_path(none) / "troupe-doctor-XXXXXX").string();
-  if (none || mkdtemp(pattern.data()) == nullptr)
-    return {"mounts", false, "not tried", "no temporary folder can be made"};
-  auto tried = process::probe_private_mounts(pattern);
-  fs::remove_all(pattern, none);
+  auto folder = (fs::temp_directory_path(none) / "troupe-doctor-XXXXXX").string();
+  if (none || mkdtemp(folder.data()) == nullptr)
+    return {name, false, "not tried", "no temporary folder can be made"};
+  auto finding = attempt(folder);
+  fs::remove_all(folder, none);
+  return finding;
+}
+
+/// Whether jobs get mounts that nobody else sees, found out by trying.
+Finding namespaces(const std::string& folder) {
+  auto tried = process::probe_private_mounts(folder);
   if (tried.denied)
     return {"mounts", false, fmt::format("links to those of the node: {}", tried.denied->detail),
             "a worker that root starts gives each job mounts of its own"};
@@ -96,20 +102,15 @@ Finding namespaces() {
 }
 
 /// How datasets are shown to jobs: the best way that works when it is tried.
-Finding mounts() {
-  std::error_code none;
-  auto pattern = (fs::temp_directory_path(none) / "troupe-doctor-XXXXXX").string();
-  if (none || mkdtemp(pattern.data()) == nullptr)
-    return {"datasets", false, "not tried", "no temporary folder can be made"};
+Finding mounts(const std::string& folder) {
   Finding finding{"datasets", false, "", "files are written out once a machine, as copies"};
-  for (const auto& probe : dataset::probe_mounts(pattern)) {
+  for (const auto& probe : dataset::probe_mounts(folder)) {
     if (!probe.error) {
       finding = {"datasets", true, fmt::format("mounted ({})", to_string(probe.method)), ""};
       break;
     }
     if (finding.found.empty()) finding.found = fmt::format("not mounted: {}", probe.error->detail);
   }
-  fs::remove_all(pattern, none);
   return finding;
 }
 
@@ -124,8 +125,14 @@ Finding head(Session& session) {
 }  // namespace
 
 int doctor_verb(Session& session) {
-  std::vector<Finding> findings{kernel(), cgroups(),    cpus(),   memory(),
-                                gpus(),   namespaces(), mounts(), head(session)};
+  std::vector<Finding> findings{kernel(),
+                                cgroups(),
+                                cpus(),
+                                memory(),
+                                gpus(),
+                                tried_in_a_folder("mounts", namespaces),
+                                tried_in_a_folder("datasets", mounts),
+                                head(session)};
   auto& out = session.out();
   ValueList all;
   bool terminal = out.out().terminal;
