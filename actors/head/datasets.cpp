@@ -109,11 +109,7 @@ DatasetState::VersionPromise DatasetState::push(const DatasetPushRef& push) {
   } else {
     auto& given = given_[asked.name];
     version.version = given = std::max(given, *highest) + 1;
-    version.bytes = manifest->file_bytes();
-    version.payload = manifest->payload_bytes();
-    version.files = manifest->file_count();
-    for (const auto& table : manifest->tables) version.records += table.count;
-    version.blocks = static_cast<uint32_t>(manifest->blocks.size());
+    note_sizes(version, *manifest);
     version.user = user;
     version.created = now;
     version.source = asked.source.substr(0, source_bytes_max);

@@ -140,11 +140,7 @@ void OutputVersions::store(const FetchRef& fetch) {
   version.name = outputs_name(fetch->id);
   version.version = 1;
   version.digest = to_string(dataset::content_id_of(fetch->bytes));
-  version.bytes = stored->file_bytes();
-  version.payload = stored->payload_bytes();
-  version.files = stored->file_count();
-  for (const auto& table : stored->tables) version.records += table.count;
-  version.blocks = static_cast<uint32_t>(stored->blocks.size());
+  note_sizes(version, *stored);
   if (*record) version.user = (**record).user;
   version.created = context_->clock->now();
   version.source = fetch->node;
@@ -164,6 +160,15 @@ void OutputVersions::finish(const FetchRef& fetch, Result<DatasetVersion> versio
     log::warning("datasets", "outputs of {} could not be fetched: {}", to_string(fetch->id),
                  to_string(version.error()));
   for (auto& done : fetch->waiting) done(version);
+}
+
+void note_sizes(DatasetVersion& version, const dataset::Manifest& manifest) {
+  version.bytes = manifest.file_bytes();
+  version.payload = manifest.payload_bytes();
+  version.files = manifest.file_count();
+  version.records = 0;
+  for (const auto& table : manifest.tables) version.records += table.count;
+  version.blocks = static_cast<uint32_t>(manifest.blocks.size());
 }
 
 std::optional<ExperimentId> outputs_behind(const DataMount& mount) {

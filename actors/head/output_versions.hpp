@@ -55,6 +55,8 @@ class OutputVersions {
   std::map<ExperimentId, FetchRef> fetches_;
 };
 
+/// Fills in what the manifest says of a version's size.
+void note_sizes(DatasetVersion& version, const dataset::Manifest& manifest);
 /// Whose outputs a mount stands for; nothing where it is a dataset.
 std::optional<ExperimentId> outputs_behind(const DataMount& mount);
 /// Fills in the digests of outputs that have become versions.
