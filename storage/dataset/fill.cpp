@@ -9,7 +9,8 @@
 
 namespace troupe::dataset {
 
-Result<void> fill(SealedWriter& writer, const FetchBlock& fetch, unsigned threads) {
+Result<void> fill(SealedWriter& writer, const FetchBlock& fetch, unsigned threads,
+                  const RefusedBlock& refused) {
   const auto& manifest = writer.manifest();
   auto missing = writer.missing();
   std::atomic<size_t> next{0};
@@ -18,10 +19,12 @@ Result<void> fill(SealedWriter& writer, const FetchBlock& fetch, unsigned thread
   std::optional<Error> error;
   auto one = [&](uint32_t block, std::string& buffer) -> Result<void> {
     buffer.resize(manifest.blocks[block].bytes());
-    TROUPE_TRY(fetch(block, buffer.data()));
-    auto verified = VerifiedBlock::check(manifest, block, buffer);
-    if (!verified) return std::move(verified).error();
-    return writer.put(*verified);
+    for (;;) {
+      TROUPE_TRY(fetch(block, buffer.data()));
+      auto verified = VerifiedBlock::check(manifest, block, buffer);
+      if (verified) return writer.put(*verified);
+      if (!refused || !refused(block)) return std::move(verified).error();
+    }
   };
   auto work = [&] {
     std::string buffer;

@@ -88,6 +88,15 @@ Result<std::unique_ptr<SealedWriter>> SealedWriter::begin(const std::string& dir
   return writer;
 }
 
+uint64_t sealed_bytes_max(const Manifest& manifest, const FillOptions& options) {
+  // The image: inodes and names, twice the bytes of small files at most.
+  uint64_t image = 0;
+  for (const auto& entry : manifest.entries)
+    image += 128 + entry.path.size() + (entry.content.is_tight() ? 2 * entry.content.size : 0);
+  return blocks_file_bytes_max(manifest, options.commit_bytes) + image +
+         8 * manifest.pieces.size() + small_files;
+}
+
 Result<void> SealedWriter::lock_folder() {
   struct stat info {};
   auto sealed = sealed_paths(dir_, version_).folder;
@@ -118,12 +127,7 @@ Result<void> SealedWriter::sweep() const {
 }
 
 Result<void> SealedWriter::check_space() const {
-  // The image: inodes and names, twice the bytes of small files at most.
-  uint64_t image = 0;
-  for (const auto& entry : manifest_->entries)
-    image += 128 + entry.path.size() + (entry.content.is_tight() ? 2 * entry.content.size : 0);
-  auto needed = blocks_file_bytes_max(*manifest_, options_.commit_bytes) + image +
-                8 * manifest_->pieces.size() + small_files;
+  auto needed = sealed_bytes_max(*manifest_, options_);
   uint64_t there = 0;
   struct stat info {};
   if (::stat(paths_.blocks().c_str(), &info) == 0)

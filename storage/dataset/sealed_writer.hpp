@@ -42,6 +42,9 @@ struct FillOptions {
   uint64_t commit_bytes = 128ull << 20;
 };
 
+/// At most so many bytes will a version have on the disk.
+uint64_t sealed_bytes_max(const Manifest& manifest, const FillOptions& options = {});
+
 class SealedWriter {
  public:
   /// `dir` holds the versions of this node and must exist. exhausted with the bytes needed and free
@@ -106,9 +109,12 @@ class SealedWriter {
 
 /// Brings the missing blocks with so many threads: each fetches, hashes and stores.
 /// `fetch` fills `to` with the payload of a block; it is called from several threads. The first
-/// error ends it.
+/// error ends it, with one exception: what came for a block has another digest, and `refused` says
+/// that it can be had elsewhere.
 using FetchBlock = std::function<Result<void>(uint32_t block, char* to)>;
-Result<void> fill(SealedWriter& writer, const FetchBlock& fetch, unsigned threads = 2);
+using RefusedBlock = std::function<bool(uint32_t block)>;
+Result<void> fill(SealedWriter& writer, const FetchBlock& fetch, unsigned threads = 2,
+                  const RefusedBlock& refused = nullptr);
 
 /// What fsck says of a sealed version.
 struct SealedCheck {
