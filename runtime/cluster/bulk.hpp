@@ -60,6 +60,7 @@ struct BulkQuestion {
   /// Gets each piece in order, on a file thread, and may block: as long as it does, nothing more is
   /// read. It is who checks digests. An error ends the stream. Absent: all is gathered.
   std::function<Result<void>(std::string piece)> take = nullptr;
+  bool take_is_quick = false;               // it never blocks: it is called where pieces come in
   uint64_t bytes_max = 16u << 20;           // that are gathered; more is an error
   std::chrono::milliseconds limit{30'000};  // for all of it
   /// Once, on any thread; must not block.

@@ -64,7 +64,8 @@ void BulkClient::Loop::run(std::promise<void>& started) {
   auto end = kj::newPromiseAndCrossThreadFulfiller<void>();
   stop = kj::mv(end.fulfiller);
   context_ = make_client_context(options_.joined.authority, &options_.joined.identity);
-  asker_ = std::make_unique<BulkAsker>("the head", timer(), [this] { dial_to_ask(); });
+  auto peer = options_.peer == head_name ? std::string{"the head"} : "worker " + options_.peer;
+  asker_ = std::make_unique<BulkAsker>(peer, timer(), [this] { dial_to_ask(); });
   started.set_value();
   {
     auto commands = inbox.run().eagerlyEvaluate(nullptr);
@@ -86,7 +87,7 @@ void BulkClient::Loop::linked(bool there) {
   if (!there) return;
   kj::TaskSet::ErrorHandler& handler = *this;
   tasks_ = std::make_unique<kj::TaskSet>(handler);
-  add_lane();
+  if (options_.lanes_max > 0) add_lane();
   if (asker_->anybody_waits()) dial_to_ask();
 }
 
@@ -104,7 +105,7 @@ kj::Promise<std::unique_ptr<BulkStream>> BulkClient::Loop::dial(std::string_view
 }
 
 kj::Promise<kj::Own<kj::AsyncIoStream>> BulkClient::Loop::greet(kj::Own<kj::AsyncIoStream> stream) {
-  return context_->wrapClient(kj::mv(stream), kj::StringPtr{"head"})
+  return context_->wrapClient(kj::mv(stream), kj::StringPtr{options_.peer.c_str()})
       .then([this](kj::Own<kj::AsyncIoStream> secure) {
         auto hello = options_.hello;
         hello.time_us = options_.clock->now().us;
@@ -113,7 +114,7 @@ kj::Promise<kj::Own<kj::AsyncIoStream>> BulkClient::Loop::greet(kj::Own<kj::Asyn
           auto read = read_text(*secure, greeting_bytes_max);
           return read.then([secure = kj::mv(secure)](std::string text) mutable {
             auto head = parse_link_hello(text);
-            KJ_REQUIRE(head.has_value(), "the head refused it");
+            KJ_REQUIRE(head.has_value(), "it was refused");
             return kj::mv(secure);
           });
         });

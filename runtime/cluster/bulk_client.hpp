@@ -1,6 +1,6 @@
-// The worker's end of all bulk connections: dials those on which it waits for the head's questions
-// (one more whenever none is idle), and those on which it asks itself. A KJ loop on a thread of its
-// own: a transfer never stands before a control message.
+// The worker's end of all bulk connections to the head, or to one other worker: dials those on
+// which it waits for the head's questions (one more whenever none is idle), and those on which it
+// asks itself. A KJ loop on a thread of its own: a transfer never stands before a control message.
 #pragma once
 
 #include "runtime/cluster/bulk.hpp"
@@ -15,8 +15,9 @@ struct BulkClientOptions {
   Joined joined;
   LinkHello hello;  // version, protocol and instance; the time is added
   std::shared_ptr<Clock> clock;
-  BulkOpen open;  // what the head may ask for
-  uint32_t lanes_max = 8;
+  BulkOpen open;                // what the head may ask for
+  uint32_t lanes_max = 8;       // 0: it only asks
+  std::string peer{head_name};  // whose certificate is expected
   /// So long a connection more than one waits for a question before it ends.
   std::chrono::milliseconds lane_idle_max{30'000};
 };

@@ -33,6 +33,7 @@ class BulkServer::Loop final : private kj::TaskSet::ErrorHandler {
 
   std::thread thread;
   Inbox inbox{10'000};
+  uint16_t port = 0;
   kj::Own<kj::CrossThreadPromiseFulfiller<void>> stop;
 
  private:
@@ -49,6 +50,10 @@ class BulkServer::Loop final : private kj::TaskSet::ErrorHandler {
     std::string name;
   };
 
+  kj::Own<kj::ConnectionReceiver> listen();
+  kj::Promise<void> accept(kj::ConnectionReceiver& receiver);
+  kj::Promise<Greeted> read_opening(kj::Own<kj::AsyncIoStream> stream);
+  void begin(kj::Own<kj::AsyncIoStream> stream, bool opened, bool serves);
   kj::Promise<Greeted> greet(kj::Own<kj::AsyncIoStream> stream);
   kj::Promise<Greeted> answer(kj::Own<kj::AsyncIoStream> stream, std::string name,
                               const std::string& text);
@@ -73,17 +78,23 @@ void BulkServer::Loop::run(std::promise<Result<void>>& started) {
   io_ = &io;
   auto end = kj::newPromiseAndCrossThreadFulfiller<void>();
   stop = kj::mv(end.fulfiller);
-  auto failed = kj::runCatchingExceptions(
-      [&] { context_ = make_server_context(options_.authority, options_.identity, true); });
+  kj::Own<kj::ConnectionReceiver> receiver;
+  auto failed = kj::runCatchingExceptions([&] {
+    context_ = make_server_context(options_.authority, options_.identity, true);
+    if (options_.listen) receiver = listen();
+  });
   KJ_IF_MAYBE (exception, failed) {
-    started.set_value(Error{Errc::invalid, "no bulk connections can be taken", cause_of(*exception),
-                            "are the head's certificates whole?"});
+    started.set_value(
+        Error{Errc::invalid, "no bulk connections can be taken", cause_of(*exception),
+              options_.listen ? "is its port taken?" : "are the head's certificates whole?"});
     return;
   }
+  if (receiver.get() != nullptr) port = static_cast<uint16_t>(receiver->getPort());
   started.set_value(ok());
   {
     kj::TaskSet greetings{*this};
     greetings_ = &greetings;
+    if (receiver.get() != nullptr) greetings.add(accept(*receiver));
     auto commands = inbox.run().eagerlyEvaluate(nullptr);
     end.promise.wait(io.waitScope);
     inbox.close();  // questions that came meanwhile are answered like the others
@@ -93,16 +104,53 @@ void BulkServer::Loop::run(std::promise<Result<void>>& started) {
   context_ = nullptr;
 }
 
+kj::Own<kj::ConnectionReceiver> BulkServer::Loop::listen() {
+  auto& network = io_->provider->getNetwork();
+  auto open = [&](uint16_t wanted) {
+    return network.parseAddress(options_.listen->bind.c_str(), wanted)
+        .wait(io_->waitScope)
+        ->listen();
+  };
+  if (options_.listen->insists) return open(options_.listen->port);
+  kj::Own<kj::ConnectionReceiver> receiver;
+  auto failed = kj::runCatchingExceptions([&] { receiver = open(options_.listen->port); });
+  return failed == nullptr ? kj::mv(receiver) : open(0);
+}
+
+kj::Promise<void> BulkServer::Loop::accept(kj::ConnectionReceiver& receiver) {
+  return receiver.accept().then([this, &receiver](kj::Own<kj::AsyncIoStream> stream) {
+    begin(kj::mv(stream), false, false);
+    return accept(receiver);
+  });
+}
+
+/// Only questions are taken on a port of our own: nobody waits there to be asked.
+kj::Promise<BulkServer::Loop::Greeted> BulkServer::Loop::read_opening(
+    kj::Own<kj::AsyncIoStream> stream) {
+  auto opening = kj::heapArray<char>(bulk_ask_opening.size());
+  auto read = stream->tryRead(opening.begin(), opening.size(), opening.size());
+  return read.then([this, stream = kj::mv(stream),
+                    opening = kj::mv(opening)](size_t count) mutable -> kj::Promise<Greeted> {
+    if (std::string_view{opening.begin(), count} != bulk_ask_opening) return Greeted{};
+    return greet(kj::mv(stream));
+  });
+}
+
 void BulkServer::Loop::take(UniqueFd fd, bool serves) {
+  begin(io_->lowLevelProvider->wrapSocketFd(fd.release(),
+                                            kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP |
+                                                kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC),
+        true, serves);
+}
+
+void BulkServer::Loop::begin(kj::Own<kj::AsyncIoStream> stream, bool opened, bool serves) {
   if (greetings_ == nullptr || greeting_ >= options_.greetings_max) return;
   ++greeting_;
-  auto stream = io_->lowLevelProvider->wrapSocketFd(
-      fd.release(),
-      kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP | kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC);
   keep_alive(*stream);
   auto patience = options_.greeting_patience.count() * kj::MILLISECONDS;
+  auto came = opened ? greet(kj::mv(stream)) : read_opening(kj::mv(stream));
   greetings_->add(io_->provider->getTimer()
-                      .timeoutAfter(patience, greet(kj::mv(stream)))
+                      .timeoutAfter(patience, kj::mv(came))
                       .then([this, serves](Greeted done) { greeted(kj::mv(done), serves); })
                       .attach(kj::defer([this] { --greeting_; })));
 }
@@ -123,7 +171,9 @@ kj::Promise<BulkServer::Loop::Greeted> BulkServer::Loop::answer(kj::Own<kj::Asyn
                                                                 const std::string& text) {
   auto worker = parse_link_hello(text);
   auto admitted = options_.admit ? options_.admit(name) : Result<std::string>{name};
-  auto good = admitted ? check_node_name(*admitted) : Result<void>{admitted.error()};
+  auto good = !admitted        ? Result<void>{admitted.error()}
+              : options_.admit ? ok()
+                               : check_node_name(*admitted);
   if (good) name = *admitted;
   if (good && !worker) good = worker.error();
   if (good) good = check_protocol(*worker, name, options_.hello);
@@ -187,6 +237,10 @@ Result<std::unique_ptr<BulkServer>> BulkServer::start(BulkServerOptions options)
     return std::move(good).error();
   }
   return server;
+}
+
+uint16_t BulkServer::port() const {
+  return loop_->port;
 }
 
 void BulkServer::take(UniqueFd fd, bool serves) {

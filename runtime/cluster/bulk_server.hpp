@@ -1,7 +1,8 @@
-// The head's end of all bulk connections. The cluster port hands connections on unread; TLS and
-// everything after it happens here, on a KJ loop of its own, so that no transfer, however large,
-// stands before a control message. Workers dial; on some of their connections they ask, on others
-// they wait to be asked.
+// The answering end of bulk connections: the head's, to which the cluster port hands connections on
+// unread, and a worker's for other workers, which has a port of its own. TLS and everything after
+// it happens here, on a KJ loop of its own, so that no transfer, however large, stands before a
+// control message. Workers dial; on some of their connections they ask, on others (to the head
+// alone) they wait to be asked.
 #pragma once
 
 #include "runtime/cluster/bulk.hpp"
@@ -12,17 +13,25 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace troupe::cluster {
 
 struct BulkServerOptions {
   std::string authority;  // certificate
-  Identity identity;      // the head's
+  Identity identity;      // of this node
   LinkHello hello;        // version and protocol; the time is added
   std::shared_ptr<Clock> clock;
   BulkOpen open;  // what workers may ask for
   AdmitWorker admit;
+  /// Where it listens itself; absent: connections are handed to it.
+  struct Listen {
+    std::string bind = "0.0.0.0";
+    uint16_t port = 0;     // 0: a free one
+    bool insists = false;  // otherwise a taken port gives way to a free one
+  };
+  std::optional<Listen> listen{};
   std::chrono::milliseconds greeting_patience{5000};
   uint32_t greetings_max = 256;  // connections that have not proved themselves yet
 };
@@ -35,6 +44,8 @@ class BulkServer {
   BulkServer(const BulkServer&) = delete;
   BulkServer& operator=(const BulkServer&) = delete;
 
+  /// Where it listens; 0: nowhere.
+  uint16_t port() const;
   /// A connection whose opening was read. `serves`: its worker waits for questions. Any thread.
   void take(UniqueFd fd, bool serves);
   /// Asks a worker by its name. Any thread; never blocks.

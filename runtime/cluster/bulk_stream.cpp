@@ -106,6 +106,10 @@ kj::Promise<Result<BulkAnswer>> BulkStream::received(std::shared_ptr<const BulkQ
     if (auto kept = gather(*answer, *question, frame.body); !kept) return Answer{kept.error()};
     return receive(question, answer);
   }
+  if (question->take_is_quick) {
+    if (auto taken = question->take(std::move(frame.body)); !taken) return Answer{taken.error()};
+    return receive(question, answer);
+  }
   using Taken = Result<bool>;
   auto piece = std::make_shared<std::string>(std::move(frame.body));
   return on_file_thread<bool>(*threads_,
