@@ -165,6 +165,7 @@ Explanation Scheduler::why(ExperimentId id) const {
     out.reasons.push_back(fmt::format("it starts when {} stopped to make room for it",
                                       ids.empty() ? "those before it have" : ids + " has"));
     out.expected_start = now_;
+    explain_data(promised->second.request, out);
     return out;
   }
   auto request = queue_.find(id);
@@ -178,6 +179,7 @@ Explanation Scheduler::why(ExperimentId id) const {
   else
     explain_room(*request, out);
   explain_line(*request, out);
+  explain_data(*request, out);
   if (!out.reasons.empty() && possible(*request)) explain_time(*request, out);
   return out;
 }

@@ -125,6 +125,15 @@ bool Node::usable(const Request& request) const {
   return spec.accepts && has_gpus_for(request) && has_labels(request.labels);
 }
 
+uint64_t Node::missing(const std::vector<DataNeed>& needs) const {
+  uint64_t sum = 0;
+  for (const auto& need : needs) {
+    auto at = data.find(need.digest);
+    sum += need.bytes - (at == data.end() ? 0 : std::min(need.bytes, at->second));
+  }
+  return sum;
+}
+
 uint64_t slots(const Amount& room, const Amount& each) {
   if (!fits(room, each)) return 0;
   // A worker that asks for nothing still is a process: the limit keeps the arithmetic finite.
@@ -184,6 +193,10 @@ void Nodes::put(NodeSpec spec) {
   if (!last) return reindex();
   auto index = nodes_.size() - 1;
   if (at->spec.accepts) groups_[at->spec.gpu_type].insert(key_of(*at, index));
+}
+
+void Nodes::put_data(std::string_view name, std::map<std::string, uint64_t> data) {
+  if (auto index = index_of(name); index < nodes_.size()) nodes_[index].data = std::move(data);
 }
 
 bool Nodes::remove(std::string_view name) {
@@ -290,6 +303,21 @@ std::vector<size_t> Nodes::candidates(const Request& request) const {
   return found;
 }
 
+/// The same for whoever reads datasets: of nodes with as many GPUs open, first those that lack the
+/// fewest bytes.
+std::vector<size_t> Nodes::candidates_by_data(const Request& request) const {
+  std::vector<std::tuple<uint32_t, uint64_t, Key>> found;
+  visit(request, [&](size_t index) {
+    const auto& node = nodes_[index];
+    found.emplace_back(node.open().gpus, node.missing(request.data), key_of(node, index));
+    return true;
+  });
+  std::sort(found.begin(), found.end());
+  std::vector<size_t> indices;
+  for (const auto& [gpus, missing, key] : found) indices.push_back(std::get<3>(key));
+  return indices;
+}
+
 JobPlace Nodes::take(size_t index, const Request& request, uint32_t number) {
   const auto& node = nodes_[index];
   JobPlace place{number, node.spec.name, {}};
@@ -308,7 +336,7 @@ std::vector<JobPlace> Nodes::place(const Request& request) {
   // Filling the best node first equals placing one worker after the other by best fit: a worker
   // leaves its node with even less over, so that node stays the best while it has room.
   std::vector<JobPlace> places;
-  auto found = candidates(request);
+  auto found = request.data.empty() ? candidates(request) : candidates_by_data(request);
   uint64_t room = 0;
   for (auto index : found) room += slots(nodes_[index].open(), request.amount);
   if (room < request.workers_min) return places;
@@ -326,13 +354,15 @@ std::vector<JobPlace> Nodes::place_part(const Request& request) {
   std::vector<JobPlace> places;
   while (places.size() < request.workers_max) {
     auto best = nodes_.size();
-    std::tuple<uint32_t, Key> least;
+    std::tuple<uint32_t, uint32_t, uint64_t, Key> least;
     for (size_t i = 0; i < nodes_.size(); ++i) {
       const auto& node = nodes_[i];
       if (!node.usable(request) || room_for(node, request) == 0) continue;
       auto device = device_for_part(node, request.amount.gpu_share);
       if (!device || (node.gpu_used[*device] == 0 && node.open().gpus == 0)) continue;
-      std::tuple<uint32_t, Key> left{whole_gpu - node.gpu_used[*device], key_of(node, i)};
+      std::tuple<uint32_t, uint32_t, uint64_t, Key> left{
+          whole_gpu - node.gpu_used[*device], node.open().gpus, node.missing(request.data),
+          key_of(node, i)};
       if (best == nodes_.size() || left < least) best = i, least = left;
     }
     if (best == nodes_.size()) break;
@@ -343,20 +373,23 @@ std::vector<JobPlace> Nodes::place_part(const Request& request) {
   return {};
 }
 
-/// One worker after the other where the fewest fragments come of it.
+/// One worker after the other where the fewest fragments come of it; then where most of its data
+/// is.
 std::vector<JobPlace> Nodes::place_scored(const Request& request) {
   std::vector<JobPlace> places;
   while (places.size() < request.workers_max) {
     auto best = nodes_.size();
     Fragmentation::Choice choice;
+    uint64_t choice_missing = 0;
     auto& remembered = fragments_->remembered(request, nodes_.size());
     for (size_t i = 0; i < nodes_.size(); ++i) {
       const auto& here = fragments_->choose(nodes_[i], i, request, remembered);
       if (!here) continue;
-      if (best != nodes_.size() &&
-          std::tuple{-here->score, here->idle} >= std::tuple{-choice.score, choice.idle})
+      auto missing = nodes_[i].missing(request.data);
+      if (best != nodes_.size() && std::tuple{-here->score, missing, here->idle} >=
+                                       std::tuple{-choice.score, choice_missing, choice.idle})
         continue;
-      best = i, choice = *here;
+      best = i, choice = *here, choice_missing = missing;
     }
     if (best == nodes_.size()) break;
     JobPlace place{static_cast<uint32_t>(places.size()), nodes_[best].spec.name, {}};

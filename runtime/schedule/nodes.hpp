@@ -22,9 +22,10 @@ struct Node {
   uint32_t jobs = 0;
   // In thousandths by device index; may be longer than spec.gpus after a node shrank.
   std::vector<uint32_t> gpu_used;
-  uint32_t gpus_free = 0;  // devices nobody holds a part of
-  Amount promised;         // set aside for what will start here once others have left
-  Amount leaving;          // held by those others
+  uint32_t gpus_free = 0;                // devices nobody holds a part of
+  Amount promised;                       // set aside for what will start here once others have left
+  Amount leaving;                        // held by those others
+  std::map<std::string, uint64_t> data;  // bytes of dataset versions that are there, by digest
 
   /// Never negative: jobs adopted from a worker may hold more than the node now declares.
   Amount free() const;
@@ -36,6 +37,8 @@ struct Node {
   bool has_labels(const std::map<std::string, std::string>& labels) const;
   /// Its kind of GPUs and labels suit, and it takes new work.
   bool usable(const Request& request) const;
+  /// Bytes that one of its workers reads and that are not there.
+  uint64_t missing(const std::vector<DataNeed>& needs) const;
 };
 
 /// How many workers of this amount go into that room. Parts of a GPU count as wholes here.
@@ -51,6 +54,8 @@ class Nodes {
   /// Adds the node or changes its spec; what is held on it stays.
   void put(NodeSpec spec);
   bool remove(std::string_view name);
+  /// What lies there now; changes no room. Nothing for a node that is not known.
+  void put_data(std::string_view name, std::map<std::string, uint64_t> data);
   const Node* find(std::string_view name) const;
   /// Sorted by name.
   const std::vector<Node>& all() const { return nodes_; }
@@ -63,7 +68,9 @@ class Nodes {
 
   /// Places as many workers as fit up to workers_max and holds their resources, or nothing where
   /// there is no room for workers_min. Best fit: nodes with the least left over first (GPUs, then
-  /// CPUs, then memory, then name), each filled before the next, so a gang spans few nodes.
+  /// CPUs, then memory, then name), each filled before the next, so a gang spans few nodes. Whoever
+  /// reads datasets goes where most of their bytes are, among nodes with as many GPUs left over:
+  /// those are what packing is about.
   std::vector<JobPlace> place(const Request& request);
   /// The same on the nodes given (in this order), by what is free and not by what is open; all of
   /// them or nothing.
@@ -96,6 +103,7 @@ class Nodes {
   template <class Visit>
   void visit(const Request& request, Visit what) const;
   std::vector<size_t> candidates(const Request& request) const;
+  std::vector<size_t> candidates_by_data(const Request& request) const;
   std::vector<JobPlace> place_part(const Request& request);
   std::vector<JobPlace> place_scored(const Request& request);
   JobPlace take(size_t index, const Request& request, uint32_t number);

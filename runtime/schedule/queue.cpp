@@ -19,7 +19,7 @@ bool Queue::ShapeLess::operator()(const std::pair<Request, int32_t>& a,
   auto key = [](const std::pair<Request, int32_t>& one) {
     const auto& r = one.first;
     return std::tie(r.priority, r.amount, r.workers_min, r.workers_max, r.gpu_type, r.gpu_mem,
-                    r.user, r.project, r.labels, r.limit, r.preemptible, one.second);
+                    r.user, r.project, r.labels, r.limit, r.preemptible, r.data, one.second);
   };
   return key(a) < key(b);
 }
@@ -165,6 +165,16 @@ size_t Queue::ahead(ExperimentId id) const {
                                           : live_before(line, at->second.sequence);
   }
   return count;
+}
+
+std::vector<Request> Queue::fronts(size_t count) const {
+  std::vector<Request> out;
+  for (const auto& [order, line] : heads_) {
+    if (out.size() == count) break;
+    out.push_back(*line->shape);
+    out.back().id = first_id(*line);
+  }
+  return out;
 }
 
 std::vector<ExperimentId> Queue::first_ahead(ExperimentId id, size_t count) const {

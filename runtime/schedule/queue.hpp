@@ -72,6 +72,8 @@ class Queue {
     }
   }
 
+  /// The first of each line, in order.
+  std::vector<Request> fronts(size_t count) const;
   /// How many that may block stand before it.
   size_t ahead(ExperimentId id) const;
   /// The first few of them.

@@ -50,6 +50,14 @@ struct NodeSpec {
   uint64_t gpu_mem = 0;  // bytes of each of its GPUs; 0: not known
 };
 
+/// A dataset version that each worker reads.
+struct DataNeed {
+  std::string digest;
+  std::string source;  // for words: "digits:3"
+  uint64_t bytes = 0;
+  auto operator<=>(const DataNeed&) const = default;
+};
+
 /// One experiment that waits for its workers: all of `workers_min` start together or none.
 struct Request {
   ExperimentId id;
@@ -65,6 +73,7 @@ struct Request {
   Time limit{0};                              // it ends after so long; 0: nobody knows
   bool preemptible = true;
   uint64_t service = 0;  // what it has received in earlier attempts; Policy says in what unit
+  std::vector<DataNeed> data;
 };
 
 struct JobPlace {
@@ -101,6 +110,14 @@ struct Explanation {
   std::vector<std::string> reasons;
   std::string starts_now_with;         // "with 2 cpus: now", or empty
   std::optional<Time> expected_start;  // by then at the latest; none where nobody can know
+  std::vector<std::string> data;       // what it reads, where that lies, and what must travel
+};
+
+/// Where one that waits will most likely start.
+struct Forecast {
+  ExperimentId id;
+  std::vector<std::string> nodes;  // one for each of workers_min, none twice
+  std::vector<DataNeed> data;
 };
 
 struct NodeUse {

@@ -46,6 +46,9 @@ class Scheduler {
   /// Jobs on it are forgotten as holders; what becomes of their experiments is the caller's to say.
   void remove_node(std::string_view name);
 
+  /// Bytes of dataset versions that are on a node now, by digest.
+  void put_data(std::string_view node, std::map<std::string, uint64_t> data);
+
   /// `invalid` where the request can never start on the nodes known, drained ones included, naming
   /// the largest node. With no node known everything passes.
   Result<void> check(const Request& request) const;
@@ -78,6 +81,12 @@ class Scheduler {
 
   /// Every reason in words, with numbers.
   Explanation why(ExperimentId id) const;
+
+  /// Where the first that wait and read datasets will most likely start, in order; one of each
+  /// shape.
+  std::vector<Forecast> forecasts(size_t count) const;
+  /// Digests of what the first that wait will read, each once, rising.
+  std::vector<std::string> data_waited_for() const;
 
   std::vector<NodeUse> nodes() const;
   std::optional<NodeUse> node(std::string_view name) const;
@@ -172,6 +181,10 @@ class Scheduler {
   void explain_line(const Request& request, Explanation& out) const;
   void explain_time(const Request& request, Explanation& out) const;
   std::string smaller_that_fits(const Request& request) const;
+
+  // Data: scheduler_data.cpp.
+  std::vector<std::string> likely_nodes(const Request& request, const Class& rank) const;
+  void explain_data(const Request& request, Explanation& out) const;
 
   Policy policy_;
   Time now_{0};

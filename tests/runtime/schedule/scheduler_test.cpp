@@ -36,6 +36,79 @@ TEST(Scheduler, BestFitTakesTheNodeWithLeastLeftThenTheName) {
   EXPECT_EQ(started[0].jobs[0].node, "a");
 }
 
+Request reads(uint64_t id, int64_t milli_cpus, const std::string& version, uint64_t bytes) {
+  auto one = request(id, milli_cpus);
+  one.data = {{version, version + ":1", bytes}};
+  return one;
+}
+
+TEST(SchedulerData, ANodeThatHasTheDataGoesBeforeOneThatPacksBetter) {
+  for (auto packing : {Policy::Packing::best_fit, Policy::Packing::fragmentation}) {
+    Policy policy;
+    policy.packing = packing;
+    Scheduler scheduler{policy};
+    for (const auto* name : {"a", "b", "c"}) scheduler.put_node(node(name, 8));
+    scheduler.put_data("b", {{"x", 600}});
+    scheduler.put_data("c", {{"x", 1000}});
+    ASSERT_TRUE(scheduler.enqueue(request(1, 1000)));
+    EXPECT_EQ(scheduler.schedule().at(0).jobs[0].node, "a");
+    ASSERT_TRUE(scheduler.enqueue(reads(2, 1000, "x", 1000)));
+    EXPECT_EQ(scheduler.schedule().at(0).jobs[0].node, "c");
+    ASSERT_TRUE(scheduler.enqueue(reads(3, 1000, "y", 1000)));
+    EXPECT_EQ(scheduler.schedule().at(0).jobs[0].node, "a") << "nobody has it: as ever";
+    scheduler.put_data("c", {});
+    ASSERT_TRUE(scheduler.enqueue(reads(4, 1000, "x", 1000)));
+    EXPECT_EQ(scheduler.schedule().at(0).jobs[0].node, "b");
+  }
+}
+
+TEST(SchedulerData, GpusThatStayTogetherGoBeforeData) {
+  Scheduler scheduler;
+  scheduler.put_node(node("full", 8, 8, 1, "H100"));
+  scheduler.put_node(node("wide", 8, 8, 8, "H100"));
+  scheduler.put_data("wide", {{"x", 1000}});
+  auto one = reads(1, 1000, "x", 1000);
+  one.amount.gpus = 1;
+  ASSERT_TRUE(scheduler.enqueue(one));
+  EXPECT_EQ(scheduler.schedule().at(0).jobs[0].node, "full");
+}
+
+TEST(SchedulerData, SaysWhatMustTravelAndWhereItWillMostLikelyStart) {
+  Scheduler scheduler;
+  for (const auto* name : {"a", "b"}) scheduler.put_node(node(name, 4));
+  scheduler.put_data("b", {{"x", 1 << 20}});
+  ASSERT_TRUE(scheduler.enqueue(request(1, 4000)));
+  ASSERT_TRUE(scheduler.enqueue(request(2, 4000)));
+  EXPECT_EQ(scheduler.schedule().size(), 2u);
+  ASSERT_TRUE(scheduler.enqueue(reads(3, 2000, "x", 4 << 20)));
+  auto why = scheduler.why({3, 0});
+  EXPECT_THAT(why.data,
+              ElementsAre("reads x:1 (4 MiB), which is on no node yet",
+                          "3 MiB must travel to node b, where it will most likely start"));
+  auto forecasts = scheduler.forecasts(8);
+  ASSERT_EQ(forecasts.size(), 1u);
+  EXPECT_THAT(forecasts[0].nodes, ElementsAre("b"));
+  EXPECT_THAT(scheduler.data_waited_for(), ElementsAre("x"));
+  scheduler.put_data("b", {{"x", 4 << 20}});
+  EXPECT_THAT(scheduler.why({3, 0}).data,
+              ElementsAre("reads x:1 (4 MiB), which is on b",
+                          "on node b, where it will most likely start, nothing is missing"));
+}
+
+TEST(SchedulerData, LimitsSayWhereItWillStart) {
+  Scheduler scheduler;
+  for (const auto* name : {"a", "b"}) scheduler.put_node(node(name, 4));
+  scheduler.put_data("b", {{"x", 100}});
+  auto soon = request(1, 4000), late = request(2, 4000);
+  soon.limit = std::chrono::minutes{1};
+  late.limit = std::chrono::hours{1};
+  ASSERT_TRUE(scheduler.enqueue(soon));
+  ASSERT_TRUE(scheduler.enqueue(late));
+  EXPECT_EQ(scheduler.schedule().size(), 2u);
+  ASSERT_TRUE(scheduler.enqueue(reads(3, 2000, "x", 100)));
+  EXPECT_THAT(scheduler.forecasts(8).at(0).nodes, ElementsAre("a")) << "it comes free first";
+}
+
 TEST(Scheduler, KeepsGpuNodesForThoseWhoNeedThem) {
   Scheduler scheduler;
   scheduler.put_node(node("gpu", 4, 8, 2, "H100"));
