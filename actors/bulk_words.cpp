@@ -41,6 +41,19 @@ cluster::BulkRequest ask_block(const std::string& digest) {
   return {"block", digest, "", 0, 0};
 }
 
+cluster::BulkRequest ask_sources(const std::string& digest) {
+  return {"sources", digest, "", 0, 0};
+}
+
+cluster::BulkRequest ask_member(const std::string& common_name) {
+  return {"member", common_name, "", 0, 0};
+}
+
+cluster::BulkRequest ask_worker_block(const std::string& version, uint32_t number,
+                                      const std::string& digest) {
+  return {"block", digest, version, number, 0};
+}
+
 void put_output(std::string& bytes, const storage::OutputFile& file) {
   process::Encoder encoder;
   encoder.text(file.path);

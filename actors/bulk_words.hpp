@@ -15,6 +15,12 @@
 //                                    endian), the manifest, then the bytes of its files in order
 //                          manifest  of a dataset version's digest
 //                          block     of a block's digest: its payload
+//                          sources   of a version's digest: a line for each worker that has all of
+//                                    it, its name, a space and its HOST:PORT
+//                          member    of the common name of a certificate: its worker's name; an
+//                                    error where it was taken back
+//   a worker asks another  manifest  as above
+//                          block     the same, as block number `offset` of version `path`
 #pragma once
 
 #include "runtime/cluster/bulk.hpp"
@@ -35,6 +41,11 @@ cluster::BulkRequest ask_packed(ExperimentId id, std::string block);
 cluster::BulkRequest ask_snapshot(const std::string& digest);
 cluster::BulkRequest ask_manifest(const std::string& digest);
 cluster::BulkRequest ask_block(const std::string& digest);
+
+cluster::BulkRequest ask_sources(const std::string& digest);
+cluster::BulkRequest ask_member(const std::string& common_name);
+cluster::BulkRequest ask_worker_block(const std::string& version, uint32_t number,
+                                      const std::string& digest);
 
 /// One listed file as bytes, appended; and all of a list read back.
 void put_output(std::string& bytes, const storage::OutputFile& file);

@@ -62,6 +62,7 @@ class HeadProcess {
   std::shared_ptr<cluster::JoinDesk> desk_;
   cluster::LinkHello hello_{wire_protocol, std::string{troupe_version}, hex(random_bytes(8)), 0,
                             ""};
+  std::shared_ptr<Replicas> replicas_ = std::make_shared<Replicas>();
   std::unique_ptr<cluster::BulkServer> bulk_;
   std::unique_ptr<Head> head_;
   links_actor links_;
@@ -82,6 +83,7 @@ Result<void> HeadProcess::start() {
   head.port_given = options_.port_given;
   head.allowed_hosts = {hostname_};
   head.joins = desk_;
+  head.replicas = replicas_;
   head.ask_node = [bulk = bulk_.get()](const std::string& node, cluster::BulkQuestion question) {
     bulk->ask(node, std::move(question));
   };
@@ -112,7 +114,7 @@ Result<void> HeadProcess::start_bulk() {
   options.identity = desk_->head();
   options.hello = hello_;
   options.clock = clock_;
-  options.open = head_files(std::move(*code), std::move(*data));
+  options.open = head_files(std::move(*code), std::move(*data), {replicas_, admit()});
   options.admit = admit();
   auto started = cluster::BulkServer::start(std::move(options));
   if (!started) return std::move(started).error();

@@ -88,6 +88,11 @@ using DatasetVersionRef = Shared<DatasetVersion>;
 using OrderRef = Shared<const JobOrder>;
 using FilledRef = Shared<struct Filled>;
 using HeldDataRef = Shared<struct HeldData>;
+using CacheReportRef = Shared<const CacheReport>;
+using CacheWishesRef = Shared<const CacheWishes>;
+using FoundRef = Shared<std::vector<CachedVersion>>;
+using VictimsRef = Shared<std::vector<std::string>>;
+using WarmRef = Shared<struct Warm>;
 using LinkRef = Shared<cluster::Link>;
 using HeadLinkRef = Shared<HeadLink>;
 
@@ -96,6 +101,12 @@ struct SubmitBatch {
   std::string user;
   std::vector<Submission> submissions;
   std::vector<std::string> rerun_of;  // by submission; may be empty
+};
+
+/// Nodes that are to fetch a dataset version.
+struct Warm {
+  std::string digest;
+  std::vector<std::string> nodes;  // empty: all that are up; filled in by who answers
 };
 
 }  // namespace troupe::actors
@@ -123,6 +134,11 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::DatasetVersionRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::OrderRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::FilledRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::HeldDataRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::CacheReportRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::CacheWishesRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::FoundRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::VictimsRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::WarmRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LinkRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::HeadLinkRef)
 
@@ -147,6 +163,7 @@ using node_actor = caf::typed_actor<
     caf::reacts_to<gone_atom, JobKey>,                   // INTERNAL: a job actor is done
     caf::reacts_to<stuck_atom, RunStatusRef>,  // INTERNAL: these processes do not end although they
                                                // were killed
+    caf::reacts_to<fetch_atom, CacheWishes>,   // datasets to bring before a job asks for them
     caf::reacts_to<tick_atom>,            // INTERNAL: time for the jobs to look at their metrics
     caf::reacts_to<lease_atom, int64_t>,  // INTERNAL: the head answered a beat that was sent then
                                           // (nanoseconds, monotonic)
@@ -159,7 +176,8 @@ using node_actor = caf::typed_actor<
 using hello_port =
     caf::typed_actor<caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>,
                      // node, what there cannot be killed, in words; empty: nothing any more
-                     caf::reacts_to<stuck_atom, std::string, std::string>>;
+                     caf::reacts_to<stuck_atom, std::string, std::string>,
+                     caf::reacts_to<cache_atom, std::string, CacheReport>>;  // node, all it keeps
 
 /// Where a node tells what becomes of its jobs.
 using report_port = caf::typed_actor<caf::reacts_to<update_atom, JobUpdate>,
@@ -176,8 +194,10 @@ using desk_actor = hello_port::extend_with<report_port>::extend<
 /// Where the scheduler sends its decisions.
 using placement_sink =
     caf::typed_actor<caf::reacts_to<placed_atom, PlacementRef>,
-                     caf::reacts_to<preempt_atom, ExperimentId, std::string>  // stop it, for this
-                                                                              // cause
+                     caf::reacts_to<preempt_atom, ExperimentId, std::string>,  // stop it, for this
+                                                                               // cause
+                     caf::reacts_to<wish_atom, std::string, CacheWishesRef>    // what this node
+                                                                             // should have
                      >;
 
 }  // namespace troupe::actors
@@ -249,6 +269,10 @@ struct DataTree {
 struct Filled {
   DataWish wish;
   Result<DataTree> done = DataTree{};
+  bool whole = false;  // it is on the disk, even where its files could not be shown
+  bool was_here = false;
+  uint64_t bytes = 0;  // on the disk
+  std::vector<std::string> sources, left;
 };
 
 /// What a job reads, in the order of its data.
@@ -260,7 +284,18 @@ struct HeldData {
 using cache_actor = caf::typed_actor<
     caf::replies_to<hold_atom, JobKey, OrderRef>::with<HeldDataRef>,  // once all its data is
                                                                       // here; it stays until
-    caf::reacts_to<release_atom, JobKey>, caf::reacts_to<filled_atom, FilledRef>  // INTERNAL
+    caf::reacts_to<release_atom, JobKey>,
+    caf::reacts_to<fetch_atom, CacheWishes>,  // bring these before a job asks for them
+    caf::reacts_to<report_atom>,              // the head knows nothing (any more): tell it all
+    caf::reacts_to<found_atom, FoundRef>,     // INTERNAL: what was on the disk at the start
+    caf::replies_to<room_atom, std::string, uint64_t,
+                    uint64_t>::with<VictimsRef>,  // INTERNAL: digest, bytes that it needs, bytes
+                                                  // the disk lacks: what has to go for them
+    caf::reacts_to<progress_atom, std::string, uint64_t,
+                   uint64_t>,                      // INTERNAL: digest, bytes that have come, of all
+    caf::reacts_to<gone_atom, std::string, bool>,  // INTERNAL: digest, whether it was removed
+    caf::reacts_to<filled_atom, FilledRef>,        // INTERNAL
+    caf::reacts_to<flush_atom>  // INTERNAL: time to tell the head what has changed
     >;
 
 /// The only writer of the head's ledger: groups what arrives while it syncs into one commit.
@@ -307,13 +342,15 @@ using scheduler_actor = caf::typed_actor<
     caf::reacts_to<attach_atom, placement_sink>,          // first message
     caf::replies_to<check_atom, RequestRef>::with<bool>,  // an error where it can never fit
     caf::reacts_to<queue_atom, RequestRef>,
-    caf::replies_to<unqueue_atom, ExperimentId>::with<bool>,  // whether it was waiting
-    caf::reacts_to<adopt_atom, RequestRef, JobPlacesRef>,     // runs already
-    caf::reacts_to<release_atom, ExperimentId, uint32_t>,     // one job's resources are free
-    caf::reacts_to<node_atom, NodeSpecRef>,                   // a node came, or changed
-    caf::reacts_to<lost_atom, std::string>,                   // a node went
-    caf::reacts_to<open_atom>,                                // recovery is over: begin to place
-    caf::reacts_to<pass_atom>,                                // INTERNAL
+    caf::replies_to<unqueue_atom, ExperimentId>::with<bool>,   // whether it was waiting
+    caf::reacts_to<adopt_atom, RequestRef, JobPlacesRef>,      // runs already
+    caf::reacts_to<release_atom, ExperimentId, uint32_t>,      // one job's resources are free
+    caf::reacts_to<node_atom, NodeSpecRef>,                    // a node came, or changed
+    caf::reacts_to<lost_atom, std::string>,                    // a node went
+    caf::reacts_to<open_atom>,                                 // recovery is over: begin to place
+    caf::reacts_to<cached_atom, std::string, CacheReportRef>,  // what this node keeps now
+    caf::reacts_to<pass_atom>,                                 // INTERNAL
+    caf::reacts_to<wish_atom>,  // INTERNAL: let nodes fetch what they will need
     caf::replies_to<why_atom, ExperimentId>::with<WaitingRef>,
     caf::replies_to<nodes_atom>::with<NodeViewsRef>  // use of each node, by name
     >::extend_with<status_actor>;
@@ -322,6 +359,8 @@ using scheduler_actor = caf::typed_actor<
 using registry_actor =
     caf::typed_actor<caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>,
                      caf::reacts_to<stuck_atom, std::string, std::string>,  // as in hello_port
+                     caf::reacts_to<cache_atom, std::string, CacheReport>,  // likewise
+                     caf::replies_to<fetch_atom, WarmRef>::with<WarmRef>,   // now they fetch it
                      caf::replies_to<find_atom, std::string>::with<node_actor>,
                      caf::replies_to<nodes_atom>::with<NodeViewsRef>,
                      caf::replies_to<sync_atom>::with<bool>,  // when all nodes that were awaited
@@ -378,6 +417,7 @@ using director_actor = caf::typed_actor<
     caf::reacts_to<member_atom, RecordRef>,  // a set's member is durable: queue it
     caf::reacts_to<placed_atom, PlacementRef>,
     caf::reacts_to<preempt_atom, ExperimentId, std::string>,  // from the scheduler
+    caf::reacts_to<wish_atom, std::string, CacheWishesRef>,   // likewise
     caf::reacts_to<update_atom, JobUpdate>,                   // from nodes of this process
     caf::reacts_to<metrics_atom, MetricBatch>,                // likewise
     caf::reacts_to<update_atom, std::string, JobUpdate>,  // from a node that proved this name alone

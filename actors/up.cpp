@@ -95,6 +95,7 @@ WorkerOptions Up::worker_options(uint32_t index) const {
   context.gpu_type = machine_.gpu_type;
   context.gpu_mem = machine_.gpu_mem;
   context.paths = worker_paths(index);
+  context.cache_limit = options_.cache_limit;
   context.environment = WorkerEnvironment{inherited_environment(), url(), python_folder()};
   context.clock = head_.context()->clock;
   context.registry = head_.registry();

@@ -17,8 +17,10 @@ struct UpOptions {
   bool port_given = false;  // otherwise a taken 7070 gives way to a free port
   std::string bind = "127.0.0.1";
   uint32_t workers = 1;
-  std::optional<double> cpus;              // of each worker; otherwise the machine's, divided
-  std::optional<uint32_t> gpus;            // of each worker; otherwise those found, divided
+  std::optional<double> cpus;  // of each worker; otherwise the machine's, divided
+  std::optional<uint32_t> gpus;
+  uint64_t cache_limit = 0;  // bytes of datasets kept by each; 0: the disk's            // of each
+                             // worker; otherwise those found, divided
   std::string policy = "fifo";             // of the scheduler, by name
   std::vector<std::string> launcher_argv;  // starts `troupe launcher`; "--dir D" is added
   /// Called once when requests are served: makes the user's next command find this head.

@@ -4,6 +4,7 @@
 #include "actors/linked_config.hpp"
 #include "actors/machine.hpp"
 #include "actors/membership.hpp"
+#include "actors/worker/peer_door.hpp"
 #include "actors/worker/uplink.hpp"
 #include "actors/worker/worker.hpp"
 #include "actors/worker/worker_files.hpp"
@@ -47,7 +48,7 @@ class WorkerProcess {
   WorkerPaths paths() const {
     return {options_.dir, options_.outputs.empty() ? options_.dir + "/outputs" : options_.outputs};
   }
-  void start_bulk();
+  Result<void> start_bulk();
   void dial();
 
   const WorkerProcessOptions& options_;
@@ -60,6 +61,8 @@ class WorkerProcess {
   uplink_actor uplink_;
   std::unique_ptr<Worker> worker_;
   std::shared_ptr<cluster::BulkClient> bulk_;
+  std::shared_ptr<GivenVersions> given_ = std::make_shared<GivenVersions>(paths());
+  std::shared_ptr<PeerDoor> door_;
   std::unique_ptr<cluster::LinkClient> client_;
   /// For the uplink, which lives from before the client until after it.
   std::shared_ptr<std::atomic<cluster::LinkClient*>> hang_up_ =
@@ -84,9 +87,17 @@ WorkerOptions WorkerProcess::worker_options() const {
   context.registry = uplink_;
   context.director = uplink_;
   context.code = std::make_shared<RemoteCode>(bulk_);
-  context.data = std::make_shared<RemoteData>(bulk_);
+  context.given = given_;
+  context.data = std::make_shared<PeerData>(
+      bulk_,
+      [door = door_](const std::string& node, const std::string& address) {
+        return door->peer(node, address);
+      },
+      clock_);
   context.address = options_.address.empty() ? address_towards(membership_.head) : options_.address;
+  context.data_address = door_->address(context.address);
   context.head_is_remote = true;
+  context.cache_limit = options_.cache_limit;
   context.link = welcomed_;
   worker.launcher_argv = options_.launcher_argv;
   return worker;
@@ -100,7 +111,7 @@ Result<void> WorkerProcess::start() {
   };
   peers.clock = clock_;
   peers.welcomed = welcomed_;
-  start_bulk();
+  TROUPE_TRY(start_bulk());
   uplink_ = system_.spawn(uplink_behavior, std::move(peers));
   worker_ = std::make_unique<Worker>(worker_options(), system_);
   TROUPE_TRY(worker_->start());
@@ -109,7 +120,7 @@ Result<void> WorkerProcess::start() {
   return ok();
 }
 
-void WorkerProcess::start_bulk() {
+Result<void> WorkerProcess::start_bulk() {
   cluster::BulkClientOptions options;
   options.head = membership_.head;
   options.joined = membership_.joined;
@@ -117,6 +128,11 @@ void WorkerProcess::start_bulk() {
   options.clock = clock_;
   options.open = worker_files(paths());
   bulk_ = cluster::BulkClient::start(std::move(options));
+  auto door =
+      PeerDoor::open({membership_.joined, hello_, clock_, bulk_, given_, options_.data_port});
+  if (!door) return std::move(door).error();
+  door_ = std::move(*door);
+  return ok();
 }
 
 void WorkerProcess::dial() {
@@ -156,7 +172,9 @@ void WorkerProcess::stop() {
   }
   hang_up_->store(nullptr);
   if (client_) client_->stop();
-  if (bulk_) bulk_->stop();  // before the worker: its stager may be waiting for code
+  // Before the worker: its stager may be waiting for code, its cache for data.
+  if (bulk_) bulk_->stop();
+  if (door_) door_->stop();
   destroy(uplink_);
   if (worker_) {
     worker_->leave();

@@ -12,13 +12,15 @@
 namespace troupe {
 
 struct WorkerProcessOptions {
-  std::string dir;              // made if it is not there
-  std::string head;             // HOST:PORT; empty: the token's, or the one joined before
-  std::string join_token_file;  // needed at the first start alone
-  std::string name;             // empty: the host's
-  std::string outputs;          // empty: <dir>/outputs
-  std::string address;          // of this machine for the ranks of gangs; empty: found out
-  std::optional<double> cpus;   // otherwise what the machine has
+  std::string dir;                    // made if it is not there
+  std::string head;                   // HOST:PORT; empty: the token's, or the one joined before
+  std::string join_token_file;        // needed at the first start alone
+  std::string name;                   // empty: the host's
+  std::string outputs;                // empty: <dir>/outputs
+  std::string address;                // of this machine for the ranks of gangs; empty: found out
+  std::optional<uint16_t> data_port;  // where others get blocks; 0: any; absent: 7072 or any
+  uint64_t cache_limit = 0;           // bytes of datasets kept; 0: the disk's
+  std::optional<double> cpus;         // otherwise what the machine has
   std::optional<uint64_t> mem;
   std::optional<uint32_t> gpus;
   std::optional<MountMethod> mount_method;  // of jobs that ask for none

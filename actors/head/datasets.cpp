@@ -265,6 +265,13 @@ Result<DatasetVersion> find_dataset(const storage::Ledger& ledger, const std::st
                fmt::format("troupe data push {} PATH", name)};
 }
 
+uint64_t dataset_bytes(const storage::Ledger& ledger, const std::string& source) {
+  auto ref = parse_dataset_ref(source);
+  if (!ref || ref->name.empty()) return 0;
+  auto version = ledger.dataset(ref->name, ref->which);
+  return version && *version ? (**version).payload : 0;
+}
+
 namespace {
 
 /// Whether the outputs of this one are there when an experiment that names it begins.

@@ -47,6 +47,8 @@ dataset_actor::behavior_type dataset_behavior(dataset_actor::stateful_pointer<Da
 /// of outputs stay as they are until it starts. not_found for what does not exist, with a
 /// suggestion; conflict for outputs of what may still run when it starts.
 Result<void> resolve_datasets(const storage::Ledger& ledger, ExperimentSpec& spec);
+/// Of the blocks of "digits:3"; 0 where there is no such version any more.
+uint64_t dataset_bytes(const storage::Ledger& ledger, const std::string& source);
 /// What `which` of `name` stands for. not_found, naming what there is.
 Result<DatasetVersion> find_dataset(const storage::Ledger& ledger, const std::string& name,
                                     const std::string& which);

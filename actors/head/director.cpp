@@ -62,6 +62,10 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
         if (auto it = running_.find(id); it != running_.end())
           self_->send(it->second, preempt_atom_v, cause);
       },
+      [this](wish_atom, const std::string& node, const CacheWishesRef& wishes) {
+        if (auto it = nodes_.find(node); it != nodes_.end())
+          self_->send(it->second, fetch_atom_v, *wishes);
+      },
       [this](set_ended_atom, uint64_t top) {
         sets_.erase(top);
         predecessor_ended({top, 0});
@@ -118,7 +122,9 @@ void DirectorState::queue(const ExperimentRecord& record) {
     return end_queued(record, State::killed, killed.mapped(), nullptr, {});
   arm_pending_limit(record);
   if (hold_for_predecessors(record) || hold_for_outputs(record)) return;
-  self_->send(peers_.scheduler, queue_atom_v, share(request_of(record)));
+  auto request = request_of(record);
+  for (auto& need : request.data) need.bytes = dataset_bytes(*context_->ledger, need.source);
+  self_->send(peers_.scheduler, queue_atom_v, share(std::move(request)));
 }
 
 bool DirectorState::hold_for_predecessors(const ExperimentRecord& record) {

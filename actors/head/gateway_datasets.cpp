@@ -1,6 +1,7 @@
 // Datasets over the API: reads from the ledger and the store, changes asked of the dataset actor.
 #include "actors/head/datasets.hpp"
 #include "actors/head/gateway_service.hpp"
+#include "runtime/core/limits.hpp"
 
 #include <fmt/format.h>
 
@@ -9,6 +10,8 @@ namespace troupe::actors {
 namespace {
 
 constexpr auto write_timeout = std::chrono::seconds{60};
+// Digests without a name are those of versions that were removed: they stay on nodes for long.
+constexpr auto names_every = std::chrono::milliseconds{100};
 // Behind the last block everything is synced: as long as the disk takes.
 constexpr auto sync_timeout = std::chrono::minutes{10};
 // All outputs of an experiment come from its node.
@@ -140,6 +143,73 @@ Result<api::DatasetView> GatewayService::dataset(const api::Caller&, const std::
 Result<DatasetVersion> GatewayService::dataset_version(const api::Caller&, const std::string& name,
                                                        const std::string& which) {
   return find_dataset(*context_->ledger, name, which);
+}
+
+/// Nodes know digests alone. Names of contents never change, so what was found once is good; it is
+/// looked for again where there is a new one.
+void GatewayService::name_datasets(std::vector<api::CachedVersion>& versions) {
+  auto fill = [&] {
+    bool all = true;
+    for (auto& version : versions) {
+      auto known = dataset_names_.find(version.digest);
+      if (known == dataset_names_.end())
+        all = false;
+      else
+        version.dataset = known->second;
+    }
+    return all;
+  };
+  auto now = context_->clock->monotonic();
+  if (fill() || (dataset_names_at_ && now - *dataset_names_at_ < names_every)) return;
+  dataset_names_at_ = now;
+  dataset_names_.clear();
+  std::string token;
+  do {
+    auto page = context_->ledger->datasets(limits::page_max, token);
+    if (!page) return;
+    for (const auto& newest : page->versions)
+      if (auto all = context_->ledger->dataset_versions(newest.name))
+        for (const auto& one : *all)
+          dataset_names_.emplace(one.digest, fmt::format("{}:{}", one.name, one.version));
+    token = page->next_page_token;
+  } while (!token.empty());
+  (void)fill();
+}
+
+std::vector<api::CachedVersion> GatewayService::dataset_nodes(const api::Caller&,
+                                                              const std::string& digest) {
+  auto nodes = context_->replicas->on_nodes(digest);
+  name_datasets(nodes);
+  return nodes;
+}
+
+kj::Promise<Result<std::vector<api::CachedVersion>>> GatewayService::warm_dataset(
+    const api::Caller& caller, std::string name, std::string which,
+    std::vector<std::string> nodes) {
+  using Answer = Result<std::vector<api::CachedVersion>>;
+  if (auto may = may_change(caller); !may) return Answer{may.error()};
+  auto version = find_dataset(*context_->ledger, name, which);
+  if (!version) return Answer{version.error()};
+  auto source = fmt::format("{}:{}", version->name, version->version);
+  return bridge_
+      .ask<WarmRef>(peers_.registry, write_timeout, "nodes", fetch_atom_v,
+                    share(Warm{version->digest, std::move(nodes)}))
+      .then([this, source](Result<WarmRef> warm) -> Answer {
+        if (!warm) return std::move(warm).error();
+        auto there = context_->replicas->on_nodes((**warm).digest);
+        std::vector<api::CachedVersion> views;
+        for (const auto& node : (**warm).nodes) {
+          api::CachedVersion view;
+          view.node = node;
+          view.digest = (**warm).digest;
+          view.state = "coming";
+          for (auto& one : there)
+            if (one.node == node && one.state != "failed") view = std::move(one);
+          view.dataset = source;
+          views.push_back(std::move(view));
+        }
+        return views;
+      });
 }
 
 kj::Promise<Result<void>> GatewayService::drop_dataset(const api::Caller& caller, std::string name,

@@ -263,8 +263,10 @@ Result<std::vector<api::MetricPoint>> GatewayService::metric(const api::Caller& 
 
 kj::Promise<Result<std::vector<api::NodeView>>> GatewayService::nodes(const api::Caller&) {
   return bridge_.ask<NodeViewsRef>(peers_.registry, read_timeout, "the nodes", nodes_atom_v)
-      .then([](Result<NodeViewsRef> answer) -> Result<std::vector<api::NodeView>> {
+      .then([this](Result<NodeViewsRef> answer) -> Result<std::vector<api::NodeView>> {
         if (!answer) return std::move(answer).error();
+        for (auto& view : **answer)
+          if (view.cache) name_datasets(view.cache->versions);
         return std::move(**answer);
       });
 }

@@ -100,6 +100,11 @@ class GatewayService final : public api::Service {
   Result<void> remove_node(const api::Caller& caller, const std::string& node) override;
   Result<std::string> join_token(const api::Caller& caller, Duration life) override;
   kj::Promise<Result<std::vector<api::NodeView>>> nodes(const api::Caller& caller) override;
+  std::vector<api::CachedVersion> dataset_nodes(const api::Caller& caller,
+                                                const std::string& digest) override;
+  kj::Promise<Result<std::vector<api::CachedVersion>>> warm_dataset(
+      const api::Caller& caller, std::string name, std::string which,
+      std::vector<std::string> nodes) override;
   Result<api::EventPage> events(const api::Caller& caller, uint64_t after, uint32_t limit) override;
   kj::Promise<void> events_after(uint64_t after) override;
   std::string metrics_page() override;
@@ -127,11 +132,14 @@ class GatewayService final : public api::Service {
                                                uint64_t offset, uint32_t limit, bool wait,
                                                bool over);
   kj::Promise<Result<std::vector<Result<api::Submitted>>>> submit_batch(SubmitBatch batch);
+  void name_datasets(std::vector<api::CachedVersion>& versions);
 
   HeadContextRef context_;
   GatewayPeers peers_;
   Bridge bridge_;
   kj::Timer& timer_;
+  std::map<std::string, std::string> dataset_names_;  // "digits:3", by digest
+  std::optional<std::chrono::nanoseconds> dataset_names_at_;
   std::list<Waiter> waiters_;
   SubmitGather gather_;
 };

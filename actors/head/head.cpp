@@ -40,6 +40,7 @@ Result<void> Head::start_actors() {
   context->ask_node = options_.ask_node;
   context->rules = options_.rules;
   context->joins = options_.joins;
+  context->replicas = options_.replicas;
   context->expected_nodes =
       options_.expected_nodes ? *options_.expected_nodes : nodes_in_use(*stores->ledger);
   context->on_events = [relay = relay_](uint64_t last) { relay->came(last); };

@@ -4,6 +4,7 @@
 
 #include "actors/head/node_failures.hpp"
 #include "actors/head/note_box.hpp"
+#include "actors/head/replicas.hpp"
 #include "actors/head/report_audit.hpp"
 #include "actors/messages.hpp"
 #include "runtime/cluster/bulk.hpp"
@@ -36,6 +37,7 @@ struct HeadContext {
   /// Asks a node over the bulk channel; any thread. Empty where there is no such channel.
   std::function<void(const std::string& node, cluster::BulkQuestion question)> ask_node;
   std::shared_ptr<cluster::JoinDesk> joins;  // null: no other machine can join
+  std::shared_ptr<Replicas> replicas = std::make_shared<Replicas>();
   std::shared_ptr<NoteBox> notes = std::make_shared<NoteBox>();
   std::shared_ptr<NodeFailureBox> failures = std::make_shared<NodeFailureBox>();
   NodeRules rules;

@@ -72,11 +72,25 @@ Opened open_data(const dataset::DatasetStore& store, const cluster::BulkRequest&
   return Opened{std::make_unique<BulkText>(std::move(*bytes), cluster::BulkEnd{0, size, true})};
 }
 
+Opened open_text(std::string text) {
+  auto size = text.size();
+  return Opened{std::make_unique<BulkText>(std::move(text), cluster::BulkEnd{0, size, true})};
+}
+
+Opened open_member(const HeadDesk& desk, const std::string& common_name) {
+  auto name = desk.admit(common_name);
+  if (!name) return std::move(name).error();
+  return open_text(std::move(*name));
+}
+
 }  // namespace
 
-cluster::BulkOpen head_files(storage::CodeStore code, dataset::DatasetStore data) {
-  return [code = std::move(code), data = std::move(data)](
-             const std::string&, const cluster::BulkRequest& request) -> Opened {
+cluster::BulkOpen head_files(storage::CodeStore code, dataset::DatasetStore data, HeadDesk desk) {
+  return [code = std::move(code), data = std::move(data), desk = std::move(desk)](
+             const std::string& peer, const cluster::BulkRequest& request) -> Opened {
+    if (request.what == "sources" && desk.replicas)
+      return open_text(sources_text(desk.replicas->sources(request.of, peer)));
+    if (request.what == "member" && desk.admit) return open_member(desk, request.of);
     if (request.what == "snapshot") return open_snapshot(code, request.of);
     if (request.what == "manifest" || request.what == "block") return open_data(data, request);
     return Error{Errc::refused, "the head has no \"" + request.what.substr(0, 64) + "\"",

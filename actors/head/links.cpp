@@ -70,6 +70,11 @@ desk_actor::behavior_type desk_behavior(desk_actor::pointer self, LinksPeers pee
         constexpr size_t text_max = 4096;
         self->send(peers.registry, stuck_atom_v, worker, what.substr(0, text_max));
       },
+      [self, peers, worker](cache_atom, const std::string&, const CacheReport& report) {
+        if (auto good = check_plausible(report); !good)
+          return peers.audit->refused(worker, good.error());
+        self->send(peers.registry, cache_atom_v, worker, report);
+      },
       [self, peers, worker](update_atom, const JobUpdate& update) {
         if (auto good = check_plausible(update); !good)
           return peers.audit->refused(worker, good.error());

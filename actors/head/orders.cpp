@@ -101,6 +101,8 @@ schedule::Request request_of(const ExperimentRecord& record) {
   request.user = record.user;
   request.project = spec.project;
   request.limit = spec.limits.running;
+  for (const auto& mount : spec.data)
+    if (!mount.digest.empty()) request.data.push_back({mount.digest, mount.source, 0});
   for (const auto& attempt : record.attempts)
     if (attempt.started && attempt.ended > attempt.started)
       request.service += schedule::service_rate(request.amount, attempt.jobs.size()) *

@@ -72,6 +72,10 @@ registry_actor::behavior_type RegistryState::make_behavior(HeadContextRef contex
         if (auto it = nodes_.find(node); it != nodes_.end()) it->second.machine_silent = silent;
       },
       [this](stuck_atom, const std::string& node, const std::string& what) { stuck(node, what); },
+      [this](cache_atom, const std::string& node, const CacheReport& report) {
+        cached(node, report);
+      },
+      [this](fetch_atom, const WarmRef& asked) { return warm(asked); },
       [this](drain_atom, const std::string& node, bool drained) { return drain(node, drained); },
       [this](label_atom, const std::string& node, const LabelsRef& labels) {
         return label(node, labels);
@@ -81,6 +85,7 @@ registry_actor::behavior_type RegistryState::make_behavior(HeadContextRef contex
         if (auto it = nodes_.find(node); it != nodes_.end()) {
           self_->demonitor(it->second.handle.address());
           nodes_.erase(it);
+          context_->replicas->drop(node);
           self_->send(peers_.director, lost_atom_v, node);
         }
       },
@@ -113,6 +118,7 @@ caf::result<NodeWelcome> RegistryState::hello(const NodeHello& hello, const node
   if (hello.time_us > 0 && hello.time_us < time_us_max)
     node.clock_ahead_ms = std::llround(static_cast<double>(hello.time_us - node.joined.us) / 1000);
   node.hello.accepts = accepts(node);
+  context_->replicas->label(hello.name, node.hello.labels);
   auto introduced = node.hello;
   nodes_.insert_or_assign(hello.name, std::move(node));
   self_->monitor(handle);
@@ -166,6 +172,7 @@ void RegistryState::suspect(const std::string& id, Node& node, const std::string
 
 void RegistryState::lose(const std::string& id, Node& node) {
   node.life = Life::lost;
+  context_->replicas->drop(id);
   log::warning("registry", "node {} is lost: {}", id, node.reason);
   self_->send(peers_.director, lost_atom_v, id);
 }
@@ -238,6 +245,7 @@ caf::typed_response_promise<NodeViewsRef> RegistryState::nodes() {
                                                           : "up";
                 view.reason = node.life == Life::up ? drain_reason(node) : node.reason;
                 fill(view, node);
+                view.cache = context_->replicas->of(view.name);
               }
             // The scheduler has dropped those that are lost.
             for (auto& [id, node] : nodes_) {

@@ -70,6 +70,8 @@ class RegistryState {
   void fill(api::NodeView& view, Node& node) const;
   static std::string wish_text(const Wish& wish);
   void stuck(const std::string& name, const std::string& what);
+  void cached(const std::string& name, const CacheReport& report);
+  caf::result<WarmRef> warm(const WarmRef& asked);
   static bool accepts(const Node& node);
   static std::string drain_reason(const Node& node);
   void tell(const std::string& name, std::string_view from, std::string_view to,

@@ -63,6 +63,7 @@ caf::result<bool> RegistryState::keep(const std::string& node, Wish wish) {
               for (const auto& [key, value] : here.wish.labels) here.hello.labels.erase(key);
               here.wish = wish;
               for (const auto& [key, value] : wish.labels) here.hello.labels[key] = value;
+              context_->replicas->label(node, here.hello.labels);
               if (here.life != Life::lost) tell_scheduler(here);
             }
             promise.deliver(true);
@@ -127,6 +128,37 @@ void RegistryState::stuck(const std::string& id, const std::string& what) {
   else if (!before && accepts(node))
     tell(id, "drained", "up", "what could not be killed there has ended");
   if (node.life != Life::lost) tell_scheduler(node);
+}
+
+void RegistryState::cached(const std::string& id, const CacheReport& report) {
+  auto it = nodes_.find(id);
+  if (it == nodes_.end() || it->second.life == Life::lost) return;
+  context_->replicas->put(id, report, context_->clock->now());
+  self_->send(peers_.scheduler, cached_atom_v, id,
+              CacheReportRef{std::make_shared<const CacheReport>(report)});
+}
+
+/// Nodes that are named have to be here; otherwise all that are take part.
+caf::result<WarmRef> RegistryState::warm(const WarmRef& asked) {
+  std::vector<std::string> names = asked->nodes;
+  for (const auto& one : names) {
+    auto it = nodes_.find(one);
+    if (it == nodes_.end()) return to_caf(no_such_node(one));
+    if (!it->second.linked)
+      return to_caf(Error{Errc::unavailable, fmt::format("node {} is not here", one),
+                          it->second.reason, "troupe node ls"});
+  }
+  if (names.empty())
+    for (const auto& [id, node] : nodes_)
+      if (node.life == Life::up && node.linked) names.push_back(id);
+  CacheWishes wishes;
+  wishes.bring = {asked->digest};
+  wishes.all = false;
+  for (const auto& one : names) {
+    context_->replicas->expect(one, asked->digest);
+    self_->send(nodes_.at(one).handle, fetch_atom_v, wishes);
+  }
+  return share(Warm{asked->digest, std::move(names)});
 }
 
 bool RegistryState::accepts(const Node& node) {

@@ -16,6 +16,10 @@ constexpr uint32_t attempts_max = 1'000'000;
 constexpr uint32_t phases_max = 100'000;
 constexpr size_t gpus_max = 1024;
 constexpr size_t text_max = 64u << 10;
+// A worker lists a thousand.
+constexpr size_t versions_max = 4096;
+constexpr uint64_t bytes_max = uint64_t{1} << 60;
+constexpr int64_t century_ms = int64_t{100} * 366 * 24 * 3600 * 1000;
 // A batch has 4,096, and what else stood on its last line.
 constexpr size_t points_max = 64u << 10;
 
@@ -77,6 +81,31 @@ Result<void> check_plausible(const MetricBatch& batch) {
       return absurd(batch.key, "the place or time of a metric is absurd");
     if (point.name.empty() || point.name.size() > limits::metric_line_bytes_max)
       return absurd(batch.key, "the name of a metric is absurd");
+  }
+  return ok();
+}
+
+Result<void> check_plausible(const CacheReport& report) {
+  auto absurd_cache = [](std::string detail) {
+    return Error{Errc::refused, "a report on a cache was refused", std::move(detail),
+                 "is its worker of the head's version?"};
+  };
+  if (report.versions.size() > versions_max || report.address.size() > text_max ||
+      std::max({report.limit, report.used, report.disk_free}) > bytes_max ||
+      report.address.find_first_of(" \n") != std::string::npos)
+    return absurd_cache("its size or address is absurd");
+  for (const auto& version : report.versions) {
+    if (version.state < CachedVersion::State::coming ||
+        version.state > CachedVersion::State::failed || version.digest.size() != 64 ||
+        version.bytes > bytes_max || version.total > bytes_max || version.arrived > version.total)
+      return absurd_cache("a version there is absurd");
+    if (version.age_ms < 0 || version.idle_ms < 0 || version.age_ms > century_ms ||
+        version.idle_ms > century_ms)
+      return absurd_cache("the age of a version there is absurd");
+    size_t text = version.mount.size() + version.error.size();
+    for (const auto& source : version.sources) text += source.size();
+    for (const auto& source : version.left) text += source.size();
+    if (text > text_max) return absurd_cache("what it says of a version is a book");
   }
   return ok();
 }

@@ -23,5 +23,6 @@ Standing standing_of(const ExperimentRecord& record, const JobKey& key, const st
 /// refused where no honest worker sends such.
 Result<void> check_plausible(const JobUpdate& update);
 Result<void> check_plausible(const MetricBatch& batch);
+Result<void> check_plausible(const CacheReport& report);
 
 }  // namespace troupe::actors

@@ -5,8 +5,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace troupe::actors {
+
+namespace {
+
+// Slow enough to cost nothing however long the queue is, soon enough beside any transfer.
+constexpr auto wish_every = std::chrono::milliseconds{500};
+
+}  // namespace
 
 scheduler_actor::behavior_type SchedulerState::make_behavior(std::shared_ptr<Clock> clock,
                                                              schedule::Policy policy) {
@@ -22,6 +30,7 @@ scheduler_actor::behavior_type SchedulerState::make_behavior(std::shared_ptr<Clo
         scheduler_.set_time(time());
         if (auto queued = scheduler_.enqueue(*request); !queued)
           log::warning("scheduler", "{}", to_string(queued.error()));
+        if (!request->data.empty()) arm_wishes();
         dirty();
       },
       [this](unqueue_atom, ExperimentId id) {
@@ -44,7 +53,15 @@ scheduler_actor::behavior_type SchedulerState::make_behavior(std::shared_ptr<Clo
       },
       [this](lost_atom, const std::string& node) {
         scheduler_.remove_node(node);
+        told_wishes_.erase(node);
         dirty();
+      },
+      [this](cached_atom, const std::string& node, const CacheReportRef& report) {
+        cached(node, *report);
+      },
+      [this](wish_atom) {
+        wish_pending_ = false;
+        tell_wishes();
       },
       [this](open_atom) {
         open_ = true;
@@ -80,6 +97,44 @@ void SchedulerState::pass() {
   if (decision.wake) wake_at(*decision.wake);
 }
 
+void SchedulerState::cached(const std::string& node, const CacheReport& report) {
+  std::map<std::string, uint64_t> data;
+  for (const auto& version : report.versions) {
+    if (version.state == CachedVersion::State::here)
+      data[version.digest] = std::numeric_limits<uint64_t>::max();
+    else if (version.arrived != 0)
+      data[version.digest] = version.arrived;
+  }
+  scheduler_.put_data(node, std::move(data));
+}
+
+void SchedulerState::arm_wishes() {
+  if (std::exchange(wish_pending_, true)) return;
+  self_->delayed_send(self_, wish_every, wish_atom_v);
+}
+
+/// Lets nodes fetch what those at the front of the queue will read there, and keep what others in
+/// the queue need. What a node has heard already is not said again.
+void SchedulerState::tell_wishes() {
+  constexpr size_t forecasts_max = 8;
+  std::map<std::string, CacheWishes> wishes;
+  for (const auto& use : scheduler_.nodes()) wishes[use.spec.name];
+  auto needs = scheduler_.data_waited_for();
+  for (const auto& forecast : scheduler_.forecasts(forecasts_max))
+    for (const auto& node : forecast.nodes)
+      for (const auto& need : forecast.data) wishes[node].bring.push_back(need.digest);
+  for (auto& [node, one] : wishes) {
+    std::sort(one.bring.begin(), one.bring.end());
+    one.bring.erase(std::unique(one.bring.begin(), one.bring.end()), one.bring.end());
+    one.wanted = needs;
+    auto& told = told_wishes_[node];
+    if (told.bring == one.bring && told.wanted == one.wanted) continue;
+    told = one;
+    self_->send(sink_, wish_atom_v, node, CacheWishesRef{std::make_shared<CacheWishes>(one)});
+  }
+  if (!needs.empty()) arm_wishes();
+}
+
 void SchedulerState::wake_at(schedule::Time at) {
   auto soonest = time() + schedule::Time{1};
   at = std::max(at, soonest);
@@ -100,6 +155,7 @@ WaitingRef SchedulerState::why(ExperimentId id) const {
   auto explanation = scheduler_.why(id);
   for (auto& reason : explanation.reasons) waiting.reasons.push_back(std::move(reason));
   waiting.starts_now_with = explanation.starts_now_with;
+  waiting.data = std::move(explanation.data);
   if (explanation.expected_start) {
     auto ahead = std::max(schedule::Time{0}, *explanation.expected_start - time());
     waiting.expected_start = rfc3339(

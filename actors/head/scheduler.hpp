@@ -5,8 +5,10 @@
 #include "actors/head/head_context.hpp"
 #include "runtime/schedule/scheduler.hpp"
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace troupe::actors {
 
@@ -24,6 +26,9 @@ class SchedulerState {
   void wake_at(schedule::Time at);
   schedule::Time time() const;
   WaitingRef why(ExperimentId id) const;
+  void cached(const std::string& node, const CacheReport& report);
+  void arm_wishes();
+  void tell_wishes();
   NodeViewsRef nodes() const;
 
   scheduler_actor::pointer self_;
@@ -33,6 +38,8 @@ class SchedulerState {
   bool open_ = false;  // closed during recovery: what runs must be known before anything is placed
   bool pass_pending_ = false;
   std::optional<schedule::Time> wake_;  // the earliest pass that was asked for
+  bool wish_pending_ = false;
+  std::map<std::string, CacheWishes> told_wishes_;  // by node
 };
 
 scheduler_actor::behavior_type scheduler_behavior(

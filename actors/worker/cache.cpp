@@ -1,6 +1,6 @@
 #include "actors/worker/cache.hpp"
 
-#include "actors/worker/cache_files.hpp"
+#include "actors/worker/bringer.hpp"
 #include "actors/worker/job_mounts.hpp"
 #include "runtime/core/log.hpp"
 
@@ -10,20 +10,15 @@ namespace troupe::actors {
 
 namespace {
 
-/// Brings one version, says so, and ends. `held` is what must not be removed for it.
-caf::behavior bringer_behavior(caf::event_based_actor* self, WorkerContextRef context,
-                               cache_actor cache, DataWish wish, std::set<std::string> held) {
+// What changes together is told together; how far a fill is interests people alone.
+constexpr auto tell_after = std::chrono::milliseconds{20};
+constexpr auto tell_progress_after = std::chrono::milliseconds{500};
+
+/// Looks once at what lies on the disk.
+caf::behavior finder_behavior(caf::event_based_actor* self, WorkerContextRef context,
+                              cache_actor cache) {
   return {[=](begin_atom) {
-    auto id = dataset::content_id_from(wish.digest);
-    auto room = [&] { return remove_oldest(context->paths, held); };
-    auto bring = [&]() -> Result<DataTree> {
-      if (!id)
-        return Error{Errc::invalid, "this is no dataset version", wish.digest, "submit again"};
-      if (!context->mounts.denied) TROUPE_TRY(open_trees(context->paths));
-      return bring_version(context->paths, *context->data, *id, wish.method, room);
-    };
-    auto done = bring();
-    self->send(cache, filled_atom_v, share(Filled{wish, std::move(done)}));
+    self->send(cache, found_atom_v, share(find_versions(context->paths)));
     self->quit();
   }};
 }
@@ -37,10 +32,36 @@ cache_actor::behavior_type cache_behavior(cache_actor::stateful_pointer<CacheSta
 
 cache_actor::behavior_type CacheState::make_behavior(WorkerContextRef context) {
   context_ = std::move(context);
+  books_ = CacheBooks{context_->name, context_->cache_limit};
+  cache_actor me{self_};
+  auto finder = context_->detach_blocking
+                    ? self_->spawn<caf::detached>(finder_behavior, context_, me)
+                    : self_->spawn(finder_behavior, context_, me);
+  caf::anon_send(finder, begin_atom_v);
   return {
       [this](hold_atom, const JobKey& key, const OrderRef& order) { return hold(key, *order); },
       [this](release_atom, const JobKey& key) { release(key); },
+      [this](fetch_atom, const CacheWishes& asked) { wishes(asked); },
+      [this](report_atom) { report(); },
+      [this](found_atom, const FoundRef& found) {
+        for (const auto& one : *found) books_.found(one, now());
+        changed(News::change);
+      },
+      [this](room_atom, const std::string& digest, uint64_t needed, uint64_t lacking) {
+        return room(digest, needed, lacking);
+      },
+      [this](progress_atom, const std::string& digest, uint64_t arrived, uint64_t total) {
+        books_.progress(digest, arrived, total);
+        changed(News::progress);
+      },
+      [this](gone_atom, const std::string& digest, bool removed) {
+        if (books_.gone(digest, removed)) bring_lacking();
+        changed(News::change);
+      },
       [this](filled_atom, const FilledRef& one) { filled(*one); },
+      [this](flush_atom) {
+        if (untold_ != News::none) report();
+      },
   };
 }
 
@@ -48,10 +69,8 @@ cache_actor::behavior_type CacheState::make_behavior(WorkerContextRef context) {
 /// mounted, and a worker that comes back finds it.
 CacheState::~CacheState() {
   if (!context_) return;
-  std::set<std::string> in_use;
-  for (const auto& [digest, count] : holders_) in_use.insert(digest);
   if (context_->mounts.denied)
-    unmount_trees(context_->paths, in_use);
+    unmount_trees(context_->paths, books_.held());
   else
     close_trees(context_->paths);
 }
@@ -61,15 +80,14 @@ CacheState::HoldPromise CacheState::hold(const JobKey& key, const JobOrder& orde
   auto promise = wait.promise;
   auto method = context_->mount_method;
   if (!order.mount_method.empty()) method = mount_method_from(order.mount_method);
-  auto& digests = held_[key];
   for (const auto& data : order.data) {
-    if (digests.insert(data.digest).second) ++holders_[data.digest];
+    books_.hold(data.digest, key, now());
     wait.wishes.push_back({data.digest, method});
   }
+  changed(News::change);
   if (answer(wait)) return promise;
-  for (const auto& wish : wait.wishes)
-    if (!ready_.contains(wish)) bring(wish);
   waiting_.push_back(std::move(wait));
+  bring_lacking();
   return promise;
 }
 
@@ -90,47 +108,89 @@ bool CacheState::answer(Waiting& wait) {
 }
 
 void CacheState::bring(const DataWish& wish) {
-  if (!coming_.insert(wish.digest).second) return;
-  std::set<std::string> held = coming_;
-  for (const auto& [one, count] : holders_) held.insert(one);
+  if (!books_.expect(wish.digest)) return;
   cache_actor me{self_};
   auto bringer = context_->detach_blocking
-                     ? self_->spawn<caf::detached>(bringer_behavior, context_, me, wish, held)
-                     : self_->spawn(bringer_behavior, context_, me, wish, held);
+                     ? self_->spawn<caf::detached>(bringer_behavior, context_, me, wish)
+                     : self_->spawn(bringer_behavior, context_, me, wish);
   caf::anon_send(bringer, begin_atom_v);
+}
+
+/// What somebody waits for and nobody brings: it was leaving, is to be seen another way than it was
+/// asked for before, or its mount has gone meanwhile.
+void CacheState::bring_lacking() {
+  for (const auto& wait : waiting_)
+    for (const auto& wish : wait.wishes)
+      if (!ready_.contains(wish)) bring(wish);
+}
+
+/// Nobody holds what comes by a wish: it is here for whoever does next, until something else needs
+/// its room.
+void CacheState::wishes(const CacheWishes& asked) {
+  books_.want(asked.wanted, asked.all);
+  for (const auto& digest : asked.bring)
+    if (!books_.is_here(digest)) bring({digest, context_->mount_method});
+  changed(News::change);
+}
+
+caf::result<VictimsRef> CacheState::room(const std::string& digest, uint64_t needed,
+                                         uint64_t lacking) {
+  auto victims = books_.make_room(digest, needed, lacking);
+  if (!victims) return to_caf(victims.error());
+  for (const auto& victim : *victims)
+    log::info("cache", "dataset {} makes room for {}", victim, digest);
+  return share(std::move(*victims));
 }
 
 void CacheState::filled(const Filled& filled) {
   const auto& wish = filled.wish;
-  coming_.erase(wish.digest);
-  if (filled.done && holders_.contains(wish.digest)) ready_.insert_or_assign(wish, *filled.done);
-  auto wants = [&](const Waiting& wait, const DataWish& one) {
-    return std::find(wait.wishes.begin(), wait.wishes.end(), one) != wait.wishes.end();
-  };
+  if (filled.whole) {
+    auto mount = filled.done ? std::string{to_string(filled.done->method)} : std::string{};
+    books_.arrived(wish.digest,
+                   {filled.bytes, std::move(mount), filled.was_here, filled.sources, filled.left},
+                   now());
+  } else {
+    books_.failed(wish.digest, filled.done.error(), filled.bytes);
+  }
+  if (filled.done && books_.is_held(wish.digest)) ready_.insert_or_assign(wish, *filled.done);
+  for (const auto& source : filled.left)
+    log::warning("cache", "dataset {}: {}", wish.digest, source);
+  changed(News::change);
   std::erase_if(waiting_, [&](Waiting& wait) {
-    if (!wants(wait, wish)) return false;
+    if (std::find(wait.wishes.begin(), wait.wishes.end(), wish) == wait.wishes.end()) return false;
     if (filled.done) return answer(wait);
     wait.promise.deliver(to_caf(filled.done.error()));
     return true;
   });
-  // Others want to see the same version another way.
-  for (const auto& wait : waiting_)
-    for (const auto& other : wait.wishes)
-      if (other.digest == wish.digest && !ready_.contains(other)) return bring(other);
+  bring_lacking();
 }
 
 void CacheState::release(const JobKey& key) {
   std::erase_if(waiting_, [&](const Waiting& wait) { return wait.key == key; });
-  auto held = held_.extract(key);
-  if (!held) return;
-  for (const auto& digest : held.mapped()) {
+  auto before = books_.held();
+  books_.release(key, now());
+  for (const auto& digest : before) {
+    if (books_.is_held(digest)) continue;
     touch_version(context_->paths, digest);
-    auto count = holders_.find(digest);
-    if (--count->second != 0) continue;
-    holders_.erase(count);
     // It may be removed now: whoever wants it next looks.
     std::erase_if(ready_, [&](const auto& one) { return one.first.digest == digest; });
   }
+  changed(News::change);
+}
+
+/// A change does not wait for what was said to come later.
+void CacheState::changed(News news) {
+  if (news <= untold_) return;
+  untold_ = news;
+  self_->delayed_send(self_, news == News::change ? tell_after : tell_progress_after, flush_atom_v);
+}
+
+void CacheState::report() {
+  untold_ = News::none;
+  auto told = books_.report(now());
+  told.disk_free = disk_free(context_->paths.dir);
+  told.address = context_->data_address;
+  if (context_->registry) self_->send(context_->registry, cache_atom_v, context_->name, told);
 }
 
 }  // namespace troupe::actors

@@ -1,10 +1,11 @@
 // The cache actor: the dataset versions of one node. Brings each here once, however many jobs ask
 // for it at a time, shows its files, and keeps it as long as somebody holds it. Where the disk is
-// full the version that was used longest ago goes.
+// full or the limit is reached, others go (cache_books says which). Tells the head what it has.
 //
 // Event-based; what blocks is done by an actor of its own for each version that is brought.
 #pragma once
 
+#include "actors/worker/cache_books.hpp"
 #include "actors/worker/worker_context.hpp"
 
 #include <map>
@@ -33,16 +34,23 @@ class CacheState {
   HoldPromise hold(const JobKey& key, const JobOrder& order);
   bool answer(Waiting& wait);
   void release(const JobKey& key);
+  void wishes(const CacheWishes& wishes);
   void bring(const DataWish& wish);
+  void bring_lacking();
+  caf::result<VictimsRef> room(const std::string& digest, uint64_t needed, uint64_t lacking);
   void filled(const Filled& filled);
+  /// What the head is to hear, and how soon.
+  enum class News { none, progress, change };
+  void changed(News news);
+  void report();
+  CacheBooks::Time now() const { return context_->clock->monotonic(); }
 
   cache_actor::pointer self_;
   WorkerContextRef context_;
-  std::map<JobKey, std::set<std::string>> held_;  // digests
-  std::map<std::string, uint32_t> holders_;       // of a digest, those that wait included
-  std::map<DataWish, DataTree> ready_;            // held, here, and their files are shown
-  std::set<std::string> coming_;                  // digests: one thing at a time is done to each
+  CacheBooks books_;
+  std::map<DataWish, DataTree> ready_;  // held, here, and their files are shown
   std::vector<Waiting> waiting_;
+  News untold_ = News::none;
 };
 
 cache_actor::behavior_type cache_behavior(cache_actor::stateful_pointer<CacheState> self,

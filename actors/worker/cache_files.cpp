@@ -8,8 +8,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <filesystem>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 namespace troupe::actors {
 
@@ -20,8 +24,8 @@ using dataset::is_dead_mount;
 using dataset::is_mount;
 using dataset::MountMethod;
 
-// One receives while another hashes.
-constexpr unsigned fill_threads = 3;
+// Some receive while others hash.
+constexpr unsigned fill_threads = 4;
 
 constexpr std::array methods{MountMethod::erofs, MountMethod::erofs_loop, MountMethod::fuse,
                              MountMethod::plain_copy};
@@ -32,41 +36,29 @@ std::string tree_of(const WorkerPaths& paths, MountMethod method, const std::str
   return fmt::format("{}/{}/{}", paths.trees(), to_string(method), digest);
 }
 
-/// A tree goes before its version: a mount of files that are gone would serve nobody.
-Result<void> remove_version(const WorkerPaths& paths, const std::string& digest) {
+/// On the disk, of a file or of all below a folder; not through mounts.
+uint64_t disk_bytes(const std::string& path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) return 0;
+  uint64_t sum = static_cast<uint64_t>(info.st_blocks) * 512;
+  if (!S_ISDIR(info.st_mode)) return sum;
   std::error_code code;
-  for (auto method : methods) {
-    auto tree = tree_of(paths, method, digest);
-    if (is_mount(tree)) TROUPE_TRY(dataset::unmount_files(tree));
-    fs::remove_all(tree + partial, code);
-    fs::remove_all(tree, code);
-    if (code) break;
-  }
-  if (!code) fs::remove_all(paths.cache() + "/" + digest, code);
-  if (code) return errno_error(code.value(), fmt::format("dataset {} cannot be removed", digest));
-  return ok();
+  for (fs::recursive_directory_iterator it{path, code}, end; !code && it != end; it.increment(code))
+    if (::lstat(it->path().c_str(), &info) == 0) sum += static_cast<uint64_t>(info.st_blocks) * 512;
+  return sum;
 }
 
-Result<void> fill_version(const WorkerPaths& paths, DataSource& source,
-                          const dataset::ContentId& version) {
-  auto bytes = source.manifest(version);
-  if (!bytes) return std::move(bytes).error();
-  if (dataset::content_id_of(*bytes) != version)
-    return Error{Errc::corrupt, fmt::format("dataset {} was refused", to_string(version)),
-                 "what came is another manifest", "push the data again"};
-  auto parsed = dataset::parse_manifest(*bytes);
-  if (!parsed) return std::move(parsed).error();
-  auto manifest = std::make_shared<const dataset::Manifest>(std::move(*parsed));
-  auto writer = dataset::SealedWriter::begin(paths.cache(), manifest);
-  if (!writer) return std::move(writer).error();
-  auto fetch = [&](uint32_t block, char* to) {
-    const auto& one = manifest->blocks[block];
-    return source.block(one.id, to, one.bytes());
-  };
-  TROUPE_TRY(dataset::fill(**writer, fetch, fill_threads));
-  auto sealed = (*writer)->seal();
-  if (!sealed) return std::move(sealed).error();
-  return dataset::note_verified(*sealed);
+std::string fill_of(const WorkerPaths& paths, const dataset::ContentId& version) {
+  return dataset::filling_paths(paths.cache(), version).folder;
+}
+
+/// What is left of a fill that broke off counts too.
+uint64_t version_bytes(const WorkerPaths& paths, const std::string& digest) {
+  auto sum = disk_bytes(paths.cache() + "/" + digest);
+  if (auto id = dataset::content_id_from(digest)) sum += disk_bytes(fill_of(paths, *id));
+  auto tree = tree_of(paths, MountMethod::plain_copy, digest);
+  sum += disk_bytes(tree) + disk_bytes(tree + partial);
+  return sum;
 }
 
 /// Opens it; hashes all of it where somebody has touched it since that was last done.
@@ -127,36 +119,135 @@ Result<DataTree> show_files(const WorkerPaths& paths, const dataset::SealedFile&
   return Error{Errc::bug, "data is not shown", "no such way to mount", "please report"};
 }
 
+int64_t age_ms(fs::file_time_type time) {
+  auto age = fs::file_time_type::clock::now() - time;
+  return std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(age).count());
+}
+
 }  // namespace
 
-Result<DataTree> bring_version(const WorkerPaths& paths, DataSource& source,
-                               const dataset::ContentId& version, std::optional<MountMethod> method,
-                               const std::function<bool()>& make_room) {
-  TROUPE_TRY(make_dirs(paths.cache(), 0700));
-  TROUPE_TRY(make_dirs(paths.trees(), 0755));
-  auto digest = to_string(version);
-  auto folder = paths.cache() + "/" + digest;
-  auto with_room = [&](auto step) {
-    for (;;) {
-      auto done = step();
-      if (done || done.error().code != Errc::exhausted || !make_room()) return done;
-    }
-  };
-  for (bool again = false;; again = true) {
-    auto file = open_version(folder);
-    if (file) {
-      auto shown = with_room([&] { return show_files(paths, **file, method); });
-      if (shown || shown.error().code != Errc::corrupt || again) return shown;
-      file = std::move(shown).error();
-    }
-    if (file.error().code == Errc::corrupt && !again) {
-      log::warning("cache", "{}; it is fetched again", to_string(file.error()));
-      TROUPE_TRY(remove_version(paths, digest));
-    } else if (file.error().code != Errc::not_found || again) {
-      return std::move(file).error();
-    }
-    TROUPE_TRY(with_room([&] { return fill_version(paths, source, version); }));
+Result<bool> VersionBringer::look() {
+  TROUPE_TRY(make_dirs(paths_.cache(), 0700));
+  TROUPE_TRY(make_dirs(paths_.trees(), 0755));
+  auto file = open_version(folder());
+  if (file) {
+    file_ = std::move(*file);
+    return true;
   }
+  if (file.error().code == Errc::not_found) return false;
+  if (file.error().code != Errc::corrupt) return std::move(file).error();
+  log::warning("cache", "{}; it is fetched again", to_string(file.error()));
+  TROUPE_TRY(remove_version(paths_, to_string(version_)));
+  return false;
+}
+
+Result<void> VersionBringer::discard() {
+  file_.reset();
+  return remove_version(paths_, to_string(version_));
+}
+
+Result<VersionBringer::Room> VersionBringer::plan() {
+  Room room;
+  if (file_) {
+    room.there = bytes();
+    room.needed = room.there + still_to_copy();
+  } else {
+    TROUPE_TRY(read_manifest());
+    room.needed = dataset::sealed_bytes_max(*manifest_);
+    if (method_ == MountMethod::plain_copy) room.needed += manifest_->file_bytes();
+    // What a broken fill has left is used again.
+    room.there = disk_bytes(fill_of(paths_, version_));
+  }
+  auto still = room.needed - std::min(room.needed, room.there);
+  room.lacking = still - std::min(still, disk_free(paths_.cache()));
+  return room;
+}
+
+Result<void> VersionBringer::read_manifest() {
+  source_ = data_.version(version_);
+  auto bytes = source_->manifest();
+  if (!bytes) return std::move(bytes).error();
+  if (dataset::content_id_of(*bytes) != version_)
+    return Error{Errc::corrupt, fmt::format("dataset {} was refused", to_string(version_)),
+                 "what came is another manifest", "push the data again"};
+  auto parsed = dataset::parse_manifest(*bytes);
+  if (!parsed) return std::move(parsed).error();
+  manifest_ = std::make_shared<const dataset::Manifest>(std::move(*parsed));
+  return ok();
+}
+
+Result<void> VersionBringer::fill(const Progress& progress) {
+  auto writer = dataset::SealedWriter::begin(paths_.cache(), manifest_);
+  if (!writer) return std::move(writer).error();
+  auto total = manifest_->payload_bytes();
+  std::atomic<uint64_t> arrived{(*writer)->bytes_there()};
+  auto fetch = [&](uint32_t block, char* to) -> Result<void> {
+    const auto& one = manifest_->blocks[block];
+    TROUPE_TRY(source_->block(block, one, to));
+    progress(std::min(total, arrived += one.bytes()), total);
+    return ok();
+  };
+  auto refused = [&](uint32_t block) {
+    arrived -= manifest_->blocks[block].bytes();
+    return source_->refused(block);
+  };
+  progress(arrived, total);
+  TROUPE_TRY(dataset::fill(**writer, fetch, fill_threads, refused));
+  auto sealed = (*writer)->seal();
+  if (!sealed) return std::move(sealed).error();
+  TROUPE_TRY(dataset::note_verified(*sealed));
+  auto file = dataset::SealedFile::open(folder());
+  if (!file) return std::move(file).error();
+  file_ = std::move(*file);
+  return ok();
+}
+
+Result<DataTree> VersionBringer::show() {
+  return show_files(paths_, *file_, method_);
+}
+
+/// (Where no method is asked for nobody knows before that it will have to be written out.)
+uint64_t VersionBringer::still_to_copy() const {
+  std::error_code code;
+  auto tree = tree_of(paths_, MountMethod::plain_copy, to_string(version_));
+  bool copies = method_ == MountMethod::plain_copy && !fs::exists(tree, code);
+  return copies ? file_->manifest().file_bytes() : 0;
+}
+
+uint64_t VersionBringer::bytes() const {
+  return version_bytes(paths_, to_string(version_));
+}
+
+VersionSource::Givers VersionBringer::givers() const {
+  return source_ ? source_->givers() : VersionSource::Givers{};
+}
+
+std::vector<CachedVersion> find_versions(const WorkerPaths& paths) {
+  std::vector<CachedVersion> found;
+  std::error_code code;
+  for (fs::directory_iterator it{paths.cache(), code}, end; !code && it != end;
+       it.increment(code)) {
+    CachedVersion one;
+    one.digest = it->path().stem().string();
+    auto id = dataset::content_id_from(one.digest);
+    if (!id) continue;
+    std::error_code gone;
+    if (it->path() == fill_of(paths, *id)) {
+      one.state = CachedVersion::State::failed;
+      one.bytes = version_bytes(paths, one.digest);
+      one.error = "it broke off when the worker ended; it goes on from there";
+      found.push_back(std::move(one));
+      continue;
+    }
+    one.state = CachedVersion::State::here;
+    one.bytes = version_bytes(paths, one.digest);
+    one.age_ms = age_ms(fs::last_write_time(it->path() / "seal", gone));
+    if (gone) continue;  // removed by an earlier start, or by hand: looked at when it is needed
+    auto used = it->last_write_time(gone);
+    one.idle_ms = gone ? one.age_ms : age_ms(used);
+    found.push_back(std::move(one));
+  }
+  return found;
 }
 
 bool is_shown(const DataTree& tree) {
@@ -165,24 +256,20 @@ bool is_shown(const DataTree& tree) {
                                                 : is_mount(tree.path) && !is_dead_mount(tree.path);
 }
 
-bool remove_oldest(const WorkerPaths& paths, const std::set<std::string>& except) {
-  std::string oldest;
-  fs::file_time_type oldest_time;
+Result<void> remove_version(const WorkerPaths& paths, const std::string& digest) {
   std::error_code code;
-  for (fs::directory_iterator it{paths.cache(), code}, end; !code && it != end;
-       it.increment(code)) {
-    auto name = it->path().filename().string();
-    std::error_code gone;
-    auto time = it->last_write_time(gone);
-    if (gone || except.contains(name) || !dataset::content_id_from(name)) continue;
-    if (!oldest.empty() && time >= oldest_time) continue;
-    oldest = name;
-    oldest_time = time;
+  for (auto method : methods) {
+    auto tree = tree_of(paths, method, digest);
+    if (is_mount(tree)) TROUPE_TRY(dataset::unmount_files(tree));
+    fs::remove_all(tree + partial, code);
+    fs::remove_all(tree, code);
+    if (code) break;
   }
-  if (oldest.empty()) return false;
-  auto removed = remove_version(paths, oldest);
-  if (!removed) log::warning("cache", "{}", to_string(removed.error()));
-  return removed.has_value();
+  if (!code) fs::remove_all(paths.cache() + "/" + digest, code);
+  if (auto id = dataset::content_id_from(digest); !code && id)
+    TROUPE_TRY(dataset::SealedWriter::discard(paths.cache(), *id));
+  if (code) return errno_error(code.value(), fmt::format("dataset {} cannot be removed", digest));
+  return ok();
 }
 
 void touch_version(const WorkerPaths& paths, const std::string& digest) {
@@ -201,6 +288,12 @@ void unmount_trees(const WorkerPaths& paths, const std::set<std::string>& except
         log::warning("cache", "{}", to_string(done.error()));
     }
   }
+}
+
+uint64_t disk_free(const std::string& folder) {
+  struct statvfs disk {};
+  if (::statvfs(folder.c_str(), &disk) != 0) return 0;
+  return uint64_t{disk.f_bavail} * disk.f_frsize;
 }
 
 }  // namespace troupe::actors

@@ -70,6 +70,7 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
       },
       [this](gone_atom, const JobKey& key) { gone(key); },
       [this](stuck_atom, const RunStatusRef& status) { stuck(*status); },
+      [this](fetch_atom, const CacheWishes& wishes) { self_->send(cache_, fetch_atom_v, wishes); },
       [this](tick_atom) { tick(); },
       [this](lease_atom, int64_t sent) { renew_lease(std::chrono::nanoseconds{sent}); },
       [this](linked_atom, const std::string& url) { linked(url); },
@@ -263,6 +264,7 @@ void NodeState::welcomed(const NodeWelcome& welcome, Lease::Nanos asked) {
   for (const auto& key : welcome.stop) forget(key);
   for (const auto& key : welcome.forget) forget(key);
   renew_lease(asked);
+  self_->send(cache_, report_atom_v);
   // Only now: what an adopted job reports must find its experiment.
   while (!found_.empty()) adopt(JobKey{found_.begin()->first});
 }

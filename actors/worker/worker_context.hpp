@@ -6,6 +6,7 @@
 #include "actors/worker/data_source.hpp"
 #include "actors/worker/environment.hpp"
 #include "actors/worker/paths.hpp"
+#include "actors/worker/peer_files.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/process/launcher.hpp"
 #include "runtime/process/process_look.hpp"
@@ -45,9 +46,12 @@ struct WorkerContext {
   report_port director;
   std::shared_ptr<CodeSource> code;
   std::shared_ptr<DataSource> data;
+  std::shared_ptr<GivenVersions> given;     // to other workers; null: to none
   std::optional<MountMethod> mount_method;  // of jobs that ask for none; none: the best there is
   process::PrivateMounts mounts{no_private_mounts, no_private_mounts};  // what jobs may have
-  std::string address;  // for the ranks of gangs; empty: of this machine alone
+  uint64_t cache_limit = 0;  // bytes of datasets here; 0: the disk's
+  std::string data_address;  // HOST:PORT where other workers get blocks; empty: nowhere
+  std::string address;       // for the ranks of gangs; empty: of this machine alone
   /// The number of the newest link on which the head has welcomed this node; null: it is here.
   std::shared_ptr<std::atomic<uint64_t>> link;
   bool head_is_remote = false;  // what was sent may be lost with a link: it is kept, and told again

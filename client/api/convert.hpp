@@ -55,6 +55,7 @@ void set_node(wire::Node::Builder out, const NodeView& node);
 void set_event(wire::Event::Builder out, const Event& event);
 void set_event_page(wire::EventPage::Builder out, const EventPage& page);
 void set_dataset(wire::DatasetVersion::Builder out, const DatasetVersion& version);
+void set_cached(wire::CachedVersion::Builder out, const CachedVersion& version);
 void set_who(wire::WhoAmI::Builder out, const Caller& caller);
 
 }  // namespace troupe::api

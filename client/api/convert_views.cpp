@@ -9,6 +9,12 @@ capnp::Text::Reader as_text(const std::string& text) {
   return {text.c_str(), text.size()};
 }
 
+template <class Init>
+void set_texts(const std::vector<std::string>& texts, Init init) {
+  auto list = init(static_cast<uint32_t>(texts.size()));
+  for (uint32_t i = 0; i < texts.size(); ++i) list.set(i, as_text(texts[i]));
+}
+
 }  // namespace
 
 void set_submitted(wire::Submitted::Builder out, const Submitted& submitted) {
@@ -31,6 +37,7 @@ void set_waiting(wire::Waiting::Builder out, const Waiting& waiting) {
   for (uint32_t i = 0; i < waiting.reasons.size(); ++i) reasons.set(i, as_text(waiting.reasons[i]));
   if (!waiting.expected_start.empty()) out.setExpectedStart(as_text(waiting.expected_start));
   if (!waiting.starts_now_with.empty()) out.setStartsNowWith(as_text(waiting.starts_now_with));
+  set_texts(waiting.data, [&](auto count) { return out.initData(count); });
 }
 
 void set_series(wire::MetricSeries::Builder out, const std::string& name,
@@ -67,6 +74,25 @@ void set_dataset(wire::DatasetVersion::Builder out, const DatasetVersion& versio
   if (!version.from.empty()) out.setFrom(as_text(version.from));
 }
 
+void set_cached(wire::CachedVersion::Builder out, const CachedVersion& version) {
+  out.setNode(as_text(version.node));
+  if (!version.dataset.empty()) out.setDataset(as_text(version.dataset));
+  out.setDigest(as_text(version.digest));
+  out.setState(as_text(version.state));
+  out.setBytes(version.bytes);
+  out.setTotal(version.total);
+  out.setArrived(version.arrived);
+  if (version.since) set_text(rfc3339(version.since), [&](auto text) { out.setSince(text); });
+  if (version.used) set_text(rfc3339(version.used), [&](auto text) { out.setUsed(text); });
+  out.setHits(version.hits);
+  if (!version.mount.empty()) out.setMount(as_text(version.mount));
+  set_texts(version.holders, [&](auto count) { return out.initHolders(count); });
+  out.setWanted(version.wanted);
+  set_texts(version.sources, [&](auto count) { return out.initSources(count); });
+  set_texts(version.left, [&](auto count) { return out.initLeft(count); });
+  if (!version.error.empty()) out.setError(as_text(version.error));
+}
+
 void set_node(wire::Node::Builder out, const NodeView& node) {
   out.setName(as_text(node.name));
   out.setState(as_text(node.state));
@@ -88,6 +114,16 @@ void set_node(wire::Node::Builder out, const NodeView& node) {
   auto failures = out.initFailures(static_cast<uint32_t>(node.failures.size()));
   for (uint32_t f = 0; f < node.failures.size(); ++f) failures.set(f, as_text(node.failures[f]));
   if (node.clock_ahead_ms) out.initClockAheadMs().setValue(*node.clock_ahead_ms);
+  if (node.cache) {
+    auto cache = out.initCache();
+    cache.setLimit(node.cache->limit);
+    cache.setUsed(node.cache->used);
+    cache.setDiskFree(node.cache->disk_free);
+    cache.setUnlisted(node.cache->unlisted);
+    auto versions = cache.initVersions(static_cast<uint32_t>(node.cache->versions.size()));
+    for (uint32_t v = 0; v < node.cache->versions.size(); ++v)
+      set_cached(versions[v], node.cache->versions[v]);
+  }
   auto labels = out.initLabels().initEntries(static_cast<uint32_t>(node.labels.size()));
   uint32_t i = 0;
   for (const auto& [name, value] : node.labels) {

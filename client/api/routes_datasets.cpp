@@ -76,17 +76,45 @@ kj::Promise<void> show(Exchange& x) {
   return x.send_json(out.asReader());
 }
 
-kj::Promise<void> send_version(Exchange& x, const Result<DatasetVersion>& version,
-                               uint32_t status) {
+kj::Promise<void> send_version(Exchange& x, const Result<DatasetVersion>& version) {
+  constexpr uint32_t created = 201;
   if (!version) return x.send_error(version.error());
   capnp::MallocMessageBuilder message;
   auto out = message.initRoot<wire::DatasetVersion>();
   set_dataset(out, *version);
-  return x.send_json(out.asReader(), status);
+  return x.send_json(out.asReader(), created);
 }
 
 kj::Promise<void> show_version(Exchange& x) {
-  return send_version(x, x.service().dataset_version(x.caller, x.captures[0], x.captures[1]), 200);
+  auto version = x.service().dataset_version(x.caller, x.captures[0], x.captures[1]);
+  if (!version) return x.send_error(version.error());
+  capnp::MallocMessageBuilder message;
+  auto out = message.initRoot<wire::DatasetVersion>();
+  set_dataset(out, *version);
+  auto nodes = x.service().dataset_nodes(x.caller, version->digest);
+  auto list = out.initNodes(static_cast<uint32_t>(nodes.size()));
+  for (uint32_t i = 0; i < nodes.size(); ++i) set_cached(list[i], nodes[i]);
+  return x.send_json(out.asReader());
+}
+
+kj::Promise<void> warm(Exchange& x) {
+  std::vector<std::string> nodes;
+  if (!x.body.empty()) {
+    capnp::MallocMessageBuilder request;
+    auto in = request.initRoot<wire::DatasetWarm>();
+    if (auto read = read_json(x.body, in); !read) return x.send_error(read.error());
+    for (auto node : in.asReader().getNodes()) nodes.push_back(from_text(node));
+  }
+  return x.service()
+      .warm_dataset(x.caller, x.captures[0], x.captures[1], std::move(nodes))
+      .then([&x](Result<std::vector<CachedVersion>>&& where) {
+        if (!where) return x.send_error(where.error());
+        capnp::MallocMessageBuilder message;
+        auto list = message.initRoot<wire::CachedVersions>().initNodes(
+            static_cast<uint32_t>(where->size()));
+        for (uint32_t i = 0; i < where->size(); ++i) set_cached(list[i], (*where)[i]);
+        return x.send_json(message.getRoot<wire::CachedVersions>().asReader());
+      });
 }
 
 kj::Promise<void> manifest(Exchange& x) {
@@ -104,7 +132,7 @@ kj::Promise<void> push(Exchange& x) {
   push.tag = x.text("tag");
   return x.service()
       .push_dataset(x.caller, std::move(push))
-      .then([&x](Result<DatasetVersion>&& version) { return send_version(x, version, 201); });
+      .then([&x](Result<DatasetVersion>&& version) { return send_version(x, version); });
 }
 
 kj::Promise<void> drop(Exchange& x) {
@@ -202,6 +230,15 @@ void add_dataset_routes(std::vector<Route>& routes) {
                     {},
                     std::nullopt,
                     capnp::Schema::from<wire::DatasetVersion>()});
+  routes.push_back({post,
+                    "/api/v1/datasets/{name}/versions/{version}:warm",
+                    warm,
+                    "Let nodes fetch a version before any job there asks for it",
+                    {},
+                    capnp::Schema::from<wire::DatasetWarm>(),
+                    capnp::Schema::from<wire::CachedVersions>(),
+                    "application/json",
+                    limits::http_body_max});
   routes.push_back({get,
                     "/api/v1/datasets/{name}/versions/{version}/manifest",
                     manifest,

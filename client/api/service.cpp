@@ -49,6 +49,15 @@ Result<DatasetVersion> DatasetService::dataset_version(const Caller&, const std:
   return no_datasets();
 }
 
+std::vector<CachedVersion> DatasetService::dataset_nodes(const Caller&, const std::string&) {
+  return {};
+}
+
+kj::Promise<Result<std::vector<CachedVersion>>> DatasetService::warm_dataset(
+    const Caller&, std::string, std::string, std::vector<std::string>) {
+  return Result<std::vector<CachedVersion>>{no_datasets()};
+}
+
 kj::Promise<Result<void>> DatasetService::drop_dataset(const Caller&, std::string, uint32_t) {
   return Result<void>{no_datasets()};
 }

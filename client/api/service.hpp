@@ -53,8 +53,9 @@ struct Listing {
 struct Waiting {
   State state = State::queued;
   std::vector<std::string> reasons;
-  std::string expected_start;   // RFC 3339, or empty where nobody can know
-  std::string starts_now_with;  // "with 2 cpus: now", or empty
+  std::string expected_start;     // RFC 3339, or empty where nobody can know
+  std::string starts_now_with;    // "with 2 cpus: now", or empty
+  std::vector<std::string> data;  // what it reads, and how much of that must travel
 };
 
 struct LogChunk {
@@ -103,6 +104,7 @@ struct NodeView {
   std::map<std::string, std::string> labels;
   std::vector<std::string> failures;      // of experiments there, counted against it
   std::optional<int64_t> clock_ahead_ms;  // of the head's clock, when it last joined
+  std::optional<NodeCache> cache;         // none: it has not said yet
 };
 
 /// Changes for a rerun: parameters by name, and options that replace the spec's (the same keys as a

@@ -411,6 +411,7 @@ struct Waiting {
   reasons @1 :List(Text);
   expectedStart @2 :Text $Json.name("expected_start");
   startsNowWith @3 :Text $Json.name("starts_now_with");
+  data @4 :List(Text);  # what it reads, and how much of that must travel
 }
 
 struct LogLine {
@@ -471,6 +472,36 @@ struct Node {
   reason @13 :Text;  # why it is suspect, lost, or drained by the head; else null
   failures @16 :List(Text);  # of experiments there, of the last day and counted against it
   clockAheadMs @17 :OptInt $Json.name("clock_ahead_ms");  # of the head's; null where unknown
+  cache @18 :NodeCache;  # null: it has not said yet
+}
+
+# What a node keeps of datasets.
+struct NodeCache {
+  limit @0 :UInt64;  # bytes; 0: the disk's
+  used @1 :UInt64;
+  diskFree @2 :UInt64 $Json.name("disk_free");
+  versions @3 :List(CachedVersion);
+  unlisted @4 :UInt64;  # versions beyond those
+}
+
+# A dataset version on a node.
+struct CachedVersion {
+  node @0 :Text;
+  dataset @1 :Text;  # "digits:3"; null: no version has this content any more
+  digest @2 :Text;
+  state @3 :Text;    # "coming", "here" or "failed"
+  bytes @4 :UInt64;  # on the node's disk
+  total @5 :UInt64;  # of its blocks, while it comes
+  arrived @6 :UInt64;
+  since @7 :Text;    # when it was here
+  used @8 :Text;     # when a job last held it
+  hits @9 :UInt64;   # jobs that found it here
+  mount @10 :Text;   # how its files are shown; null: not now
+  holders @11 :List(Text);  # jobs
+  wanted @12 :Bool;  # by what is queued
+  sources @13 :List(Text);  # nodes it came from, or "the head"
+  left @14 :List(Text);  # sources that were given up, with the reason
+  error @15 :Text;  # why it could not be brought; else null
 }
 
 # The labels to set; an empty value removes one.
@@ -495,6 +526,16 @@ struct DatasetVersion {
   created @9 :Text;
   source @10 :Text;
   from @11 :Text;
+  nodes @12 :List(CachedVersion);  # where it lies; of one version alone
+}
+
+# Nodes that are to fetch a version; none: all that are up.
+struct DatasetWarm {
+  nodes @0 :List(Text);
+}
+
+struct CachedVersions {
+  nodes @0 :List(CachedVersion);
 }
 
 struct DatasetListing {

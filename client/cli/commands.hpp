@@ -30,6 +30,7 @@ int data_head_verb(Session& session);
 int data_diff_verb(Session& session);
 int data_tag_verb(Session& session);
 int data_rm_verb(Session& session);
+int data_warm_verb(Session& session);
 int node_ls_verb(Session& session);
 int simulate_verb(Session& session);
 int node_show_verb(Session& session);

@@ -1,4 +1,5 @@
 // doctor: what this machine can do, what is missing and the cure. Looks and tries; leaves nothing.
+#include "client/cli/cached_text.hpp"
 #include "client/cli/commands.hpp"
 #include "client/cli/session.hpp"
 #include "runtime/core/fd.hpp"
@@ -122,6 +123,24 @@ Finding head(Session& session) {
   return {"head", true, fmt::format("{} as {}", (*client)->url(), text_of(*who, "user")), ""};
 }
 
+/// What the nodes of the head keep of datasets.
+Finding caches(Session& session) {
+  auto client = session.head();
+  auto answer = client ? (*client)->nodes() : Result<Value>{client.error()};
+  if (!answer) return {"caches", true, "not known without a head", ""};
+  constexpr size_t shown = 4;
+  std::string text;
+  size_t count = 0;
+  for (const auto& node : list_of(*answer, "nodes")) {
+    const auto* cache = node.find("cache");
+    if (cache == nullptr || !cache->is_map() || ++count > shown) continue;
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", text_of(node, "name"),
+                        cache_text(*cache));
+  }
+  if (count > shown) text += fmt::format("; {} more nodes", count - shown);
+  return {"caches", true, text.empty() ? "no node has any" : text, ""};
+}
+
 }  // namespace
 
 int doctor_verb(Session& session) {
@@ -132,7 +151,8 @@ int doctor_verb(Session& session) {
                                 gpus(),
                                 tried_in_a_folder("mounts", namespaces),
                                 tried_in_a_folder("datasets", mounts),
-                                head(session)};
+                                head(session),
+                                caches(session)};
   auto& out = session.out();
   ValueList all;
   bool terminal = out.out().terminal;

@@ -1,4 +1,5 @@
 // data push, ls, show, get, head, diff, tag, rm.
+#include "client/cli/cached_text.hpp"
 #include "client/cli/commands.hpp"
 #include "client/cli/progress.hpp"
 #include "client/cli/session.hpp"
@@ -237,6 +238,9 @@ int data_show_verb(Session& session) {
   auto head = session.head();
   if (!head) return session.fail(head.error());
   auto version = (*head)->dataset_version(ref->name, ref->which);
+  // By its number: where it lies is said of one version alone.
+  if (version && ref->which.empty())
+    version = (*head)->dataset_version(ref->name, text_of(*version, "version"));
   if (!version) return session.fail(version.error());
   auto all = (*head)->dataset(ref->name);
   if (!all) return session.fail(all.error());
@@ -269,6 +273,7 @@ int data_show_verb(Session& session) {
     numbers += fmt::format("{}{}", numbers.empty() ? "" : ", ", text_of(one, "version"));
   row("versions", numbers);
   row("tags", tags);
+  for (const auto& node : list_of(*version, "nodes")) row("node", cached_text(node, true));
   return 0;
 }
 

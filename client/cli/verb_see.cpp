@@ -1,4 +1,5 @@
 // ls, show, why, best, node ls: what the head knows, as tables.
+#include "client/cli/cached_text.hpp"
 #include "client/cli/commands.hpp"
 #include "client/cli/entry_text.hpp"
 #include "client/cli/session.hpp"
@@ -166,6 +167,8 @@ int why_verb(Session& session) {
   out.line(fmt::format("{} is {}", to_string(*id), out.paint(state_colour(state), state)));
   for (const auto& reason : list_of(*why, "reasons"))
     out.line(fmt::format("  {}", safe_text(reason.to_text())));
+  for (const auto& line : list_of(*why, "data"))
+    out.line(fmt::format("  {}", safe_text(line.to_text())));
   if (auto start = text_of(*why, "expected_start"); !start.empty())
     out.line(fmt::format("expected start: {}", start));
   if (auto with = text_of(*why, "starts_now_with"); !with.empty())
@@ -308,6 +311,12 @@ int node_show_verb(Session& session) {
   for (const auto& id : list_of(*node, "experiments"))
     ids += (ids.empty() ? "" : " ") + id.to_text();
   add("experiments", ids);
+  if (const auto* cache = node->find("cache"); cache != nullptr && cache->is_map()) {
+    add("cache", cache_text(*cache));
+    for (const auto& version : list_of(*cache, "versions"))
+      add("data", cached_text(version, false),
+          text_of(version, "error").empty() ? Colour::none : Colour::yellow);
+  }
   out.raw(table.text(out.out()));
   return 0;
 }

@@ -37,6 +37,17 @@ Result<std::string> state_dir(const Arguments& arguments) {
   return Error{Errc::invalid, "no folder for the state", "HOME is not set", "give one with --dir"};
 }
 
+/// Of datasets a worker keeps; an option wins over the file.
+Result<void> choose_cache_limit(const Arguments& arguments, const std::optional<uint64_t>& file,
+                                uint64_t& out) {
+  if (file) out = *file;
+  if (!arguments.has("cache-limit")) return ok();
+  auto bytes = parse_bytes(arguments.get("cache-limit"));
+  if (!bytes) return std::move(bytes).error();
+  out = *bytes;
+  return ok();
+}
+
 Result<std::optional<double>> cpus_option(const Arguments& arguments) {
   if (!arguments.has("cpus")) return std::optional<double>{};
   auto text = arguments.get("cpus");
@@ -155,6 +166,11 @@ Result<WorkerProcessOptions> worker_options_of(const Arguments& arguments) {
   if (!gpus) return std::move(gpus).error();
   options.gpus = *gpus ? std::optional{static_cast<uint32_t>(**gpus)} : file->gpus;
   options.mount_method = file->mount_method;
+  TROUPE_TRY(choose_cache_limit(arguments, file->cache_limit, options.cache_limit));
+  auto data_port = arguments.number("data-port", 0, 65535);
+  if (!data_port) return std::move(data_port).error();
+  options.data_port = file->data_port;
+  if (*data_port) options.data_port = static_cast<uint16_t>(**data_port);
   options.labels = file->labels;
   TROUPE_TRY(add_labels(arguments, options.labels));
   options.launcher_argv = launcher_argv();
@@ -180,6 +196,7 @@ Result<UpOptions> up_options_of(const Arguments& arguments) {
   auto gpus = arguments.number("gpus", 0, 1024);
   if (!gpus) return std::move(gpus).error();
   if (*gpus) options.gpus = static_cast<uint32_t>(**gpus);
+  TROUPE_TRY(choose_cache_limit(arguments, std::nullopt, options.cache_limit));
   if (arguments.has("policy")) {
     options.policy = arguments.get("policy");
     if (auto known = schedule::policy_named(options.policy); !known) return known.error();

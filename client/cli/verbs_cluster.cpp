@@ -15,6 +15,7 @@ namespace {
     Option{"workers", 0, "N", "workers on this machine (default 1)"},
     Option{"cpus", 0, "N", "CPUs to offer, for each worker"},
     Option{"gpus", 0, "N", "GPUs to offer, for each worker"},
+    Option{"cache-limit", 0, "SIZE", "of datasets kept, for each worker (default: the disk's)"},
     Option{"policy", 0, "NAME", "who starts next: fifo (default), backfill, greedy or attained"},
 };
 
@@ -37,6 +38,9 @@ namespace {
     Option{"name", 0, "NAME", "of this worker (default: the host's)"},
     Option{"outputs", 0, "DIR", "where jobs' outputs lie (default: below --dir)", Kind::folder},
     Option{"address", 0, "HOST", "of this machine for the ranks of gangs (default: found out)"},
+    Option{"data-port", 0, "PORT",
+           "where other workers get datasets (default 7072, or a free one)"},
+    Option{"cache-limit", 0, "SIZE", "of datasets kept here (default: the disk's)"},
     Option{"cpus", 0, "N", "CPUs to offer (default: all)"},
     Option{"mem", 0, "SIZE", "memory to offer (default: all)"},
     Option{"gpus", 0, "N", "GPUs to offer (default: all)"},

@@ -20,6 +20,11 @@ constexpr std::array data_tag_options{
     Option{"remove", 0, "", "takes the tag away"},
 };
 
+constexpr std::array data_warm_options{
+    Option{"nodes", 0, "A,B,...", "these nodes (default: all that are up)"},
+    Option{"detach", 'd', "", "does not wait until they have it"},
+};
+
 }  // namespace
 
 std::vector<Verb> data_verbs() {
@@ -88,6 +93,16 @@ std::vector<Verb> data_verbs() {
        .arguments_min = 2,
        .arguments_max = 2,
        .run = data_tag_verb},
+      {.name = "data warm",
+       .group = "DATA",
+       .arguments = "NAME[:V]",
+       .summary = "lets nodes fetch a version before any job there asks for it",
+       .text = "It stays until something else needs its room: what the queue needs goes last.",
+       .examples = {"troupe data warm digits", "troupe data warm digits:3 --nodes gpu1,gpu2 -d"},
+       .options = {data_warm_options},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .run = data_warm_verb},
       {.name = "data rm",
        .group = "DATA",
        .arguments = "NAME:V",

@@ -124,6 +124,9 @@ class Client {
   Result<Value> dataset_version(const std::string& name, const std::string& which);
   Result<std::string> dataset_manifest(const std::string& name, const std::string& which);
   Result<void> drop_dataset(const std::string& name, const std::string& version);
+  /// Lets nodes fetch it (none named: all that are up); where it lies then.
+  Result<Value> warm_dataset(const std::string& name, const std::string& version,
+                             const std::vector<std::string>& nodes);
   /// Version 0 removes the tag.
   Result<void> tag_dataset(const std::string& name, const std::string& tag, uint32_t version);
 

@@ -95,6 +95,12 @@ Result<void> Client::drop_dataset(const std::string& name, const std::string& ve
   return ok();
 }
 
+Result<Value> Client::warm_dataset(const std::string& name, const std::string& version,
+                                   const std::vector<std::string>& nodes) {
+  ValueList named{nodes.begin(), nodes.end()};
+  return post(version_path(name, version) + ":warm", Value{ValueMap{{"nodes", std::move(named)}}});
+}
+
 Result<void> Client::tag_dataset(const std::string& name, const std::string& tag,
                                  uint32_t version) {
   return tell(fmt::format("/api/v1/datasets/{}:tag", url_encode(name)),

@@ -114,6 +114,9 @@ Result<WorkerFile> parse_worker_file(std::string_view text, std::string_view fil
   auto mem = [&](const YamlNode& node, const std::string& path) {
     in.bytes(node, path, file.mem.emplace());
   };
+  auto cache_limit = [&](const YamlNode& node, const std::string& path) {
+    in.bytes(node, path, file.cache_limit.emplace());
+  };
   auto gpus = [&](const YamlNode& node, const std::string& path) {
     file.gpus = static_cast<uint32_t>(in.integer(node, path, 0, 1024));
   };
@@ -138,6 +141,8 @@ Result<WorkerFile> parse_worker_file(std::string_view text, std::string_view fil
              {"name", read.text(file.name)},
              {"outputs", read.text(file.outputs)},
              {"address", read.text(file.address)},
+             {"data_port", read.port(file.data_port)},
+             {"cache_limit", cache_limit},
              {"cpus", cpus},
              {"mem", mem},
              {"gpus", gpus},

@@ -32,6 +32,8 @@ struct WorkerFile {
   std::optional<std::string> name;
   std::optional<std::string> outputs;
   std::optional<std::string> address;
+  std::optional<uint16_t> data_port;    // where other workers get blocks
+  std::optional<uint64_t> cache_limit;  // bytes of datasets kept; 0: the disk's
   std::optional<double> cpus;
   std::optional<uint64_t> mem;
   std::optional<uint32_t> gpus;

@@ -243,6 +243,63 @@ typename Inspector::result_type inspect(Inspector& f, NodeWelcome& x) {
   return f(caf::meta::type_name("NodeWelcome"), x.stop, x.forget);
 }
 
+/// A dataset version on a node, or on its way there. Ages instead of times: clocks differ.
+struct CachedVersion {
+  enum class State : uint8_t { coming = 1, here, failed };
+
+  std::string digest;
+  State state = State::coming;
+  uint64_t bytes = 0;    // on its disk; while it comes, what is set aside for it
+  uint64_t total = 0;    // of all blocks, while it comes
+  uint64_t arrived = 0;  // of these
+  int64_t age_ms = 0;    // since it was here
+  int64_t idle_ms = 0;   // since a job last held it
+  uint64_t hits = 0;     // jobs that found it here, since the worker was started
+  std::string mount;     // how its files are shown: "erofs", ...; empty: not now
+  std::vector<JobId> holders;
+  bool wanted = false;               // by the queue: it is the last to make room
+  std::vector<std::string> sources;  // it came from, or comes from: nodes, or "the head"
+  std::vector<std::string> left;     // sources that were given up, each with the reason
+  std::string error;                 // why it could not be brought
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, CachedVersion& x) {
+  auto state = static_cast<uint8_t>(x.state);
+  auto load = [&]() -> caf::error {
+    x.state = static_cast<CachedVersion::State>(state);
+    return caf::none;
+  };
+  return f(caf::meta::type_name("CachedVersion"), x.digest, state, x.bytes, x.total, x.arrived,
+           x.age_ms, x.idle_ms, x.hits, x.mount, x.holders, x.wanted, x.sources, x.left, x.error,
+           caf::meta::load_callback(load));
+}
+
+/// What a node's cache holds; sent whole whenever that changes.
+struct CacheReport {
+  uint64_t limit = 0;      // bytes; 0: the disk's
+  uint64_t used = 0;       // by all versions, those on their way included
+  uint64_t disk_free = 0;  // where the cache lies
+  std::string address;     // HOST:PORT where other workers get blocks; empty: nowhere
+  std::vector<CachedVersion> versions;
+  uint64_t unlisted = 0;  // versions beyond those, used longer ago
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, CacheReport& x) {
+  return f(caf::meta::type_name("CacheReport"), x.limit, x.used, x.disk_free, x.address, x.versions,
+           x.unlisted);
+}
+
+/// What a node is to have before any job there asks for it, and what its cache should keep.
+struct CacheWishes {
+  std::vector<std::string> bring;   // digests
+  std::vector<std::string> wanted;  // digests that the queue will need
+  bool all = true;                  // `wanted` replaces what was said before
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, CacheWishes& x) {
+  return f(caf::meta::type_name("CacheWishes"), x.bring, x.wanted, x.all);
+}
+
 /// Of the log of a job, as far as its node has heard.
 struct LogStatus {
   uint64_t end = 0;      // so far there is something to be read
@@ -272,6 +329,9 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::NodeHello))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::NodeWelcome))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::LogStatus))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::CachedVersion))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::CacheReport))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::CacheWishes))
 
   CAF_ADD_ATOM(troupe_wire, troupe, hello_atom, "hello")
   CAF_ADD_ATOM(troupe_wire, troupe, start_atom, "start")
@@ -285,5 +345,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_ATOM(troupe_wire, troupe, beat_atom, "beat")
   CAF_ADD_ATOM(troupe_wire, troupe, goodbye_atom, "goodbye")
   CAF_ADD_ATOM(troupe_wire, troupe, stuck_atom, "stuck")
+  CAF_ADD_ATOM(troupe_wire, troupe, cache_atom, "cache")
+  CAF_ADD_ATOM(troupe_wire, troupe, fetch_atom, "fetch")
 
 CAF_END_TYPE_ID_BLOCK(troupe_wire)

@@ -25,26 +25,58 @@ using ::testing::HasSubstr;
 class BrokenData final : public DataSource {
  public:
   explicit BrokenData(dataset::DatasetStore store) : local_{std::move(store)} {}
-  Result<std::string> manifest(const dataset::ContentId& version) override {
-    ++manifests;
-    return local_.manifest(version);
-  }
-  Result<void> block(const dataset::ContentId& id, char* to, size_t count) override {
-    ++blocks;
-    TROUPE_TRY(local_.block(id, to, count));
-    if (alter) to[count / 2] ^= 1;
-    return ok();
+  std::unique_ptr<VersionSource> version(const dataset::ContentId& id) override {
+    return std::make_unique<Version>(*this, local_.version(id));
   }
   std::atomic<int> manifests{0}, blocks{0};
-  std::atomic<bool> alter{false};
+  std::atomic<bool> alter{false}, elsewhere{false};
 
  private:
+  class Version final : public VersionSource {
+   public:
+    Version(BrokenData& all, std::unique_ptr<VersionSource> local)
+        : all_{all}, local_{std::move(local)} {}
+    Result<std::string> manifest() override {
+      ++all_.manifests;
+      return local_->manifest();
+    }
+    Result<void> block(uint32_t number, const dataset::Block& block, char* to) override {
+      ++all_.blocks;
+      TROUPE_TRY(local_->block(number, block, to));
+      if (all_.alter) to[block.bytes() / 2] ^= 1;
+      return ok();
+    }
+    bool refused(uint32_t) override {
+      if (all_.elsewhere) all_.alter = false;
+      return all_.elsewhere;
+    }
+    Givers givers() const override { return {{"a store"}, {}}; }
+
+   private:
+    BrokenData& all_;
+    std::unique_ptr<VersionSource> local_;
+  };
+
   LocalData local_;
 };
 
+/// What the cache tells the head.
+hello_port::behavior_type fake_registry(hello_port::pointer,
+                                        std::shared_ptr<std::vector<CacheReport>> reports) {
+  return {
+      [](hello_atom, const NodeHello&, const node_actor&) { return NodeWelcome{}; },
+      [](stuck_atom, const std::string&, const std::string&) {},
+      [reports](cache_atom, const std::string&, const CacheReport& report) {
+        reports->push_back(report);
+      },
+  };
+}
+
 class Cache : public ActorTest {
  protected:
-  void SetUp() override {
+  void SetUp() override { begin(0); }
+  void begin(uint64_t limit) {
+    registry = sys.spawn(fake_registry, reports);
     auto made = std::make_shared<WorkerContext>();
     made->name = "a";
     made->detach_blocking = false;
@@ -52,13 +84,28 @@ class Cache : public ActorTest {
     made->clock = clock;
     made->data = source;
     made->mount_method = dataset::MountMethod::plain_copy;
+    made->cache_limit = limit;
+    made->registry = registry;
     context = made;
     cache = sys.spawn(cache_behavior, context);
     run();
   }
   void TearDown() override {
     end(cache);
+    end(registry);
     context.reset();
+  }
+  /// What the head would know of a version now; nothing where there is none.
+  std::optional<CachedVersion> told(const std::string& digest) {
+    caf::anon_send(cache, report_atom_v);
+    run();
+    for (const auto& version : reports->back().versions)
+      if (version.digest == digest) return version;
+    return std::nullopt;
+  }
+  void wish(const CacheWishes& wishes) {
+    caf::anon_send(cache, fetch_atom_v, wishes);
+    run();
   }
   /// Stores a version at the head; its digest.
   std::string push(const Files& files) {
@@ -96,6 +143,8 @@ class Cache : public ActorTest {
 
   dataset::DatasetStore store = *dataset::DatasetStore::open(dir.path() + "/head");
   std::shared_ptr<BrokenData> source = std::make_shared<BrokenData>(store);
+  std::shared_ptr<std::vector<CacheReport>> reports = std::make_shared<std::vector<CacheReport>>();
+  hello_port registry;
   WorkerContextRef context;
   cache_actor cache;
 };
@@ -156,7 +205,7 @@ TEST_F(Cache, ShowsAVersionTheWayThatIsAskedForOrNotAtAll) {
   }
   release(1);
   release(2);
-  ASSERT_TRUE(remove_oldest(context->paths, {}));
+  ASSERT_TRUE(remove_version(context->paths, digest));
   EXPECT_FALSE(fs::exists(mounted));
   EXPECT_FALSE(fs::exists(tree(digest)));
 }
@@ -206,22 +255,131 @@ TEST_F(Cache, FetchesAgainWhatSomebodyHasWrittenTo) {
   EXPECT_EQ(source->manifests, 2);
 }
 
-TEST_F(Cache, RemovesTheOldestThatNobodyHolds) {
-  auto a = push({{"a", "1"}}), b = push({{"b", "2"}}), c = push({{"c", "3"}});
-  for (uint64_t i = 1; const auto& digest : {a, b, c}) ASSERT_TRUE(**hold(i++, {digest}));
-  auto hour = std::chrono::hours{1};
+TEST_F(Cache, ShowsAgainWhatIsGoneWhileItWaitsForSomethingElse) {
+  auto a = push({{"a", "1"}}), b = push({{"b", "2"}});
+  ASSERT_TRUE(**hold(1, {b}));
+  fs::remove_all(tree(b));
+  auto both = hold(2, {a, b});
+  ASSERT_TRUE(*both) << "it waits for ever";
+  EXPECT_TRUE(**both);
+  EXPECT_TRUE(fs::exists(tree(b) + "/b"));
+}
+
+TEST_F(Cache, IsHereEvenWhereItCannotBeShown) {
+  auto digest = push({{"a", "1"}});
+  ASSERT_TRUE(**hold(1, {digest}));
+  auto loop = hold(2, {digest}, "erofs-loop");
+  ASSERT_TRUE(*loop);
+  auto here = told(digest);
+  ASSERT_TRUE(here);
+  EXPECT_EQ(here->state, CachedVersion::State::here);
+  EXPECT_EQ(here->mount, **loop ? "erofs-loop" : "copy");
+  EXPECT_TRUE(**hold(3, {digest}));
+}
+
+TEST_F(Cache, TellsTheHeadWhatItHas) {
+  auto digest = push({{"a", dataset::random_text(1, 3 << 20)}});
+  ASSERT_TRUE(**hold(1, {digest}));
+  auto held = told(digest);
+  ASSERT_TRUE(held);
+  EXPECT_EQ(held->state, CachedVersion::State::here);
+  EXPECT_GE(held->bytes, 6u << 20) << "the sealed file, and its files written out";
+  EXPECT_EQ(held->mount, "copy");
+  EXPECT_THAT(held->sources, testing::ElementsAre("a store"));
+  ASSERT_EQ(held->holders.size(), 1u);
+  EXPECT_EQ(held->hits, 0u);
   release(1);
+  ASSERT_TRUE(**hold(2, {digest}));
+  held = told(digest);
+  EXPECT_EQ(held->hits, 1u);
+  EXPECT_EQ(reports->back().used, held->bytes);
+  EXPECT_GT(reports->back().disk_free, 0u);
   release(2);
-  fs::last_write_time(context->paths.cache() + "/" + a, fs::file_time_type::clock::now() - hour);
-  fs::last_write_time(context->paths.cache() + "/" + c,
-                      fs::file_time_type::clock::now() - 2 * hour);
-  EXPECT_TRUE(remove_oldest(context->paths, {c}));
-  EXPECT_FALSE(fs::exists(context->paths.cache() + "/" + a));
-  EXPECT_FALSE(fs::exists(tree(a)));
-  EXPECT_TRUE(fs::exists(tree(b)));
-  EXPECT_TRUE(remove_oldest(context->paths, {c}));
-  EXPECT_FALSE(remove_oldest(context->paths, {c})) << "what is held stays";
-  EXPECT_TRUE(fs::exists(tree(c)));
+  EXPECT_TRUE(told(digest)->holders.empty());
+}
+
+TEST_F(Cache, BringsWhatTheHeadWishesFor) {
+  auto digest = push({{"a", "1"}});
+  wish({{digest}, {digest}, true});
+  EXPECT_TRUE(fs::exists(tree(digest) + "/a"));
+  EXPECT_TRUE(told(digest)->wanted);
+  EXPECT_TRUE(**hold(1, {digest}));
+  EXPECT_EQ(source->manifests, 1) << "the job found it there";
+  EXPECT_EQ(told(digest)->hits, 1u);
+  wish({{std::string(64, '7')}, {}, true});
+  auto failed = told(std::string(64, '7'));
+  ASSERT_TRUE(failed);
+  EXPECT_EQ(failed->state, CachedVersion::State::failed);
+  EXPECT_NE(failed->error, "");
+}
+
+TEST_F(Cache, TakesABlockThatWasRefusedFromElsewhere) {
+  auto digest = push({{"a", dataset::random_text(1, 3 << 20)}});
+  source->alter = source->elsewhere = true;
+  auto answer = hold(1, {digest});
+  ASSERT_TRUE(*answer && **answer) << to_string((**answer).error());
+}
+
+class SmallCache : public Cache {
+ protected:
+  // Each version below takes a mebibyte and is written out once more, and a little besides.
+  void SetUp() override { begin(7u << 20); }
+  std::string push_one(uint64_t seed) { return push({{"a", dataset::random_text(seed, 1 << 20)}}); }
+};
+
+TEST_F(SmallCache, TheOldestGoesThatNobodyHoldsOrWants) {
+  auto a = push_one(1), b = push_one(2), c = push_one(3);
+  ASSERT_TRUE(**hold(1, {a}));
+  release(1);
+  clock->advance(std::chrono::seconds{1});
+  ASSERT_TRUE(**hold(2, {b}));
+  release(2);
+  ASSERT_TRUE(told(a) && told(b));
+  wish({{}, {a}, true});
+  ASSERT_TRUE(**hold(3, {c}));
+  EXPECT_TRUE(told(a)) << "the queue needs it";
+  EXPECT_FALSE(told(b));
+  EXPECT_FALSE(fs::exists(context->paths.cache() + "/" + b));
+  EXPECT_FALSE(fs::exists(tree(b)));
+  EXPECT_LE(reports->back().used, 7u << 20);
+  // And that one too, where nothing else can go.
+  ASSERT_TRUE(**hold(4, {b}));
+  EXPECT_FALSE(told(a));
+  EXPECT_TRUE(fs::exists(tree(c) + "/a")) << "what is held stays";
+}
+
+TEST_F(SmallCache, WhatIsLargerThanTheLimitIsRefusedWithBothNumbers) {
+  auto digest = push({{"a", dataset::random_text(1, 5 << 20)}});
+  auto answer = hold(1, {digest});
+  ASSERT_TRUE(*answer);
+  ASSERT_FALSE(**answer);
+  EXPECT_EQ((**answer).error().code, Errc::exhausted);
+  EXPECT_THAT((**answer).error().detail, HasSubstr("the limit of the cache there is 7 MiB"));
+  EXPECT_EQ(source->blocks, 0) << "before anything moved";
+}
+
+TEST_F(SmallCache, WhatIsHeldIsNamedWhereItLeavesNoRoom) {
+  auto a = push_one(1), b = push_one(2), c = push_one(3);
+  ASSERT_TRUE(**hold(1, {a, b}));
+  auto answer = hold(2, {c});
+  ASSERT_TRUE(*answer);
+  ASSERT_FALSE(**answer);
+  EXPECT_THAT((**answer).error().detail, HasSubstr("are held by jobs or on their way"));
+  release(1);
+  EXPECT_TRUE(**hold(3, {c}));
+}
+
+TEST_F(Cache, FindsWhatAnEarlierStartLeft) {
+  auto digest = push({{"a", dataset::random_text(1, 1 << 20)}});
+  ASSERT_TRUE(**hold(1, {digest}));
+  release(1);
+  end(cache);
+  cache = sys.spawn(cache_behavior, context);
+  run();
+  auto found = told(digest);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->state, CachedVersion::State::here);
+  EXPECT_GT(found->bytes, 1u << 20);
 }
 
 TEST_F(Cache, BlocksComeOverTheBulkChannelToo) {
@@ -233,16 +391,19 @@ TEST_F(Cache, BlocksComeOverTheBulkChannelToo) {
   auto threads = std::make_shared<FileThreads>();
   auto open = head_files(*storage::CodeStore::open(dir.path() + "/head"), store);
   RemoteData remote{std::make_shared<cluster::LocalBulk>(threads, open)};
-  EXPECT_EQ(*remote.manifest(dataset::version_id(manifest)), bytes);
-  for (const auto& block : manifest.blocks) {
+  auto version = remote.version(dataset::version_id(manifest));
+  EXPECT_EQ(*version->manifest(), bytes);
+  for (uint32_t i = 0; i < manifest.blocks.size(); ++i) {
+    auto block = manifest.blocks[i];
     std::string payload(block.bytes(), '\0');
-    ASSERT_TRUE(remote.block(block.id, payload.data(), payload.size()));
+    ASSERT_TRUE(version->block(i, block, payload.data()));
     EXPECT_EQ(dataset::content_id_of(payload), block.id);
-    EXPECT_EQ(remote.block(block.id, payload.data(), payload.size() - 1).error().code,
-              Errc::exhausted);
+    --block.pages;
+    EXPECT_EQ(version->block(i, block, payload.data()).error().code, Errc::corrupt);
   }
-  char byte = 0;
-  EXPECT_EQ(remote.block(dataset::content_id_of("none"), &byte, 1).error().code, Errc::not_found);
+  char page[4096];
+  dataset::Block none{dataset::content_id_of("none"), 1};
+  EXPECT_EQ(version->block(0, none, page).error().code, Errc::not_found);
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ struct NodeProbe {
   std::vector<std::pair<JobKey, uint32_t>> stopped;
   std::vector<std::pair<JobKey, uint32_t>> phases;
   std::vector<JobKey> forgotten;
+  std::vector<CacheWishes> wishes;
 };
 
 node_actor::behavior_type fake_node(node_actor::pointer self, std::shared_ptr<NodeProbe> probe);

@@ -35,6 +35,15 @@ cache_actor::behavior_type fake_cache(cache_actor::pointer self,
         return probe->waiting.back();
       },
       [probe](release_atom, const JobKey& key) { probe->released.push_back(key); },
+      [](fetch_atom, const CacheWishes&) {},
+      [](report_atom) {},
+      [](found_atom, const FoundRef&) {},
+      [](room_atom, const std::string&, uint64_t, uint64_t) {
+        return share(std::vector<std::string>{});
+      },
+      [](progress_atom, const std::string&, uint64_t, uint64_t) {},
+      [](gone_atom, const std::string&, bool) {},
+      [](flush_atom) {},
       // A promise must be kept by the actor that gave it.
       [probe](filled_atom, const FilledRef& filled) {
         for (auto& promise : std::exchange(probe->waiting, {})) {
@@ -102,7 +111,9 @@ class Job : public ActorTest {
     run();
   }
   void data_came(Result<DataTree> how) {
-    caf::anon_send(cache, filled_atom_v, share(Filled{{}, std::move(how)}));
+    Filled filled;
+    filled.done = std::move(how);
+    caf::anon_send(cache, filled_atom_v, share(std::move(filled)));
     run();
   }
   void stop() {

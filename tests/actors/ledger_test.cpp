@@ -53,6 +53,7 @@ class PlacementProbe {
  public:
   std::vector<schedule::Placement> placed;
   std::vector<std::pair<ExperimentId, std::string>> stopped;
+  std::vector<std::pair<std::string, CacheWishes>> wishes;
 };
 
 class SchedulerActor : public ActorTest {
@@ -63,6 +64,9 @@ class SchedulerActor : public ActorTest {
       return {[this](placed_atom, const PlacementRef& p) { probe.placed.push_back(*p); },
               [this](preempt_atom, ExperimentId id, const std::string& cause) {
                 probe.stopped.emplace_back(id, cause);
+              },
+              [this](wish_atom, const std::string& node, const CacheWishesRef& wishes) {
+                probe.wishes.emplace_back(node, *wishes);
               }};
     });
     caf::anon_send(scheduler, attach_atom_v, sink);

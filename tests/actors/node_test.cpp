@@ -38,6 +38,7 @@ hello_port::behavior_type probe_registry(hello_port::pointer, std::shared_ptr<He
       [probe](stuck_atom, const std::string&, const std::string& what) {
         probe->stuck.push_back(what);
       },
+      [](cache_atom, const std::string&, const CacheReport&) {},
   };
 }
 

@@ -44,6 +44,7 @@ node_actor::behavior_type simulated_worker(node_actor::pointer self, director_ac
       [](logged_atom, const std::string&, uint64_t) {},
       [](gone_atom, const JobKey&) {},
       [](stuck_atom, const RunStatusRef&) {},
+      [](fetch_atom, const CacheWishes&) {},
       [](tick_atom) {},
       [](lease_atom, int64_t) {},
       [](linked_atom, const std::string&) {},

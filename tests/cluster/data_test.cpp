@@ -248,6 +248,88 @@ TEST_F(Data, TagsStandForVersions) {
   EXPECT_EQ(up.cli({"data", "tag", "prices", "7"}).code, 2);
 }
 
+TEST(DataOnManyMachines, ASecondNodeIsFilledFromTheFirst) {
+  ManyMachines many;
+  ASSERT_TRUE(many.start_head());
+  for (const auto* name : {"w1", "w2"}) ASSERT_TRUE(many.start_worker(name));
+  make_folder(many.path("data"));
+  ASSERT_EQ(many.cli({"data", "push", "prices", many.path("data")}).code, 0);
+  auto first = many.cli({"data", "warm", "prices", "--nodes", "w1"});
+  ASSERT_EQ(first.code, 0) << first.err << first.out;
+  EXPECT_THAT(first.out, HasSubstr("w1: "));
+  EXPECT_THAT(first.out, HasSubstr("from the head"));
+  auto shown = many.cli({"data", "show", "prices"});
+  EXPECT_THAT(shown.out, HasSubstr("w1: "));
+  EXPECT_THAT(shown.out, Not(HasSubstr("w2: ")));
+  // From now on the head has none of its blocks.
+  for (const auto& entry : fs::recursive_directory_iterator{many.dir() + "/data/blocks"})
+    if (entry.is_regular_file()) fs::remove(entry.path());
+  auto second = many.cli({"data", "warm", "prices", "--nodes", "w2"});
+  ASSERT_EQ(second.code, 0) << second.err << second.out << many.worker_err("w2");
+  EXPECT_THAT(second.out, HasSubstr("from node w1"));
+  EXPECT_THAT(many.cli({"node", "show", "w2"}).out, HasSubstr("prices:1: "));
+  auto ran = many.cli({"run", "--no-code", "--workers", "2", "--data", "prices", "--", "sh", "-c",
+                       "cksum < $TROUPE_DATA_PRICES/sub/large"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  auto unknown = many.cli({"data", "warm", "prices", "--nodes", "w9"});
+  EXPECT_EQ(unknown.code, 3) << unknown.err;
+  EXPECT_THAT(unknown.err, HasSubstr("w9"));
+}
+
+TEST(DataOnManyMachines, AJobGoesWhereItsDataIs) {
+  ManyMachines many;
+  ASSERT_TRUE(many.start_head());
+  for (const auto* name : {"w1", "w2"}) ASSERT_TRUE(many.start_worker(name));
+  make_folder(many.path("data"));
+  ASSERT_EQ(many.cli({"data", "push", "prices", many.path("data")}).code, 0);
+  ASSERT_EQ(many.cli({"data", "warm", "prices", "--nodes", "w2"}).code, 0);
+  auto ran =
+      many.cli({"run", "--no-code", "--data", "prices", "--", "sh", "-c", "echo $TROUPE_NODE"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(many.cli({"show", "1", "-o", "json"}).out, HasSubstr("\"w2\""));
+  // Both are full: the next waits, and its data is fetched where it will start.
+  for (int i = 0; i < 2; ++i)
+    many.submit_shell("until test -e " + many.path("go") + "; do sleep 0.05; done",
+                      R"(,"resources":{"cpus":2})");
+  ASSERT_TRUE(many.await_state("3", "RUNNING"));
+  std::ofstream{many.path("data") + "/more"} << "more";
+  ASSERT_EQ(many.cli({"data", "push", "prices", many.path("data")}).code, 0);
+  auto waits = many.submit_shell("cat $TROUPE_DATA_PRICES/more",
+                                 R"(,"resources":{"cpus":2},"data":["prices"])");
+  EXPECT_TRUE(await([&] {
+    return many.cli({"data", "show", "prices:2"}).out.find("needed by the queue") !=
+           std::string::npos;
+  }));
+  auto why = many.cli({"why", waits});
+  EXPECT_THAT(why.out, HasSubstr("reads prices:2"));
+  std::ofstream{many.path("go")};
+  EXPECT_EQ(many.await_end(waits), "FINISHED");
+}
+
+TEST(DataOnManyMachines, ALimitIsKeptAndSaid) {
+  ManyMachines many{{}, {"--cpus", "2", "--mem", "1GiB", "--cache-limit", "8MiB"}};
+  ASSERT_TRUE(many.start_head());
+  ASSERT_TRUE(many.start_worker("w1"));
+  make_folder(many.path("data"));
+  ASSERT_EQ(many.cli({"data", "push", "prices", many.path("data")}).code, 0);
+  ASSERT_EQ(many.cli({"data", "warm", "prices"}).code, 0);
+  std::ofstream{many.path("data") + "/sub/large", std::ios::app} << "another";
+  ASSERT_EQ(many.cli({"data", "push", "prices", many.path("data")}).code, 0);
+  ASSERT_EQ(many.cli({"data", "warm", "prices:2"}).code, 0);
+  std::string node;
+  EXPECT_TRUE(await([&] {
+    node = many.cli({"node", "show", "w1"}).out;
+    return node.find("prices:2") != std::string::npos;
+  })) << node;
+  EXPECT_THAT(node, HasSubstr("of 8 MiB used, 1 version"));
+  std::string large(9u << 20, 'x');
+  std::ofstream{many.path("data") + "/sub/larger"} << large;
+  ASSERT_EQ(many.cli({"data", "push", "larger", many.path("data")}).code, 0);
+  auto refused = many.cli({"data", "warm", "larger"});
+  EXPECT_EQ(refused.code, 1) << refused.err;
+  EXPECT_THAT(refused.out, HasSubstr("the limit of the cache there is 8 MiB"));
+}
+
 TEST(DataOnManyMachines, ComesToEachNodeThatNeedsIt) {
   ManyMachines many;
   ASSERT_TRUE(many.start_head());

@@ -46,7 +46,7 @@ TEST(NodeFile, AHeadsRulesForNodes) {
 TEST(NodeFile, AWorkersFile) {
   auto file = parse_worker_file(
       "head: head:7071\njoin_token_file: /etc/troupe/token\nname: w1\ncpus: 7.5\nmem: 30GiB\n"
-      "gpus: 2\nlabels: {rack: a3, disk: nvme}\n",
+      "gpus: 2\nlabels: {rack: a3, disk: nvme}\ncache_limit: 200GiB\ndata_port: 7072\n",
       "worker.yaml");
   ASSERT_TRUE(file) << to_string(file.error());
   EXPECT_EQ(file->head, "head:7071");
@@ -54,6 +54,8 @@ TEST(NodeFile, AWorkersFile) {
   EXPECT_EQ(file->mem, uint64_t{30} << 30);
   EXPECT_EQ(file->gpus, 2u);
   EXPECT_EQ(file->labels.at("rack"), "a3");
+  EXPECT_EQ(file->cache_limit, uint64_t{200} << 30);
+  EXPECT_EQ(file->data_port, 7072);
   EXPECT_FALSE(file->dir);
 }
 

@@ -25,7 +25,7 @@ auto members(const T& x) {
   } else if constexpr (std::is_same_v<T, WireF64>) {
     const auto& [a] = x;
     return std::tie(a);
-  } else if constexpr (std::is_same_v<T, JobId>) {
+  } else if constexpr (std::is_same_v<T, JobId> || std::is_same_v<T, CacheWishes>) {
     const auto& [a, b, c] = x;
     return std::tie(a, b, c);
   } else if constexpr (std::is_same_v<T, Error> || std::is_same_v<T, DataOrder> ||
@@ -43,6 +43,12 @@ auto members(const T& x) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, link] = x;
     (void)link;  // the worker's own word: does not travel
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
+  } else if constexpr (std::is_same_v<T, CachedVersion>) {
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = x;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
+  } else if constexpr (std::is_same_v<T, CacheReport>) {
+    const auto& [a, b, c, d, e, f] = x;
+    return std::tie(a, b, c, d, e, f);
   } else if constexpr (std::is_same_v<T, RankPulse>) {
     const auto& [a, b, c, d, e, f, g] = x;
     return std::tie(a, b, c, d, e, f, g);
@@ -102,6 +108,8 @@ class Filler {
       x = JobStep::phase_done;
     else if constexpr (std::is_same_v<T, RankPulse::By>)
       x = RankPulse::By::metrics;
+    else if constexpr (std::is_same_v<T, CachedVersion::State>)
+      x = CachedVersion::State::here;
     else if constexpr (std::is_arithmetic_v<T>)
       x = static_cast<T>(next_ + 100);
     else if constexpr (std::is_same_v<T, std::string>)
@@ -146,9 +154,10 @@ bool read_back(const std::vector<char>& bytes, T& x) {
 
 template <class T>
 class WireType : public ::testing::Test {};
-using Types = ::testing::Types<ExperimentId, JobId, WireF64, JobKey, Phase, DataOrder, JobOrder,
-                               RankPulse, JobUpdate, MountShown, WirePoint, MetricBatch, NodeHello,
-                               NodeWelcome, LogStatus, Error>;
+using Types =
+    ::testing::Types<ExperimentId, JobId, WireF64, JobKey, Phase, DataOrder, JobOrder, RankPulse,
+                     JobUpdate, MountShown, WirePoint, MetricBatch, NodeHello, NodeWelcome,
+                     LogStatus, CachedVersion, CacheReport, CacheWishes, Error>;
 TYPED_TEST_SUITE(WireType, Types);
 
 TYPED_TEST(WireType, GoesRoundWithAllItsMembers) {
