@@ -83,7 +83,7 @@ class FakeService final : public Service {
   }
   kj::Promise<Result<Waiting>> why(const Caller&, ExperimentId id) override {
     if (auto entry = find(id); !entry) return Result<Waiting>{entry.error()};
-    return Result<Waiting>{Waiting{State::queued, {"needs 8 cpus, 4 are free"}, "", "4 cpus"}};
+    return Result<Waiting>{Waiting{State::queued, {"needs 8 cpus, 4 are free"}, "", "4 cpus", {}}};
   }
   kj::Promise<Result<LogChunk>> logs(const Caller&, const JobId& job, uint64_t offset,
                                      uint32_t limit, bool) override {
