@@ -197,7 +197,7 @@ using placement_sink =
                      caf::reacts_to<preempt_atom, ExperimentId, std::string>,  // stop it, for this
                                                                                // cause
                      caf::reacts_to<wish_atom, std::string, CacheWishesRef>    // what this node
-                                                                             // should have
+                                                                               // should have
                      >;
 
 }  // namespace troupe::actors
