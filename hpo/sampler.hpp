@@ -1,6 +1,7 @@
 // Samplers say which point each member of a sweep tries. Owned by the set's actor; one thread.
 #pragma once
 
+#include "hpo/observation.hpp"
 #include "hpo/space.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/spec.hpp"
@@ -20,6 +21,11 @@ class Sampler {
   /// The point of a member, counted from 1: always the same for the same spec and seed, in whatever
   /// order it is asked. `invalid` outside 1..size().
   virtual Result<Point> suggest(uint64_t trial) = 0;
+  /// Whether points depend on what was observed. Then `suggest` gives the same point for the same
+  /// spec, seed, number and observations in their order, and a point can be `exhausted`.
+  virtual bool is_adaptive() const { return false; }
+  /// What became of a trial, in the order of the ledger; also of trials that were not suggested.
+  virtual void observe(const Observation&) {}
 };
 
 /// `sweep.seed` must be set for random. `invalid` where strategy and parameters do not go together.

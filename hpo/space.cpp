@@ -100,6 +100,29 @@ Value Axis::at(uint64_t k) const {
   return Decimal::at(min_, step_, k).value().to_value(is_int_);
 }
 
+std::optional<uint64_t> Axis::index_of(const Value& value) const {
+  if (!points_) return std::nullopt;
+  auto same = [&](uint64_t k) {
+    auto other = at(k);
+    if (other == value) return true;
+    return other.is_number() && value.is_number() && other.as_number() == value.as_number();
+  };
+  if (!range_) {
+    for (uint64_t k = 0; k < choices_.size(); ++k)
+      if (choices_[k] == value) return k;
+    for (uint64_t k = 0; k < choices_.size(); ++k)
+      if (same(k)) return k;
+    return std::nullopt;
+  }
+  if (!value.is_number()) return std::nullopt;
+  auto decimal = Decimal::from(value);
+  if (!decimal || *decimal < min_) return std::nullopt;
+  if (is_constant()) return same(0) ? std::optional<uint64_t>{0} : std::nullopt;
+  auto k = Decimal::steps(min_, *decimal, step_);
+  if (k >= *points_ || !same(k)) return std::nullopt;
+  return k;
+}
+
 std::optional<uint64_t> Axis::grid_points() const {
   return count_points_ ? count_points_->size() : points_;
 }

@@ -30,6 +30,11 @@ class Axis {
   std::optional<uint64_t> points() const { return points_; }
   /// The k-th of them, k below points().
   Value at(uint64_t k) const;
+  /// Which of them a value is; none where it is none of them, or the axis is continuous.
+  std::optional<uint64_t> index_of(const Value& value) const;
+  const std::optional<ParameterRange>& range() const { return range_; }
+  /// Whether the values of the range are ints.
+  bool is_int() const { return is_int_; }
   /// How many points a grid takes: `count` where it is given, else all; none where it cannot.
   std::optional<uint64_t> grid_points() const;
   Value grid_at(uint64_t k) const;

@@ -1,5 +1,7 @@
 #include "hpo/sampler.hpp"
 
+#include "tests/hpo/hpo_parts.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,13 +14,6 @@ namespace {
 
 using testing::ElementsAre;
 
-Parameter range(std::string name, Value min, Value max, std::optional<Value> step = {},
-                std::optional<int64_t> count = {}, bool log = false) {
-  return {std::move(name), {}, ParameterRange{min, max, step, count, log}};
-}
-Parameter choices(std::string name, std::vector<Value> values) {
-  return {std::move(name), std::move(values), {}};
-}
 SweepSpec sweep(std::string strategy, std::optional<uint64_t> trials = {}, uint64_t seed = 7) {
   SweepSpec spec;
   spec.strategy = std::move(strategy);

@@ -1,0 +1,77 @@
+#include "hpo/adaptive.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace troupe::hpo {
+namespace {
+
+// Where so many proposals were all tried before, the model has nothing new to say there: any point
+// that is left does.
+constexpr uint64_t attempts_max = 16;
+
+}  // namespace
+
+AdaptiveSampler::AdaptiveSampler(Space space, SearchSettings settings)
+    : encoding_{std::move(space)}, settings_{std::move(settings)}, ledger_{settings_.maximize} {
+  size_ = settings_.trials;
+  if (encoding_.points() && settings_.refuse_duplicates) {
+    size_ = std::min(size_.value_or(UINT64_MAX), *encoding_.points());
+    order_.emplace(settings_.seed, *encoding_.points());
+  }
+}
+
+Result<Point> AdaptiveSampler::suggest(uint64_t trial) {
+  if (trial == 0 || (settings_.trials && trial > *settings_.trials))
+    return Error{Errc::invalid, fmt::format("no member {}", trial),
+                 fmt::format("members are numbered 1 to {}", settings_.trials.value_or(UINT64_MAX)),
+                 ""};
+  if (auto* known = ledger_.find(trial); known && !known->positions.empty())
+    return encoding_.decode(known->positions);
+  if (order_ && used_.size() >= order_->size())
+    return Error{Errc::exhausted, fmt::format("no point for member {}", trial),
+                 fmt::format("all {} points of the space were tried", order_->size()),
+                 "the search is complete; add values to a parameter to go on"};
+  for (uint64_t attempt = 0; attempt < attempts_max; ++attempt) {
+    auto positions = propose(trial, attempt);
+    encoding_.snap(positions);
+    if (!is_used(positions)) return encoding_.decode(positions);
+  }
+  return encoding_.decode(*unused());
+}
+
+void AdaptiveSampler::observe(const Observation& observation) {
+  auto positions = encoding_.encode(observation.point);
+  // A point from outside the space says nothing that this search can use.
+  if (!positions && !ledger_.find(observation.trial)) return;
+  if (positions && order_) used_.insert(*encoding_.index(*positions));
+  auto* trial = ledger_.take(observation, positions ? std::move(*positions) : Positions{});
+  if (trial != nullptr) learn(*trial);
+}
+
+Draws AdaptiveSampler::draws(uint64_t trial, uint64_t attempt, uint64_t name) const {
+  // An attempt is a purpose of its own, so that its draws meet no other's.
+  return {settings_.seed, trial, name ^ (attempt * 0x9E3779B97F4A7C15)};
+}
+
+Positions AdaptiveSampler::uniform(uint64_t trial, uint64_t attempt) const {
+  Positions positions(encoding_.size());
+  for (size_t i = 0; i < positions.size(); ++i)
+    positions[i] = encoding_[i].from_unit(draws(trial, attempt, encoding_.name(i)).uniform());
+  return positions;
+}
+
+bool AdaptiveSampler::is_used(const Positions& positions) const {
+  return order_ && used_.contains(*encoding_.index(positions));
+}
+
+std::optional<Positions> AdaptiveSampler::unused() {
+  // What was used stays used, so the walk never has to begin again.
+  while (next_in_order_ < order_->size() && used_.contains((*order_)(next_in_order_)))
+    ++next_in_order_;
+  if (next_in_order_ == order_->size()) return std::nullopt;
+  return encoding_.at((*order_)(next_in_order_));
+}
+
+}  // namespace troupe::hpo
