@@ -1,5 +1,6 @@
 #include "hpo/sampler.hpp"
 
+#include "hpo/sobol.hpp"
 #include "runtime/core/limits.hpp"
 
 #include <fmt/format.h>
@@ -166,8 +167,14 @@ Result<std::unique_ptr<Sampler>> make_sampler(const std::vector<Parameter>& para
     return std::unique_ptr<Sampler>{
         std::make_unique<RandomSampler>(std::move(*space), *sweep.seed, sweep.trials)};
   }
+  if (sweep.strategy == "sobol") {
+    if (!sweep.seed)
+      return Error{Errc::bug, "a Sobol search without a seed", "the seed was not drawn at submit",
+                   "please report this"};
+    return make_sobol_sampler(std::move(*space), *sweep.seed, sweep.trials);
+  }
   return Error{Errc::invalid, fmt::format("strategy {} is not known", sweep.strategy),
-               "known are grid, list, random", "use one of them"};
+               "known are grid, list, random, sobol", "use one of them"};
 }
 
 Result<uint64_t> set_size(const std::vector<Parameter>& parameters, const SweepSpec& sweep) {

@@ -36,6 +36,7 @@ LIBRARIES = [
     (re.compile(r"^lmdb\.h$"), "LMDB", ("storage/",)),
     (re.compile(r"^archive(_entry)?\.h$"), "libarchive", ("storage/dataset/",)),
     (re.compile(r"^yaml-cpp/"), "yaml-cpp", ("runtime/config/",)),
+    (re.compile(r"^(Eigen|boost)/"), "Eigen and Boost", ("hpo/",)),
 ]
 
 FILE_LINES_SOFT, FILE_LINES_HARD = 400, 800
