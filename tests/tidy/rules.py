@@ -20,10 +20,12 @@ LAYERS = {
     "storage": {"runtime/core"},
     "storage/dataset": {"runtime/core", "storage"},
     "gpu": {"runtime/core"},
+    "gpu/comm": {"runtime/core"},
     "hpo": {"runtime/core"},
     "client/api": {"runtime/core"},
     "client/cpp": {"runtime/core", "client/api", "storage/dataset"},
     "client/reader": {"runtime/core", "storage/dataset"},
+    "client/comm": {"runtime/core", "gpu/comm"},
     "actors": RUNTIME | {"storage", "storage/dataset", "gpu", "hpo", "client/api"},
     "client/cli": RUNTIME | {"actors", "hpo", "client/api", "client/cpp", "storage/dataset"},
 }
