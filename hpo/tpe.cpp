@@ -1,0 +1,82 @@
+#include "hpo/tpe.hpp"
+
+#include "hpo/parzen.hpp"
+
+#include <limits>
+#include <numeric>
+#include <optional>
+
+namespace troupe::hpo {
+namespace {
+
+/// The two densities over some axes.
+struct Pair {
+  Parzen good, bad;
+};
+
+class TpeSampler final : public AdaptiveSampler {
+ public:
+  TpeSampler(Space space, SearchSettings settings, TpeSettings tpe)
+      : AdaptiveSampler{std::move(space), std::move(settings)}, tpe_{tpe} {}
+
+ protected:
+  Positions propose(uint64_t trial, uint64_t attempt) override {
+    if (ledger().results() < tpe_.start_trials) return uniform(trial, attempt);
+    build();
+    Positions best(encoding().size());
+    for (size_t i = 0; i < densities_.size(); ++i) {
+      auto name = tpe_.multivariate ? name_hash("tpe") : encoding().name(i);
+      best_of(densities_[i], draws(trial, attempt, name), best);
+    }
+    return best;
+  }
+
+  void learn(const Trial&) override { densities_.clear(); }
+
+ private:
+  void build() {
+    if (!densities_.empty()) return;
+    const auto split = tpe_split(ledger(), tpe_.liar);
+    std::vector<const Positions*> good, bad;
+    for (const auto* trial : split.good) good.push_back(&trial->positions);
+    for (const auto* trial : split.bad) bad.push_back(&trial->positions);
+    auto add = [&](const std::vector<size_t>& axes) {
+      const auto bandwidth = tpe_.multivariate ? Bandwidth::scott : Bandwidth::neighbours;
+      densities_.push_back(
+          {Parzen{encoding(), axes, good, bandwidth}, Parzen{encoding(), axes, bad, bandwidth}});
+    };
+    std::vector<size_t> axes(encoding().size());
+    std::iota(axes.begin(), axes.end(), size_t{0});
+    if (tpe_.multivariate) return add(axes);
+    for (auto axis : axes) add({axis});
+  }
+
+  /// Writes the axes of the best candidate. Where candidates are whole points, those that were
+  /// tried before come last.
+  void best_of(const Pair& pair, Draws draws, Positions& best) const {
+    double best_score = 0;
+    std::optional<bool> best_is_used;
+    Positions candidate = best;
+    for (uint64_t i = 0; i < tpe_.candidates; ++i) {
+      pair.good.sample(draws, candidate);
+      const bool used = tpe_.multivariate && is_used(candidate);
+      if (used && best_is_used == false) continue;
+      const double score = pair.good.log_density(candidate) - pair.bad.log_density(candidate);
+      if (best_is_used && used == *best_is_used && !(score > best_score)) continue;
+      best = candidate;
+      best_score = score;
+      best_is_used = used;
+    }
+  }
+
+  TpeSettings tpe_;
+  std::vector<Pair> densities_;  // empty: to be built from what is known now
+};
+
+}  // namespace
+
+std::unique_ptr<Sampler> make_tpe_sampler(Space space, SearchSettings settings, TpeSettings tpe) {
+  return std::make_unique<TpeSampler>(std::move(space), std::move(settings), tpe);
+}
+
+}  // namespace troupe::hpo
