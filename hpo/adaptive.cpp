@@ -27,7 +27,7 @@ Result<Point> AdaptiveSampler::suggest(uint64_t trial) {
     return Error{Errc::invalid, fmt::format("no member {}", trial),
                  fmt::format("members are numbered 1 to {}", settings_.trials.value_or(UINT64_MAX)),
                  ""};
-  if (auto* known = ledger_.find(trial); known && !known->positions.empty())
+  if (auto* known = ledger_.find(trial); known && known->positions.size() == encoding_.size())
     return encoding_.decode(known->positions);
   if (order_ && used_.size() >= order_->size())
     return Error{Errc::exhausted, fmt::format("no point for member {}", trial),

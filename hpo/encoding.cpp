@@ -125,6 +125,17 @@ double Coordinate::from_unit(double unit) const {
   return low_ * (1 - unit) + high_ * unit;
 }
 
+std::pair<double, double> Coordinate::share(uint64_t index) const {
+  if (kind_ == Kind::constant) return {0, 1};
+  if (kind_ == Kind::category) {
+    auto k = static_cast<double>(index);
+    return {k / high_, (k + 1) / high_};
+  }
+  auto value = first_ + static_cast<double>(index) * step_;
+  auto unit = [&](double at) { return to_unit(log_ ? std::log(at) : at); };
+  return {unit(value - step_ / 2), unit(value + step_ / 2)};
+}
+
 Encoding::Encoding(Space space) : space_{std::move(space)} {
   for (const auto& axis : space_.axes()) {
     coordinates_.emplace_back(axis);

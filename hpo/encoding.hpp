@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace troupe::hpo {
@@ -49,6 +50,8 @@ class Coordinate {
   double to_unit(double position) const;
   /// A position from a number in [0, 1]; categories share it evenly.
   double from_unit(double unit) const;
+  /// The part of [0, 1] that stands for one value. Not for real ones.
+  std::pair<double, double> share(uint64_t index) const;
 
  private:
   Axis axis_;

@@ -67,6 +67,10 @@ TEST(Coordinate, EveryValueComesBackAndOthersAreRefused) {
       EXPECT_EQ(line.index(*position), k);
       EXPECT_EQ(line.snap(*position), *position);
       EXPECT_EQ(line.decode(line.from_unit(line.to_unit(*position))), value);
+      auto [low, high] = line.share(k);
+      EXPECT_NEAR(low, k == 0 ? 0 : line.share(k - 1).second, 1e-12);
+      EXPECT_EQ(line.decode(line.from_unit(low + 0.01 * (high - low))), value);
+      EXPECT_EQ(line.decode(line.from_unit(low + 0.99 * (high - low))), value);
     }
     for (const Value& other : {Value{-1000}, Value{"zebra"}, Value{1e300}, Value{std::nan("")}})
       EXPECT_FALSE(line.encode(other));
