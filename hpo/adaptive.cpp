@@ -38,14 +38,18 @@ Result<Point> AdaptiveSampler::suggest(uint64_t trial) {
     encoding_.snap(positions);
     if (!is_used(positions)) return encoding_.decode(positions);
   }
-  return encoding_.decode(*unused());
+  if (order_) return encoding_.decode(*unused());
+  // Where points cannot be counted, one that comes again for so long is what the strategy wants.
+  auto positions = propose(trial, 0);
+  encoding_.snap(positions);
+  return encoding_.decode(positions);
 }
 
 void AdaptiveSampler::observe(const Observation& observation) {
   auto positions = encoding_.encode(observation.point);
   // A point from outside the space says nothing that this search can use.
   if (!positions && !ledger_.find(observation.trial)) return;
-  if (positions && order_) used_.insert(*encoding_.index(*positions));
+  if (positions && settings_.refuse_duplicates) used_.insert(key(*positions));
   auto* trial = ledger_.take(observation, positions ? std::move(*positions) : Positions{});
   if (trial != nullptr) learn(*trial);
 }
@@ -63,7 +67,18 @@ Positions AdaptiveSampler::uniform(uint64_t trial, uint64_t attempt) const {
 }
 
 bool AdaptiveSampler::is_used(const Positions& positions) const {
-  return order_ && used_.contains(*encoding_.index(positions));
+  if (!settings_.refuse_duplicates) return false;
+  if (order_) return used_.contains(key(positions));
+  auto snapped = positions;
+  encoding_.snap(snapped);
+  return used_.contains(key(snapped));
+}
+
+uint64_t AdaptiveSampler::key(const Positions& positions) const {
+  if (order_) return *encoding_.index(positions);
+  // No two points of so large a space have the same hash before they have filled a disk.
+  return name_hash(
+      {reinterpret_cast<const char*>(positions.data()), positions.size() * sizeof(positions[0])});
 }
 
 std::optional<Positions> AdaptiveSampler::unused() {
