@@ -2,7 +2,7 @@
 
 #include "hpo/parzen.hpp"
 
-#include <limits>
+#include <algorithm>
 #include <numeric>
 #include <optional>
 
@@ -26,7 +26,7 @@ class TpeSampler final : public AdaptiveSampler {
     Positions best(encoding().size());
     for (size_t i = 0; i < densities_.size(); ++i) {
       auto name = tpe_.multivariate ? name_hash("tpe") : encoding().name(i);
-      best_of(densities_[i], draws(trial, attempt, name), best);
+      best_of(densities_[i], draws(trial, attempt, name), candidates(attempt), best);
     }
     return best;
   }
@@ -51,13 +51,20 @@ class TpeSampler final : public AdaptiveSampler {
     for (auto axis : axes) add({axis});
   }
 
+  /// Where each parameter is chosen by itself, the best of many for each ends up at the same points
+  /// again and again: fewer are drawn the more often that happens.
+  uint64_t candidates(uint64_t attempt) const {
+    if (tpe_.multivariate) return tpe_.candidates;
+    return std::max<uint64_t>(1, tpe_.candidates >> std::min<uint64_t>(attempt, 63));
+  }
+
   /// Writes the axes of the best candidate. Where candidates are whole points, those that were
   /// tried before come last.
-  void best_of(const Pair& pair, Draws draws, Positions& best) const {
+  void best_of(const Pair& pair, Draws draws, uint64_t candidates, Positions& best) const {
     double best_score = 0;
     std::optional<bool> best_is_used;
     Positions candidate = best;
-    for (uint64_t i = 0; i < tpe_.candidates; ++i) {
+    for (uint64_t i = 0; i < candidates; ++i) {
       pair.good.sample(draws, candidate);
       const bool used = tpe_.multivariate && is_used(candidate);
       if (used && best_is_used == false) continue;
