@@ -1,5 +1,6 @@
 #include "hpo/sampler.hpp"
 
+#include "hpo/search.hpp"
 #include "hpo/sobol.hpp"
 #include "runtime/core/limits.hpp"
 
@@ -142,6 +143,28 @@ Result<void> check_list(const std::vector<Parameter>& parameters, const SweepSpe
   return ok();
 }
 
+/// A strategy that learns: it needs to know from what.
+Result<std::unique_ptr<Sampler>> adaptive(Space space, const SweepSpec& sweep) {
+  const auto& names = adaptive_strategies();
+  if (std::find(names.begin(), names.end(), sweep.strategy) == names.end())
+    return Error{Errc::invalid, fmt::format("strategy {} is not known", sweep.strategy),
+                 fmt::format("known are grid, list, random, sobol, {}", fmt::join(names, ", ")),
+                 "use one of them"};
+  if (!sweep.metric)
+    return Error{Errc::invalid,
+                 fmt::format("strategy {} has nothing to learn from", sweep.strategy),
+                 "the sweep has no metric", "add metric: max.NAME or min.NAME"};
+  if (!sweep.seed)
+    return Error{Errc::bug, "a search without a seed", "the seed was not drawn at submit",
+                 "please report this"};
+  SearchSettings settings;
+  settings.seed = *sweep.seed;
+  settings.trials = sweep.trials;
+  settings.maximize = {sweep.metric->maximize};
+  settings.parallel = sweep.concurrency.value_or(1);
+  return make_search(sweep.strategy, std::move(space), std::move(settings));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Sampler>> make_sampler(const std::vector<Parameter>& parameters,
@@ -173,8 +196,7 @@ Result<std::unique_ptr<Sampler>> make_sampler(const std::vector<Parameter>& para
                    "please report this"};
     return make_sobol_sampler(std::move(*space), *sweep.seed, sweep.trials);
   }
-  return Error{Errc::invalid, fmt::format("strategy {} is not known", sweep.strategy),
-               "known are grid, list, random, sobol", "use one of them"};
+  return adaptive(std::move(*space), sweep);
 }
 
 Result<uint64_t> set_size(const std::vector<Parameter>& parameters, const SweepSpec& sweep) {
