@@ -21,9 +21,10 @@ bench:           ## the figures of the README, as ratios: 20 minutes, half of th
 asan:            ## tests under the address and undefined-behaviour sanitizers
 	$(MAKE) test PRESET=asan
 tsan:            ## plain libraries under the thread sanitizer
-	scripts/build.sh tsan core_tests config_tests schedule_tests storage_tests hpo_tests gpu_tests
+	scripts/build.sh tsan core_tests config_tests schedule_tests storage_tests hpo_tests gpu_tests comm_tests
 	for name in core config schedule; do build/tsan/tests/runtime/$$name/$${name}_tests || exit 1; done
 	for name in storage hpo gpu; do build/tsan/tests/$$name/$${name}_tests || exit 1; done
+	build/tsan/tests/gpu/comm/comm_tests
 fmt:             ## format in place
 	scripts/format.sh
 tidy:            ## clang-tidy over what changed

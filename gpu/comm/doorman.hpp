@@ -1,0 +1,55 @@
+// Who connects proves that it knows the job's secret, and so does who is connected to: both answer
+// the other's random number with an HMAC. A Doorman lets in who has done so; those that dawdle or
+// lie never hold up the others. One thread at a time.
+#pragma once
+
+#include "gpu/comm/socket.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace troupe::comm {
+
+enum class Purpose : uint32_t { store = 1, memory, data, control };
+
+struct Hello {
+  Purpose purpose = Purpose::store;
+  uint32_t from = 0;
+  uint32_t to = 0;
+};
+
+/// The side that has connected.
+Result<void> introduce(int fd, const std::string& secret, const Hello& hello, Moment until);
+
+class Doorman {
+ public:
+  struct Visitor {
+    Hello hello;
+    UniqueFd fd;
+  };
+
+  Doorman(UniqueFd listener, std::string secret)
+      : listener_{std::move(listener)}, secret_{std::move(secret)} {}
+
+  /// The next that has proved itself. `also` ends the wait with not_found when it becomes readable.
+  Result<Visitor> next(Moment until, int also = -1);
+
+ private:
+  struct Pending {
+    UniqueFd fd;
+    Moment until;
+    std::string came;    // of the hello, then of the proof
+    std::string expect;  // the proof; empty before the hello has come
+    Hello hello;
+  };
+  void accept_some();
+  /// False when it is to be sent away; `done` when it has proved itself.
+  bool advance(Pending& pending, bool& done) const;
+
+  UniqueFd listener_;
+  std::string secret_;
+  std::vector<Pending> pending_;
+};
+
+}  // namespace troupe::comm

@@ -1,0 +1,92 @@
+#include "gpu/comm/wire_group.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <poll.h>
+#include <sched.h>
+
+namespace troupe::comm {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Each look is a system call or two, not a load: a tenth of them takes as long.
+constexpr uint32_t spins_of_a_look = 10;
+// How long a lost rank of this host can go unnoticed.
+constexpr std::chrono::milliseconds tick{10};
+// With links of both kinds nothing wakes for all of them.
+constexpr std::chrono::milliseconds mixed_tick{1};
+
+}  // namespace
+
+void LinkWaiter::moved() {
+  if (segment_ != nullptr) segment_->unpark();
+  idle_ = 0;
+}
+
+Result<void> LinkWaiter::nothing_moved(std::span<const Interest> interests) {
+  ++idle_;
+  if (idle_ == 1) since_ = {};
+  auto spins = patience_.spins / spins_of_a_look;
+  if (idle_ <= spins) {
+    relax();
+    return ok();
+  }
+  if (idle_ <= spins + patience_.yields) {
+    ::sched_yield();
+    return ok();
+  }
+  if (since_ == Clock::time_point{}) since_ = Clock::now();
+  std::vector<pollfd> entries;
+  bool shares = false;
+  for (const auto& interest : interests) {
+    auto fd = interest.link->fd();
+    if (fd < 0) {
+      shares = true;
+      continue;
+    }
+    auto events =
+        static_cast<short>((interest.send ? POLLOUT : 0) | (interest.receive ? POLLIN : 0));
+    entries.push_back({fd, events, 0});
+  }
+  if (entries.empty() && segment_ != nullptr) {
+    // What is posted from here on ends the sleep; what was posted before is found by one more look.
+    if (!segment_->is_prepared()) {
+      segment_->prepare_park();
+      return ok();
+    }
+    segment_->park(tick);
+    segment_->prepare_park();
+    return look_around(interests);
+  }
+  if (controls_ != nullptr && !controls_->empty()) entries.push_back({controls_->fd(), POLLIN, 0});
+  auto wait = shares ? mixed_tick : tick;
+  ::poll(entries.data(), entries.size(), static_cast<int>(wait.count()));
+  return look_around(interests);
+}
+
+Result<void> LinkWaiter::look_around(std::span<const Interest> interests) {
+  if (segment_ != nullptr)
+    if (auto cause = segment_->failure()) return *cause;
+  if (controls_ != nullptr)
+    if (auto cause = controls_->check()) return *cause;
+  // A rank may have sent what is waited for and then left: it is lost only if nothing more comes.
+  bool settled = Clock::now() - since_ > 3 * tick;
+  for (const auto& interest : interests) {
+    if (!settled) break;
+    if (controls_ != nullptr && interest.link->fd() >= 0)
+      if (auto lost = controls_->loss_of(interest.link->rank())) return *lost;
+    if (segment_ == nullptr || interest.link->fd() >= 0) continue;
+    for (uint32_t local = 0; local < segment_->size(); ++local)
+      if (segment_->state(local).rank == interest.link->rank())
+        if (auto lost = segment_->loss_of(local)) return *lost;
+  }
+  if (Clock::now() - since_ < patience_.deadline || interests.empty()) return ok();
+  return Error{Errc::timed_out, fmt::format("rank {} did not come", interests.front().link->rank()),
+               fmt::format("waited {} ms", patience_.deadline.count()),
+               "see whether it is stopped, or makes other calls than the rest"};
+}
+
+}  // namespace troupe::comm

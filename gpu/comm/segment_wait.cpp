@@ -1,0 +1,119 @@
+#include "gpu/comm/segment.hpp"
+#include "gpu/comm/segment_layout.hpp"
+
+#include <fmt/format.h>
+
+#include <climits>
+#include <ctime>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace troupe::comm {
+
+namespace {
+
+// How long a dead rank can go unnoticed by one that sleeps.
+constexpr std::chrono::milliseconds tick{10};
+
+using Clock = std::chrono::steady_clock;
+
+// Not the private kind: the waiters are other processes.
+void futex_wait(std::atomic<uint32_t>& word, uint32_t value, std::chrono::milliseconds at_most) {
+  timespec time{at_most.count() / 1000, at_most.count() % 1000 * 1'000'000};
+  ::syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAIT, value, &time, nullptr, 0);
+}
+
+void futex_wake(std::atomic<uint32_t>& word) {
+  ::syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAKE, INT_MAX, nullptr, nullptr,
+            0);
+}
+
+}  // namespace
+
+// Who waits says so and looks again; who posts writes and then looks who waits. Both in the one
+// order that sequentially consistent operations have: one of the two sees the other.
+void Segment::post(std::atomic<uint64_t>& counter, uint64_t value) {
+  counter.store(value);
+  if (header().parked_count.load() == 0) return;
+  for (uint32_t local = 0; local < size(); ++local)
+    if (local != local_) wake(local);
+}
+
+void Segment::post_to(std::atomic<uint64_t>& counter, uint64_t value, uint32_t local) {
+  counter.store(value);
+  if (header().parked_count.load() != 0) wake(local);
+}
+
+void Segment::wake(uint32_t local) {
+  auto& parked = state(local).parked;
+  if (parked.load() != 0 && parked.exchange(0) != 0) futex_wake(parked);
+}
+
+void Segment::wake_all() {
+  for (uint32_t local = 0; local < size(); ++local)
+    if (local != local_) wake(local);
+}
+
+void Segment::prepare_park() {
+  if (!prepared_) header().parked_count.fetch_add(1);
+  prepared_ = true;
+  mine().parked.store(1);
+}
+
+void Segment::park(std::chrono::milliseconds at_most) {
+  futex_wait(mine().parked, 1, at_most);
+}
+
+void Segment::unpark() {
+  if (!prepared_) return;
+  prepared_ = false;
+  mine().parked.store(0);
+  header().parked_count.fetch_sub(1);
+}
+
+Result<void> Segment::await_longer(const std::atomic<uint64_t>& counter, uint64_t value,
+                                   uint32_t local) {
+  for (uint32_t i = 0; i < patience_.spins; ++i) {
+    relax();
+    if (counter.load(std::memory_order_acquire) >= value) return ok();
+  }
+  for (uint32_t i = 0; i < patience_.yields; ++i) {
+    ::sched_yield();
+    if (counter.load(std::memory_order_acquire) >= value) return ok();
+  }
+  auto result = await_parked(counter, value, local);
+  unpark();
+  return result;
+}
+
+Result<void> Segment::await_parked(const std::atomic<uint64_t>& counter, uint64_t value,
+                                   uint32_t local) {
+  auto until = Clock::now() + patience_.deadline;
+  auto next_look = Clock::now() + tick;
+  while (true) {
+    prepare_park();
+    if (counter.load() >= value) return ok();
+    if (auto cause = failure()) return *cause;
+    park(tick);
+    if (counter.load() >= value) return ok();
+    auto now = Clock::now();
+    if (now < next_look) continue;
+    next_look = now + tick;
+    if (watch_)
+      if (auto cause = watch_()) return fail(*cause);
+    if (auto lost = loss_of(local)) {
+      // What it did last may have come between the two looks.
+      if (counter.load() >= value) return ok();
+      return fail(*lost);
+    }
+    if (now >= until)
+      return fail(Error{Errc::timed_out, fmt::format("rank {} did not come", state(local).rank),
+                        fmt::format("waited {} ms; its process {} lives",
+                                    patience_.deadline.count(), state(local).pid),
+                        "see whether it is stopped, or makes other calls than the rest"});
+  }
+}
+
+}  // namespace troupe::comm

@@ -1,0 +1,80 @@
+// Where ranks find each other: texts by key, each written once. The ranks of a communicator use it
+// until they are connected, and never after. A store may be used by any thread.
+#pragma once
+
+#include "gpu/comm/socket.hpp"
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+namespace troupe::comm {
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  /// Writing the same again is fine; another value is a conflict.
+  virtual Result<void> set(const std::string& key, const std::string& value) = 0;
+  /// Nothing where nobody has written it yet.
+  virtual Result<std::optional<std::string>> get(const std::string& key) = 0;
+  /// The address by which other ranks may reach this one, as far as the store has seen it.
+  virtual std::string own_address() const { return "127.0.0.1"; }
+};
+
+/// For ranks of one process.
+class MemoryStore final : public Store {
+ public:
+  Result<void> set(const std::string& key, const std::string& value) override;
+  Result<std::optional<std::string>> get(const std::string& key) override;
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::string> values_;
+};
+
+/// Serves a MemoryStore to those who know the secret, with a thread of its own.
+class StoreServer {
+ public:
+  static Result<std::unique_ptr<StoreServer>> start(const Endpoint& at, const std::string& secret);
+  ~StoreServer();
+  StoreServer(const StoreServer&) = delete;
+  StoreServer& operator=(const StoreServer&) = delete;
+
+  uint16_t port() const { return port_; }
+  MemoryStore& values() { return values_; }
+
+ private:
+  StoreServer() = default;
+  void serve(UniqueFd listener, const std::string& secret);
+
+  MemoryStore values_;
+  uint16_t port_ = 0;
+  UniqueFd stop_;
+  std::thread thread_;
+};
+
+/// The store at an address; `serve` where it is this rank that serves it.
+class TcpStore final : public Store {
+ public:
+  static Result<std::unique_ptr<TcpStore>> open(const Endpoint& at, const std::string& secret,
+                                                bool serve, Moment until);
+
+  Result<void> set(const std::string& key, const std::string& value) override;
+  Result<std::optional<std::string>> get(const std::string& key) override;
+  std::string own_address() const override { return own_address_; }
+
+ private:
+  TcpStore() = default;
+  Result<std::string> ask(char what, const std::string& key, const std::string& value);
+
+  Endpoint at_;
+  std::string secret_;
+  Moment until_;
+  std::string own_address_;
+  std::unique_ptr<StoreServer> server_;
+};
+
+}  // namespace troupe::comm
