@@ -93,7 +93,7 @@ WorkerOptions WorkerProcess::worker_options() const {
       [door = door_](const std::string& node, const std::string& address) {
         return door->peer(node, address);
       },
-      clock_);
+      [door = door_] { return door->head(); }, clock_);
   context.address = options_.address.empty() ? address_towards(membership_.head) : options_.address;
   context.data_address = door_->address(context.address);
   context.head_is_remote = true;
@@ -128,8 +128,8 @@ Result<void> WorkerProcess::start_bulk() {
   options.clock = clock_;
   options.open = worker_files(paths());
   bulk_ = cluster::BulkClient::start(std::move(options));
-  auto door =
-      PeerDoor::open({membership_.joined, hello_, clock_, bulk_, given_, options_.data_port});
+  auto door = PeerDoor::open(
+      {membership_.joined, membership_.head, hello_, clock_, bulk_, given_, options_.data_port});
   if (!door) return std::move(door).error();
   door_ = std::move(*door);
   return ok();

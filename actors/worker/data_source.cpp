@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <future>
 #include <mutex>
 
 namespace troupe::actors {
@@ -70,20 +69,13 @@ std::unique_ptr<VersionSource> RemoteData::version(const ContentId& id) {
 
 Result<std::string> ask_and_wait(cluster::BulkPort& port, cluster::BulkRequest request, size_t most,
                                  std::chrono::milliseconds limit) {
-  auto promise = std::make_shared<std::promise<Result<std::string>>>();
-  auto answer = promise->get_future();
   cluster::BulkQuestion question;
   question.request = std::move(request);
   question.bytes_max = most;
   question.limit = limit;
-  question.done = [promise](Result<cluster::BulkAnswer> got) {
-    if (got)
-      promise->set_value(std::move(got->bytes));
-    else
-      promise->set_value(std::move(got).error());
-  };
-  port.ask(std::move(question));
-  return answer.get();
+  auto answer = port.ask_here(std::move(question));
+  if (!answer) return std::move(answer).error();
+  return std::move(answer->bytes);
 }
 
 namespace {
@@ -96,7 +88,6 @@ struct Landing {
   char* to;  // null: nobody waits any more
   const size_t count;
   size_t done = 0;
-  std::promise<Result<void>> promise;
 };
 
 }  // namespace
@@ -104,7 +95,6 @@ struct Landing {
 Result<void> ask_into(cluster::BulkPort& port, cluster::BulkRequest request, char* to, size_t count,
                       std::chrono::milliseconds limit) {
   auto landing = std::make_shared<Landing>(to, count);
-  auto answer = landing->promise.get_future();
   auto other_size = [of = request.of] {
     return Error{Errc::corrupt, fmt::format("block {} was refused", of),
                  "it has another size than its manifest says", "push the data again"};
@@ -121,19 +111,11 @@ Result<void> ask_into(cluster::BulkPort& port, cluster::BulkRequest request, cha
     return ok();
   };
   question.take_is_quick = true;
-  question.done = [landing, other_size](Result<cluster::BulkAnswer> got) {
-    if (!got)
-      landing->promise.set_value(std::move(got).error());
-    else if (landing->done != landing->count)
-      landing->promise.set_value(other_size());
-    else
-      landing->promise.set_value(ok());
-  };
-  port.ask(std::move(question));
-  auto done = answer.get();
+  auto answer = port.ask_here(std::move(question));
   std::lock_guard guard{landing->mutex};
   landing->to = nullptr;
-  return done;
+  if (!answer) return std::move(answer).error();
+  return landing->done == landing->count ? ok() : other_size();
 }
 
 }  // namespace troupe::actors

@@ -42,9 +42,12 @@ using SourceRef = std::shared_ptr<Source>;
 class PeerVersion final : public VersionSource {
  public:
   PeerVersion(std::shared_ptr<cluster::BulkPort> head, const OpenPeer& open_peer,
-              std::shared_ptr<Clock> clock, PeerPatience patience, const ContentId& id)
+              const OpenHead& open_head, std::shared_ptr<Clock> clock, PeerPatience patience,
+              const ContentId& id)
       : clock_{std::move(clock)}, patience_{patience}, id_{id} {
     find_sources(*head, open_peer);
+    if (open_head)
+      if (auto quick = open_head(); quick) head_blocks_ = std::move(*quick);
     sources_.push_back(std::make_shared<Source>(
         Source{.name = "the head", .port = std::move(head), .is_head = true}));
   }
@@ -57,6 +60,7 @@ class PeerVersion final : public VersionSource {
  private:
   void find_sources(cluster::BulkPort& head, const OpenPeer& open_peer);
   SourceRef take(std::unique_lock<std::mutex>& lock);
+  Result<void> fetch(const Source& source, uint32_t number, const Block& block, char* to) const;
   SourceRef free_peer() const;
   bool has_peers() const;
   void leave(Source& source, std::string why);
@@ -68,7 +72,8 @@ class PeerVersion final : public VersionSource {
   ContentId id_;
   mutable std::mutex mutex_;
   std::condition_variable came_back_;
-  std::vector<SourceRef> sources_;  // the nearest first, the head last
+  std::shared_ptr<cluster::BulkPort> head_blocks_;  // may be null
+  std::vector<SourceRef> sources_;                  // the nearest first, the head last
   std::map<uint32_t, SourceRef> given_by_;
   std::vector<std::string> left_;
 };
@@ -146,6 +151,20 @@ milliseconds PeerVersion::limit_of(const Source& source, size_t bytes) const {
   return patience_.block + milliseconds{bytes * 1000 / patience_.bytes_a_second_min};
 }
 
+Result<void> PeerVersion::fetch(const Source& source, uint32_t number, const Block& block,
+                                char* to) const {
+  auto limit = limit_of(source, block.bytes());
+  if (!source.is_head)
+    return ask_into(*source.port, ask_worker_block(to_string(id_), number, to_string(block.id)), to,
+                    block.bytes(), limit);
+  auto request = ask_block(to_string(block.id));
+  if (head_blocks_) {
+    auto done = ask_into(*head_blocks_, request, to, block.bytes(), limit);
+    if (done || done.error().code != Errc::unavailable) return done;
+  }
+  return ask_into(*source.port, request, to, block.bytes(), limit);  // waits until it is there
+}
+
 Result<void> PeerVersion::block(uint32_t number, const Block& block, char* to) {
   Result<void> last = Error{Errc::unavailable, "a block was not fetched",
                             "nobody is left who has it", "is the head up?"};
@@ -154,11 +173,8 @@ Result<void> PeerVersion::block(uint32_t number, const Block& block, char* to) {
     auto source = take(lock);
     if (!source) return last;
     lock.unlock();
-    auto request = source->is_head ? ask_block(to_string(block.id))
-                                   : ask_worker_block(to_string(id_), number, to_string(block.id));
     auto asked = clock_->monotonic();
-    auto done = ask_into(*source->port, std::move(request), to, block.bytes(),
-                         limit_of(*source, block.bytes()));
+    auto done = fetch(*source, number, block, to);
     auto seconds = std::chrono::duration<double>(clock_->monotonic() - asked).count();
     lock.lock();
     --source->in_flight;
@@ -216,7 +232,7 @@ VersionSource::Givers PeerVersion::givers() const {
 }  // namespace
 
 std::unique_ptr<VersionSource> PeerData::version(const ContentId& id) {
-  return std::make_unique<PeerVersion>(head_, open_peer_, clock_, patience_, id);
+  return std::make_unique<PeerVersion>(head_, open_peer_, open_head_, clock_, patience_, id);
 }
 
 }  // namespace troupe::actors

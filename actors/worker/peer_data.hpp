@@ -15,6 +15,9 @@ namespace troupe::actors {
 using OpenPeer = std::function<Result<std::shared_ptr<cluster::BulkPort>>(
     const std::string& node, const std::string& address)>;
 
+/// The quick way to the head, for blocks; fails at once where the head is away.
+using OpenHead = std::function<Result<std::shared_ptr<cluster::BulkPort>>()>;
+
 struct PeerPatience {
   /// Of one block: this, and its bytes at the least rate that is worth waiting for.
   std::chrono::milliseconds block{10'000};
@@ -25,10 +28,12 @@ struct PeerPatience {
 
 class PeerData final : public DataSource {
  public:
-  PeerData(std::shared_ptr<cluster::BulkPort> head, OpenPeer open_peer,
+  /// `head` waits for a head that is away; `open_head` may be absent.
+  PeerData(std::shared_ptr<cluster::BulkPort> head, OpenPeer open_peer, OpenHead open_head,
            std::shared_ptr<Clock> clock, PeerPatience patience = {})
       : head_{std::move(head)},
         open_peer_{std::move(open_peer)},
+        open_head_{std::move(open_head)},
         clock_{std::move(clock)},
         patience_{patience} {}
   std::unique_ptr<VersionSource> version(const dataset::ContentId& id) override;
@@ -36,6 +41,7 @@ class PeerData final : public DataSource {
  private:
   std::shared_ptr<cluster::BulkPort> head_;
   OpenPeer open_peer_;
+  OpenHead open_head_;
   std::shared_ptr<Clock> clock_;
   PeerPatience patience_;
 };

@@ -50,25 +50,28 @@ Result<std::shared_ptr<cluster::BulkPort>> PeerDoor::peer(const std::string& nod
                                                           const std::string& address) {
   auto where = cluster::parse_address(address);
   if (!where) return std::move(where).error();
-  cluster::BulkClientOptions options;
-  options.head = std::move(*where);
-  options.peer = node;
-  options.joined = options_.joined;
-  options.hello = options_.hello;
-  options.clock = options_.clock;
-  options.lanes_max = 0;
+  return lanes_to(node, std::move(*where));
+}
+
+Result<std::shared_ptr<cluster::BulkPort>> PeerDoor::head() {
+  return lanes_to(std::string{cluster::head_name}, options_.head_address);
+}
+
+Result<std::shared_ptr<cluster::BulkPort>> PeerDoor::lanes_to(const std::string& peer,
+                                                              cluster::Address address) {
+  auto lanes = cluster::BulkLanes::open(
+      {std::move(address), options_.joined, options_.hello, options_.clock, peer});
+  if (!lanes) return std::move(lanes).error();
   std::lock_guard guard{mutex_};
   if (stopped_)
-    return Error{Errc::unavailable, "node " + node + " was not asked", "the worker stops", ""};
-  std::shared_ptr<cluster::BulkClient> client = cluster::BulkClient::start(std::move(options));
-  client->linked(true);
+    return Error{Errc::unavailable, "node " + peer + " was not asked", "the worker stops", ""};
   std::erase_if(peers_, [](const auto& one) { return one.expired(); });
-  peers_.push_back(client);
-  return std::shared_ptr<cluster::BulkPort>{std::move(client)};
+  peers_.push_back(*lanes);
+  return std::shared_ptr<cluster::BulkPort>{std::move(*lanes)};
 }
 
 void PeerDoor::stop() {
-  std::vector<std::weak_ptr<cluster::BulkClient>> peers;
+  std::vector<std::weak_ptr<cluster::BulkLanes>> peers;
   {
     std::lock_guard guard{mutex_};
     stopped_ = true;

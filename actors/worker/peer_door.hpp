@@ -4,7 +4,7 @@
 
 #include "actors/worker/peer_data.hpp"
 #include "actors/worker/peer_files.hpp"
-#include "runtime/cluster/bulk_client.hpp"
+#include "runtime/cluster/bulk_lanes.hpp"
 #include "runtime/cluster/bulk_server.hpp"
 
 #include <memory>
@@ -17,6 +17,7 @@ namespace troupe::actors {
 
 struct PeerDoorOptions {
   cluster::Joined joined;
+  cluster::Address head_address;
   cluster::LinkHello hello;
   std::shared_ptr<Clock> clock;
   std::shared_ptr<cluster::BulkPort> head;
@@ -35,17 +36,21 @@ class PeerDoor {
   std::string address(const std::string& host) const;
   Result<std::shared_ptr<cluster::BulkPort>> peer(const std::string& node,
                                                   const std::string& address);
+  /// The quick way to the head, which fails where it is away.
+  Result<std::shared_ptr<cluster::BulkPort>> head();
   /// Whoever still waits for an answer is told.
   void stop();
 
  private:
   explicit PeerDoor(PeerDoorOptions options) : options_{std::move(options)} {}
+  Result<std::shared_ptr<cluster::BulkPort>> lanes_to(const std::string& peer,
+                                                      cluster::Address address);
 
   PeerDoorOptions options_;
   std::unique_ptr<cluster::BulkServer> server_;
   std::mutex mutex_;
   bool stopped_ = false;
-  std::vector<std::weak_ptr<cluster::BulkClient>> peers_;
+  std::vector<std::weak_ptr<cluster::BulkLanes>> peers_;
 };
 
 }  // namespace troupe::actors

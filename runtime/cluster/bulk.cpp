@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <future>
 
 namespace troupe::cluster {
 
@@ -33,6 +34,14 @@ Result<BulkAnswer> answer_here(const BulkOpen& open, const BulkQuestion& questio
 }
 
 }  // namespace
+
+Result<BulkAnswer> BulkPort::ask_here(BulkQuestion question) {
+  auto promise = std::make_shared<std::promise<Result<BulkAnswer>>>();
+  auto answer = promise->get_future();
+  question.done = [promise](Result<BulkAnswer> got) { promise->set_value(std::move(got)); };
+  ask(std::move(question));
+  return answer.get();
+}
 
 void LocalBulk::ask(BulkQuestion question) {
   auto shared = std::make_shared<BulkQuestion>(std::move(question));

@@ -73,6 +73,8 @@ class BulkPort {
   virtual ~BulkPort() = default;
   /// Any thread; never blocks.
   virtual void ask(BulkQuestion question) = 0;
+  /// Asks and waits, on a thread that may; `done` is not called.
+  virtual Result<BulkAnswer> ask_here(BulkQuestion question);
 };
 
 /// A peer of the same process: straight to its files.

@@ -1,6 +1,7 @@
 #include "runtime/cluster/bulk_server.hpp"
 
 #include "runtime/cluster/bulk_asker.hpp"
+#include "runtime/cluster/bulk_lane_threads.hpp"
 #include "runtime/cluster/inbox.hpp"
 #include "runtime/cluster/kj_text.hpp"
 #include "runtime/cluster/tls_context.hpp"
@@ -9,6 +10,7 @@
 #include <fmt/format.h>
 #include <kj/debug.h>
 
+#include <fcntl.h>
 #include <future>
 #include <map>
 #include <thread>
@@ -29,7 +31,10 @@ class BulkServer::Loop final : private kj::TaskSet::ErrorHandler {
   void run(std::promise<Result<void>>& started);
   void take(UniqueFd fd, bool serves);
   void ask(const std::string& worker, BulkQuestion question);
-  void drop(const std::string& worker) { peers_.erase(worker); }
+  void drop(const std::string& worker) {
+    peers_.erase(worker);
+    lanes_->drop(worker);
+  }
 
   std::thread thread;
   Inbox inbox{10'000};
@@ -53,6 +58,7 @@ class BulkServer::Loop final : private kj::TaskSet::ErrorHandler {
   kj::Own<kj::ConnectionReceiver> listen();
   kj::Promise<void> accept(kj::ConnectionReceiver& receiver);
   kj::Promise<Greeted> read_opening(kj::Own<kj::AsyncIoStream> stream);
+  bool give_to_thread(kj::AsyncIoStream& stream);
   void begin(kj::Own<kj::AsyncIoStream> stream, bool opened, bool serves);
   kj::Promise<Greeted> greet(kj::Own<kj::AsyncIoStream> stream);
   kj::Promise<Greeted> answer(kj::Own<kj::AsyncIoStream> stream, std::string name,
@@ -71,9 +77,24 @@ class BulkServer::Loop final : private kj::TaskSet::ErrorHandler {
   kj::TaskSet* greetings_ = nullptr;
   uint32_t greeting_ = 0;
   std::map<std::string, std::unique_ptr<Peer>> peers_;
+  std::unique_ptr<BulkLaneThreads> lanes_;
 };
 
 void BulkServer::Loop::run(std::promise<Result<void>>& started) {
+  BulkLaneThreadsOptions lanes;
+  lanes.authority = options_.authority;
+  lanes.identity = options_.identity;
+  lanes.hello = options_.hello;
+  lanes.clock = options_.clock;
+  lanes.open = options_.open;
+  lanes.admit = options_.admit;
+  lanes.greeting_patience = options_.greeting_patience;
+  lanes.threads_max = options_.lane_threads_max;
+  lanes.peer_max = askers_max;
+  if (auto made = BulkLaneThreads::start(std::move(lanes)); made)
+    lanes_ = std::move(*made);
+  else
+    return started.set_value(std::move(made).error());
   auto io = kj::setupAsyncIo();
   io_ = &io;
   auto end = kj::newPromiseAndCrossThreadFulfiller<void>();
@@ -101,6 +122,7 @@ void BulkServer::Loop::run(std::promise<Result<void>>& started) {
     greetings_ = nullptr;
   }
   peers_.clear();
+  lanes_.reset();
   context_ = nullptr;
 }
 
@@ -132,11 +154,22 @@ kj::Promise<BulkServer::Loop::Greeted> BulkServer::Loop::read_opening(
   return read.then([this, stream = kj::mv(stream),
                     opening = kj::mv(opening)](size_t count) mutable -> kj::Promise<Greeted> {
     if (std::string_view{opening.begin(), count} != bulk_ask_opening) return Greeted{};
+    if (give_to_thread(*stream)) return Greeted{};
     return greet(kj::mv(stream));
   });
 }
 
+/// What is left of the stream then is only a second descriptor.
+bool BulkServer::Loop::give_to_thread(kj::AsyncIoStream& stream) {
+  KJ_IF_MAYBE (fd, stream.getFd()) {
+    UniqueFd second{::fcntl(*fd, F_DUPFD_CLOEXEC, 0)};
+    return second && lanes_->take(second);
+  }
+  return false;
+}
+
 void BulkServer::Loop::take(UniqueFd fd, bool serves) {
+  if (!serves && lanes_->take(fd)) return;
   begin(io_->lowLevelProvider->wrapSocketFd(fd.release(),
                                             kj::LowLevelAsyncIoProvider::TAKE_OWNERSHIP |
                                                 kj::LowLevelAsyncIoProvider::ALREADY_CLOEXEC),
@@ -169,20 +202,13 @@ kj::Promise<BulkServer::Loop::Greeted> BulkServer::Loop::greet(kj::Own<kj::Async
 kj::Promise<BulkServer::Loop::Greeted> BulkServer::Loop::answer(kj::Own<kj::AsyncIoStream> stream,
                                                                 std::string name,
                                                                 const std::string& text) {
-  auto worker = parse_link_hello(text);
-  auto admitted = options_.admit ? options_.admit(name) : Result<std::string>{name};
-  auto good = !admitted        ? Result<void>{admitted.error()}
-              : options_.admit ? ok()
-                               : check_node_name(*admitted);
-  if (good) name = *admitted;
-  if (good && !worker) good = worker.error();
-  if (good) good = check_protocol(*worker, name, options_.hello);
+  auto admitted = admit_worker(options_.admit, name, text, options_.hello);
   auto hello = options_.hello;
   hello.time_us = options_.clock->now().us;
-  auto said = write_text(*stream, good ? to_json(hello) : error_json(good.error()));
-  return said.then([good = good.has_value(), stream = kj::mv(stream), name]() mutable {
-    if (!good) return Greeted{};
-    return Greeted{kj::mv(stream), std::move(name)};
+  auto said = write_text(*stream, admitted ? to_json(hello) : error_json(admitted.error()));
+  return said.then([admitted, stream = kj::mv(stream)]() mutable {
+    if (!admitted) return Greeted{};
+    return Greeted{kj::mv(stream), *admitted};
   });
 }
 

@@ -34,6 +34,9 @@ struct BulkServerOptions {
   std::optional<Listen> listen{};
   std::chrono::milliseconds greeting_patience{5000};
   uint32_t greetings_max = 256;  // connections that have not proved themselves yet
+  /// Connections on which workers ask, each with a thread of its own; others are served by the
+  /// loop.
+  size_t lane_threads_max = 64;
 };
 
 class BulkServer {

@@ -78,7 +78,7 @@ class PeerDataTest : public ::testing::Test {
                   [this](const std::string& node, const std::string&) {
                     return Result<std::shared_ptr<cluster::BulkPort>>{peers.at(node)};
                   },
-                  clock};
+                  nullptr, clock};
     WorkerPaths paths{dir.path() + "/" + name, dir.path() + "/outputs"};
     VersionBringer bringer{paths, data, id, dataset::MountMethod::plain_copy};
     TROUPE_TRY(bringer.look());

@@ -3,8 +3,8 @@
 //   troupe_bench [--quick] [FIGURE...]      throughput latency submissions history memory grid
 //                                   philly packing kueue decisions control machines starts
 //                                   failures head alarms dataset.records dataset.copies
-//                                   dataset.files dataset.cold dataset.fill dataset.packing
-//                                   dataset.python
+//                                   dataset.files dataset.cold dataset.fill dataset.network
+//                                   dataset.packing dataset.python
 // "dataset" stands for all that begin with "dataset.".
 // False alarms are waited for 10 minutes, or TROUPE_BENCH_MINUTES. Peers that are not installed
 // (scripts/install-packages.sh --peers) are left out, and that is said.
@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
       {"dataset.files", bench_dataset_files},
       {"dataset.cold", bench_dataset_cold},
       {"dataset.fill", bench_dataset_fill},
+      {"dataset.network", bench_dataset_network},
       {"dataset.packing", bench_dataset_packing},
       {"dataset.python", bench_dataset_python}};
   bool quick = false;

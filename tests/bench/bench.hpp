@@ -26,6 +26,7 @@ void bench_dataset_copies(bool quick);
 void bench_dataset_files(bool quick);
 void bench_dataset_cold(bool quick);
 void bench_dataset_fill(bool quick);
+void bench_dataset_network(bool quick);
 void bench_dataset_packing(bool quick);
 void bench_dataset_python(bool quick);
 

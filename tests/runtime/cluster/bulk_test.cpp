@@ -1,13 +1,17 @@
 // The bulk channel over real connections: streams beside each other, back-pressure, limits, and
 // peers that go in the middle.
 #include "runtime/cluster/bulk_client.hpp"
+#include "runtime/cluster/bulk_lanes.hpp"
 #include "runtime/cluster/bulk_protocol.hpp"
 #include "runtime/cluster/bulk_server.hpp"
 #include "tests/runtime/cluster/frames.hpp"
 #include "tests/runtime/cluster/link_fixture.hpp"
 
 #include <atomic>
+#include <condition_variable>
 #include <future>
+#include <mutex>
+#include <thread>
 
 namespace troupe::cluster {
 namespace {
@@ -44,10 +48,38 @@ std::string counted(uint64_t bytes) {
   }
 }
 
-/// Answers "count" with so many bytes, and "broken" with an error in the middle.
+/// What "hold" waits at.
+struct Hold {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int held = 0;
+  int released = 0;
+};
+Hold& hold() {
+  static Hold one;
+  return one;
+}
+void release_held() {
+  std::lock_guard guard{hold().mutex};
+  hold().released = hold().held;
+  hold().changed.notify_all();
+}
+void await_held() {
+  std::unique_lock lock{hold().mutex};
+  hold().changed.wait(lock, [] { return hold().held > hold().released; });
+}
+
+/// Answers "count" with so many bytes, "broken" with an error in the middle, and "hold" when it is
+/// released.
 Result<std::unique_ptr<BulkSource>> open_counting(const std::string& peer,
                                                   const BulkRequest& request) {
   if (request.what == "who") return std::unique_ptr<BulkSource>{new Counting{peer.size()}};
+  if (request.what == "hold") {
+    std::unique_lock lock{hold().mutex};
+    auto mine = ++hold().held;
+    hold().changed.notify_all();
+    hold().changed.wait(lock, [mine] { return hold().released >= mine; });
+  }
   auto source = std::make_unique<Counting>(request.limit);
   if (request.what == "broken") source->fail_at(request.limit / 2);
   if (request.what == "nothing")
@@ -60,7 +92,14 @@ class Bulk : public LinkTest {
   void SetUp() override {
     LinkTest::SetUp();
     joined_ = *join("w1");
+    start_bulk(64);
+    on_bulk = [this](UniqueFd fd, bool serves) { bulk->take(std::move(fd), serves); };
+    start();
+  }
+  /// `threads`: 0 has its loop serve whoever asks.
+  void start_bulk(size_t threads) {
     BulkServerOptions options;
+    options.lane_threads_max = threads;
     options.authority = authority.certificate;
     options.identity = *make_head_identity(authority, clock->now());
     options.hello = hello("head");
@@ -69,8 +108,6 @@ class Bulk : public LinkTest {
     auto started = BulkServer::start(std::move(options));
     ASSERT_TRUE(started) << to_string(started.error());
     bulk = std::move(*started);
-    on_bulk = [this](UniqueFd fd, bool serves) { bulk->take(std::move(fd), serves); };
-    start();
   }
   void TearDown() override {
     server->stop();  // first: it hands connections to the other
@@ -87,6 +124,10 @@ class Bulk : public LinkTest {
     auto made = BulkClient::start(std::move(options));
     made->linked(true);
     return made;
+  }
+
+  std::shared_ptr<BulkLanes> lanes(const Joined& joined, LinkHello who = hello("one")) {
+    return *BulkLanes::open({address(), joined, std::move(who), clock, "head"});
   }
 
   using Answer = std::shared_future<Result<BulkAnswer>>;
@@ -261,6 +302,126 @@ TEST_F(Bulk, StrangersAndOtherVersionsGetNothing) {
   asked.limit = 300ms;
   bulk->ask("w1", std::move(asked));
   EXPECT_FALSE(answer.get()) << "neither offered a connection";
+}
+
+/// Connections that block, towards either kind of server.
+class BulkWay : public Bulk, public testing::WithParamInterface<size_t> {
+ protected:
+  void SetUp() override {
+    Bulk::SetUp();
+    server->stop();  // first: it hands connections to the other
+    start_bulk(GetParam());
+    start();
+  }
+  static BulkQuestion asked(std::string what, uint64_t bytes) {
+    return question(std::move(what), bytes).first;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Servers, BulkWay, testing::Values(size_t{64}, size_t{0}),
+                         [](const auto& threads) {
+                           return threads.param == 0 ? "Loop" : "Threads";
+                         });
+
+TEST_P(BulkWay, AnswersComeByteForByteToManyAtOnce) {
+  auto head = lanes(joined_);
+  for (uint64_t bytes :
+       {uint64_t{0}, uint64_t{1}, uint64_t{bulk_piece_bytes}, uint64_t{3'000'001}}) {
+    auto answer = head->ask_here(asked("count", bytes));
+    ASSERT_TRUE(answer) << to_string(answer.error());
+    EXPECT_EQ(answer->bytes, counted(bytes));
+    EXPECT_EQ(answer->end, (BulkEnd{bytes, bytes, true}));
+  }
+  EXPECT_EQ(head->ask_here(asked("who", 0))->bytes.size(), 2u) << "its certificate's name";
+  std::atomic<int> good{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 12; ++i)
+    threads.emplace_back([&, wanted = counted(1'000'000)] {
+      for (int j = 0; j < 10; ++j) {
+        auto answer = head->ask_here(asked("count", 1'000'000));
+        good += answer && answer->bytes == wanted;
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(good, 120);
+}
+
+TEST_P(BulkWay, ErrorsCrossWholeAndOthersGoOn) {
+  auto head = lanes(joined_);
+  auto none = head->ask_here(asked("nothing", 1));
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error(), (Error{Errc::not_found, "no such thing", "some path", "look elsewhere"}));
+  EXPECT_EQ(head->ask_here(asked("broken", 2'000'000)).error().what, "the disk is gone");
+  auto small = asked("count", 5'000'000);
+  small.bytes_max = 1'000'000;
+  EXPECT_EQ(head->ask_here(std::move(small)).error().code, Errc::exhausted);
+  auto refusing = asked("count", 50'000'000);
+  refusing.take = [](std::string) -> Result<void> {
+    return Error{Errc::corrupt, "not what was announced", "", ""};
+  };
+  EXPECT_EQ(head->ask_here(std::move(refusing)).error().code, Errc::corrupt);
+  EXPECT_TRUE(head->ask_here(asked("count", 10)));
+}
+
+TEST_P(BulkWay, AHeadThatIsStartedAnewIsFoundAndOneThatIsAwayIsSaidAtOnce) {
+  auto head = lanes(joined_);
+  ASSERT_TRUE(head->ask_here(asked("count", 10)));
+  bulk->stop();
+  auto away = head->ask_here(asked("count", 10));
+  ASSERT_FALSE(away);
+  EXPECT_EQ(away.error().code, Errc::unavailable);
+  start_bulk(GetParam());
+  auto again = head->ask_here(asked("count", 10));
+  EXPECT_TRUE(again) << to_string(again.error());
+}
+
+TEST_P(BulkWay, WhoStandsStillIsLeftInTheTimeGiven) {
+  auto head = lanes(joined_);
+  auto stuck = asked("hold", 1);
+  stuck.limit = 200ms;
+  auto answer = head->ask_here(std::move(stuck));
+  release_held();
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Errc::timed_out);
+  EXPECT_TRUE(head->ask_here(asked("count", 10))) << "on another connection";
+}
+
+TEST_P(BulkWay, StoppingTellsWhoeverWaitsOnEitherSide) {
+  for (bool ours : {true, false}) {
+    auto head = lanes(joined_);
+    std::promise<Result<BulkAnswer>> promise;
+    std::thread waiting{[&] { promise.set_value(head->ask_here(asked("hold", 1))); }};
+    await_held();
+    std::thread stopping{[&] {
+      if (ours)
+        head->stop();
+      else
+        bulk->stop();
+    }};
+    if (!ours) release_held();  // what reads a file is waited for
+    auto answer = promise.get_future().get();
+    EXPECT_FALSE(ours && answer);
+    release_held();
+    waiting.join();
+    stopping.join();
+    if (!ours) continue;
+    EXPECT_FALSE(head->ask_here(asked("count", 10))) << "and whoever asks then";
+  }
+}
+
+TEST_P(BulkWay, StrangersAndOtherVersionsGetNothing) {
+  auto other = *make_authority(clock->now());
+  auto key = *make_key_request();
+  auto forged = sign_worker(other, key.request, "w1", clock->now());
+  auto stranger = lanes(Joined{{key.key, *forged}, authority.certificate});
+  EXPECT_FALSE(stranger->ask_here(asked("count", 10)));
+  auto old = lanes(joined_, LinkHello{6, "1.0.0", "i", 0, ""});
+  auto refused = old->ask_here(asked("count", 10));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(to_string(refused.error()).find("1.0.0"), std::string::npos)
+      << to_string(refused.error());
+  auto elsewhere = *BulkLanes::open(
+      {address(), joined_, hello("one"), clock, "w2"});  // another name than it has
+  EXPECT_FALSE(elsewhere->ask_here(asked("count", 10)));
 }
 
 TEST(BulkProtocol, FramesAreReadBackAndNonsenseIsRefused) {
