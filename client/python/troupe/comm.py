@@ -1,0 +1,230 @@
+"""Collective calls and messages among the ranks of a job: libtroupe_comm.so, the functions of client/comm/troupe_comm.h.
+
+    from troupe import comm
+
+    ranks = comm.open()                       # in a job: RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT are set
+    ranks.all_reduce(gradient)                # in place, no copies: any contiguous numpy array or writable buffer
+    total = ranks.all_reduce(loss, op="max", out=numpy.empty_like(loss))
+"""
+import ctypes
+import os
+
+from ._library import Error
+
+ABI = 1
+_TYPES = {name: number for number, name in enumerate(
+    ("float32", "float64", "float16", "bfloat16", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"))}
+_SIZES = dict(zip(_TYPES, (4, 8, 2, 2, 1, 1, 2, 2, 4, 4, 8, 8)))
+_OPS = {name: number for number, name in enumerate(("sum", "min", "max", "prod", "avg"))}
+# What the standard library calls its elements; `l` and `L` are as wide as the machine says.
+_FORMATS = {"f": "float32", "d": "float64", "e": "float16", "b": "int8", "B": "uint8", "c": "uint8", "?": "uint8",
+            "h": "int16", "H": "uint16", "i": "int32", "I": "uint32", "q": "int64", "Q": "uint64",
+            "l": f"int{8 * ctypes.sizeof(ctypes.c_long)}", "L": f"uint{8 * ctypes.sizeof(ctypes.c_long)}"}
+
+
+class _LastError(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_int)] + [(name, ctypes.c_char_p) for name in ("name", "what", "detail", "hint")]
+
+
+_handle, _data, _int, _u32, _u64, _size = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32,
+                                           ctypes.c_uint64, ctypes.c_size_t)
+_SIGNATURES = {
+    "abi": (ctypes.c_uint,),
+    "last_error": (ctypes.POINTER(_LastError),),
+    "open": (_handle, ctypes.c_char_p),
+    "close": (None, _handle),
+    "rank": (_u32, _handle),
+    "size": (_u32, _handle),
+    "hosts": (_u32, _handle),
+    "barrier": (_int, _handle),
+    "all_reduce": (_int, _handle, _data, _data, _size, _int, _int),
+    "broadcast": (_int, _handle, _data, _size, _int, _u32),
+    "reduce_scatter": (_int, _handle, _data, _data, _size, _int, _int),
+    "all_gather": (_int, _handle, _data, _data, _size, _int),
+    "all_to_all": (_int, _handle, _data, _data, _size, _int),
+    "send": (_int, _handle, _data, _size, _int, _u32),
+    "receive": (_int, _handle, _data, _size, _int, _u32),
+    "all_reduce_parts": (_int, _handle, ctypes.POINTER(_data), _u64, _u64, _u64, _data, _size, _int, _int),
+    "abort": (None, _handle, ctypes.c_char_p),
+}
+
+
+class _Library:
+    """The functions without their prefix, as attributes."""
+
+    def __init__(self, path):
+        try:
+            library = ctypes.CDLL(path)
+        except OSError as error:
+            raise Error("unavailable", "the communicators cannot be loaded", str(error),
+                        "use the package that was built with troupe, or set TROUPE_COMM_LIBRARY") from None
+        for name, (result, *arguments) in _SIGNATURES.items():
+            function = getattr(library, "troupe_comm_" + name, None)
+            if function is None:
+                raise Error("invalid", f"{path} is too old for this package", f"it has no troupe_comm_{name}",
+                            "use both from one build")
+            function.restype, function.argtypes = result, arguments
+            setattr(self, name, function)
+
+    def failure(self):
+        last = self.last_error().contents
+        return Error(*(part.decode(errors="replace") for part in (last.name, last.what, last.detail, last.hint)))
+
+
+_loaded = None
+
+
+def _library():
+    global _loaded
+    if _loaded is None:
+        beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "libtroupe_comm.so")
+        _loaded = _Library(os.environ.get("TROUPE_COMM_LIBRARY", beside))
+    return _loaded
+
+
+class _Array:
+    """Where a buffer lies, how many elements it has and of which type; keeps it from being moved meanwhile."""
+
+    def __init__(self, buffer, type=None, writable=False):
+        self.buffer = buffer
+        interface = getattr(buffer, "__array_interface__", None)
+        if interface is None and hasattr(buffer, "data_ptr"):  # a tensor of PyTorch; its types print as "torch.float32"
+            if buffer.device.type != "cpu" or not buffer.is_contiguous():
+                raise Error("invalid", "the tensor cannot be used", "it is not contiguous in the memory of the CPU",
+                            "use tensor.cpu().contiguous()")
+            self.type = type or str(buffer.dtype).rpartition(".")[2]
+            self.address, self.bytes = buffer.data_ptr(), buffer.numel() * buffer.element_size()
+        else:
+            view = memoryview(buffer)
+            if not view.c_contiguous:
+                raise Error("invalid", "the array cannot be used", "its elements do not lie one behind the other",
+                            "use numpy.ascontiguousarray")
+            if writable and view.readonly:
+                raise Error("invalid", "the array cannot be used", "it is read-only", "")
+            self.type = type or _FORMATS.get(view.format.lstrip("@=<"))
+            self.bytes = view.nbytes
+            if interface is not None:
+                self.address = interface["data"][0]
+            elif view.readonly:
+                # ctypes takes no addresses of what must not be changed; this is only read, and small.
+                self.copy = ctypes.create_string_buffer(view.tobytes(), max(view.nbytes, 1))
+                self.address = ctypes.addressof(self.copy)
+            else:
+                flat = view.cast("B") if view.nbytes else None
+                self.keeps = (ctypes.c_char * view.nbytes).from_buffer(flat) if flat is not None else None
+                self.address = ctypes.addressof(self.keeps) if flat is not None else ctypes.addressof(ctypes.c_char())
+        if self.type not in _TYPES:
+            raise Error("invalid", "the array cannot be used", f"its elements are of no type that is known: {self.type}",
+                        "known are " + ", ".join(_TYPES))
+        self.count = self.bytes // _SIZES[self.type]
+        self.address = self.address or ctypes.addressof(ctypes.c_char())
+
+
+def open(name=""):
+    """Waits for all ranks of the job. `name` tells several communicators of one job apart."""
+    return Communicator(name)
+
+
+class Communicator:
+    """All ranks make the same calls in the same order. A call that fails ends it, for the other ranks too.
+
+    Arrays are numpy arrays, PyTorch tensors on the CPU, or other buffers: contiguous, never copied. `type` says what
+    the elements are where the array does not ("bfloat16" in an array of uint16).
+    """
+
+    def __init__(self, name=""):
+        library = _library()
+        self._pointer = library.open(name.encode())
+        if not self._pointer:
+            raise library.failure()
+        self._functions = library
+        self.rank, self.size = library.rank(self._pointer), library.size(self._pointer)
+        self.hosts = library.hosts(self._pointer)
+
+    def close(self):
+        pointer, self._pointer = getattr(self, "_pointer", None), None
+        if pointer:
+            self._functions.close(pointer)
+
+    __del__ = close
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _call(self, name, *arguments):
+        if not self._pointer:
+            raise Error("conflict", "the communicator is closed", "", "")
+        if getattr(self._functions, name)(self._pointer, *arguments) != 0:
+            raise self._functions.failure()
+
+    def _pair(self, array, out, type, more_in=1, more_out=1):
+        """Input, output and the number of elements in a block; `more_*` says how many blocks each has."""
+        given, made = _Array(array, type), _Array(out, type, writable=True)
+        if given.type != made.type or given.count * more_out != made.count * more_in or given.count % more_in:
+            raise Error("invalid", "the arrays do not fit",
+                        f"{given.count} {given.type} go in, {made.count} {made.type} come out, with {self.size} ranks", "")
+        return given, made, given.count // more_in
+
+    def barrier(self):
+        self._call("barrier")
+
+    def all_reduce(self, array, op="sum", out=None, type=None):
+        """Into `out`, or in place; the array that has the result."""
+        given, made, count = self._pair(array, array if out is None else out, type)
+        self._call("all_reduce", given.address, made.address, count, _TYPES[made.type], _op(op))
+        return made.buffer
+
+    def broadcast(self, array, root=0, type=None):
+        made = _Array(array, type, writable=True)
+        self._call("broadcast", made.address, made.count, _TYPES[made.type], root)
+        return array
+
+    def reduce_scatter(self, array, out, op="sum", type=None):
+        given, made, count = self._pair(array, out, type, more_in=self.size)
+        self._call("reduce_scatter", given.address, made.address, count, _TYPES[made.type], _op(op))
+        return out
+
+    def all_gather(self, array, out, type=None):
+        given, made, count = self._pair(array, out, type, more_out=self.size)
+        self._call("all_gather", given.address, made.address, count, _TYPES[made.type])
+        return out
+
+    def all_to_all(self, array, out, type=None):
+        given, made, count = self._pair(array, out, type, self.size, self.size)
+        self._call("all_to_all", given.address, made.address, count, _TYPES[made.type])
+        return out
+
+    def send(self, array, to, type=None):
+        given = _Array(array, type)
+        self._call("send", given.address, given.count, _TYPES[given.type], to)
+
+    def receive(self, array, source, type=None):
+        made = _Array(array, type, writable=True)
+        self._call("receive", made.address, made.count, _TYPES[made.type], source)
+        return array
+
+    def all_reduce_parts(self, arrays, first, in_all, out, op="sum", type=None):
+        """Reduces the arrays of all ranks, of which this one has those from number `first` on. The result depends on the
+        arrays alone, in every bit, and not on how many ranks have them."""
+        made = _Array(out, type, writable=True)
+        given = [_Array(array, type) for array in arrays]
+        if any(array.type != made.type or array.count != made.count for array in given):
+            raise Error("invalid", "the arrays do not fit", "all must have the type and size of the result", "")
+        places = (ctypes.c_void_p * max(len(given), 1))(*(array.address for array in given))
+        self._call("all_reduce_parts", places, len(given), first, in_all, made.address, made.count, _TYPES[made.type],
+                   _op(op))
+        return out
+
+    def abort(self, why=""):
+        """Ends it for all ranks: their calls fail with this text."""
+        if self._pointer:
+            self._functions.abort(self._pointer, why.encode())
+
+
+def _op(name):
+    if name not in _OPS:
+        raise Error("invalid", f"there is no reduction {name}", "", "known are " + ", ".join(_OPS))
+    return _OPS[name]

@@ -1,0 +1,152 @@
+"""troupe.comm with ranks that are processes: results, in-place use without copies, errors on every rank."""
+import array
+import os
+import socket
+import subprocess
+import sys
+import unittest
+
+try:
+    import numpy
+except ImportError:
+    print("skipped: this Python has no numpy")
+    sys.exit(77)
+
+from troupe import Error, comm
+
+
+def expect(good, *what):
+    if not good:
+        raise AssertionError(*what)
+
+
+def calls(ranks):
+    me, size = ranks.rank, ranks.size
+    for kind in ("float32", "float64", "float16", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"):
+        for count in (0, 1, 1000, 50_001):
+            data = numpy.full(count, me + 1, kind)
+            address = data.ctypes.data
+            expect(ranks.all_reduce(data) is data and data.ctypes.data == address)
+            expect((data == size * (size + 1) // 2).all(), kind, count)
+    data, out = numpy.arange(12.0).reshape(3, 4) + me, numpy.zeros((3, 4))
+    expect(ranks.all_reduce(data, op="max", out=out) is out)
+    expect((out == numpy.arange(12.0).reshape(3, 4) + size - 1).all())
+    expect(numpy.allclose(ranks.all_reduce(data, op="avg"), numpy.arange(12.0).reshape(3, 4) + (size - 1) / 2))
+    expect((ranks.broadcast(numpy.full(5, me), root=1) == 1).all())
+    blocks = numpy.repeat(numpy.arange(size), 3) * 10 + me
+    expect((ranks.reduce_scatter(blocks, numpy.empty(3, int)) == 10 * me * size + size * (size - 1) // 2).all())
+    expect((ranks.all_gather(numpy.full(2, me), numpy.empty(2 * size, int)) == numpy.repeat(numpy.arange(size), 2)).all())
+    expect((ranks.all_to_all(blocks, numpy.empty(3 * size, int)) == numpy.repeat(numpy.arange(size), 3) + 10 * me).all())
+    if me == 0:
+        ranks.send(b"hello", to=1, type="uint8")
+    if me == 1:
+        expect(ranks.receive(bytearray(5), source=0) == b"hello")
+    expect(ranks.all_reduce(array.array("d", [me])) == array.array("d", [size * (size - 1) / 2]))
+    brain = numpy.full(3, 0x3f80, numpy.uint16)  # ones
+    expect((ranks.all_reduce(brain, type="bfloat16") == {1: 0x3f80, 2: 0x4000, 3: 0x4040}[size]).all())
+    ranks.barrier()
+
+
+def parts(ranks):
+    """The same bits whatever the number of ranks: printed, and compared by the test."""
+    rng = numpy.random.default_rng(1)
+    arrays = [rng.standard_normal(1000, dtype=numpy.float32) for _ in range(8)]
+    begin, end = 8 * ranks.rank // ranks.size, 8 * (ranks.rank + 1) // ranks.size
+    out = ranks.all_reduce_parts(arrays[begin:end], begin, 8, numpy.empty(1000, numpy.float32))
+    if ranks.rank == 0:
+        print(out.tobytes().hex())
+
+
+def differ(ranks):
+    try:
+        ranks.all_reduce(numpy.zeros(100 + ranks.rank, numpy.float32))
+    except Error as error:
+        expect(error.code == "invalid", error)
+        expect("rank 0: all_reduce of 100 float32 (sum); rank 1: all_reduce of 101 float32 (sum)" in str(error), error)
+        try:
+            ranks.barrier()
+        except Error:
+            return
+    raise AssertionError("no error")
+
+
+def gives_up(ranks):
+    if ranks.rank == 1:
+        ranks.abort("no more data")
+        return
+    try:
+        ranks.barrier()
+    except Error as error:
+        expect(error.code == "failed" and "rank 1 gave up: no more data" in str(error), error)
+        return
+    raise AssertionError("no error")
+
+
+def misuse(ranks):
+    for wrong in (lambda: ranks.all_reduce(numpy.zeros(4, complex)), lambda: ranks.all_reduce(numpy.zeros((4, 4))[:, 1]),
+                  lambda: ranks.all_reduce(b"1234"), lambda: ranks.all_reduce(numpy.zeros(3), op="mean"),
+                  lambda: ranks.all_gather(numpy.zeros(2), numpy.zeros(7)),
+                  lambda: ranks.all_reduce(numpy.zeros(3), out=numpy.zeros(3, int))):
+        try:
+            wrong()
+        except Error as error:
+            expect(error.code == "invalid")
+        else:
+            raise AssertionError("no error")
+    ranks.close()
+    try:
+        ranks.barrier()
+    except Error as error:
+        expect("closed" in str(error))
+
+
+RANK_TESTS = {test.__name__: test for test in (calls, parts, differ, gives_up, misuse)}
+
+
+class Ranks(unittest.TestCase):
+    def run_ranks(self, what, size):
+        """What rank 0 printed; each rank must end well."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        ranks = []
+        for rank in range(size):
+            env = dict(os.environ, RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
+                       TROUPE_JOB_TOKEN="secret", TROUPE_COMM_DEADLINE_S="60")
+            ranks.append(subprocess.Popen([sys.executable, __file__, "rank", what], env=env, text=True,
+                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        texts = [rank.communicate(timeout=100)[0] for rank in ranks]
+        for rank, text in zip(ranks, texts):
+            self.assertEqual(rank.returncode, 0, text)
+        return texts[0]
+
+    def test_calls(self):
+        for size in (2, 3):
+            self.run_ranks("calls", size)
+
+    def test_parts_do_not_depend_on_the_number_of_ranks(self):
+        alone = self.run_ranks("parts", 1)
+        self.assertEqual(len(alone.strip()), 8000)
+        self.assertEqual(self.run_ranks("parts", 2), alone)
+        self.assertEqual(self.run_ranks("parts", 3), alone)
+
+    def test_different_sizes_are_an_error_on_every_rank(self):
+        self.run_ranks("differ", 2)
+
+    def test_a_rank_that_gives_up_ends_the_calls_of_the_others(self):
+        self.run_ranks("gives_up", 3)
+
+    def test_misuse_is_an_error(self):
+        self.run_ranks("misuse", 1)
+
+    def test_the_interface_in_c(self):
+        done = subprocess.run([os.environ["COMM_IN_C"]], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout), (0, "3\n"), done.stderr)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["rank"]:
+        with comm.open() as opened:
+            RANK_TESTS[sys.argv[2]](opened)
+    else:
+        unittest.main()
