@@ -46,6 +46,8 @@ TEST_F(Mnist, LearnsOnTwoWorkersFromRecordsAndFromFiles) {
   fs::copy(TROUPE_SOURCE "/docs/examples/mnist", many.path("example"));
   auto pushed = many.cli({"data", "push", "mnist", mnist(), "--unpack"}, 100s);
   ASSERT_EQ(pushed.code, 0) << pushed.err;
+  auto first = many.cli({"data", "warm", "mnist", "--nodes", "w1"}, 100s);
+  EXPECT_THAT(first.out, HasSubstr("from the head")) << first.err;
   for (const std::string read : {"records", "files"}) {
     auto ran =
         many.cli({"run", "--workers", "2", "--param", "read=" + read}, 250s, many.path("example"));
@@ -56,6 +58,8 @@ TEST_F(Mnist, LearnsOnTwoWorkersFromRecordsAndFromFiles) {
   auto shown = many.cli({"show", "1", "-o", "json"});
   EXPECT_THAT(shown.out, HasSubstr(R"("w1")"));
   EXPECT_THAT(shown.out, HasSubstr(R"("w2")"));
+  auto second = many.cli({"data", "warm", "mnist", "--nodes", "w2"});
+  EXPECT_THAT(second.out, HasSubstr("from node w1")) << "the second node was filled from the first";
 }
 
 }  // namespace
