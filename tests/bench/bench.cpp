@@ -4,7 +4,8 @@
 //                                   philly packing kueue decisions control machines starts
 //                                   failures head alarms dataset.records dataset.copies
 //                                   dataset.files dataset.cold dataset.fill dataset.network
-//                                   dataset.packing dataset.python
+//                                   dataset.packing dataset.python hpo.cost hpo.tables
+//                                   hpo.functions
 // "dataset" stands for all that begin with "dataset.".
 // False alarms are waited for 10 minutes, or TROUPE_BENCH_MINUTES. Peers that are not installed
 // (scripts/install-packages.sh --peers) are left out, and that is said.
@@ -54,7 +55,10 @@ int main(int argc, char** argv) {
       {"dataset.fill", bench_dataset_fill},
       {"dataset.network", bench_dataset_network},
       {"dataset.packing", bench_dataset_packing},
-      {"dataset.python", bench_dataset_python}};
+      {"dataset.python", bench_dataset_python},
+      {"hpo.cost", bench_hpo_cost},
+      {"hpo.tables", bench_hpo_tables},
+      {"hpo.functions", bench_hpo_functions}};
   bool quick = false;
   std::vector<std::string_view> wanted;
   for (int i = 1; i < argc; ++i) {

@@ -29,6 +29,9 @@ void bench_dataset_fill(bool quick);
 void bench_dataset_network(bool quick);
 void bench_dataset_packing(bool quick);
 void bench_dataset_python(bool quick);
+void bench_hpo_cost(bool quick);
+void bench_hpo_tables(bool quick);
+void bench_hpo_functions(bool quick);
 
 /// Single submissions over RPC, with so many calls in flight on each connection.
 double rpc_submissions_a_second(bool quick, int connections, int in_flight);
