@@ -19,7 +19,7 @@ using Index = Eigen::Index;
 // Its cost is cubic: beyond so many the process knows the best half and the newest half of them.
 constexpr size_t points_max = 1000;
 // The kernel's parameters change slowly; so many points fix them well enough.
-constexpr size_t fit_points_max = 256;
+constexpr size_t fit_points_max = 200;
 // Rows times rows times candidates: what screening may cost a suggestion.
 constexpr double screening_max = 1.3e8;
 constexpr uint64_t exhaustive_max = 2000;  // spaces that are screened point by point

@@ -26,6 +26,7 @@ double normal_below(double z) {
 double normal_between(double a, double b) {
   // On the upper side both are near 1: their mirror images are exact.
   if (a > 0) return normal_below(-a) - normal_below(-b);
+  // Most kernels of a mixture are far narrower than its range: they cost nothing.
   if (a < -certain && b > 0) return normal_below(b);
   return normal_below(b) - normal_below(a);
 }

@@ -26,16 +26,16 @@ Eigen::Map<const Eigen::ArrayXd> array(const std::vector<double>& values) {
 /// The larger gap to a neighbour of each; the outer ones have one neighbour alone. The prior's mean
 /// is the last and stands after observations equal to it.
 std::vector<double> neighbour_gaps(const std::vector<double>& means) {
-  std::vector<size_t> order(means.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return means[a] < means[b]; });
+  std::vector<std::pair<double, size_t>> order;
+  order.reserve(means.size());
+  for (size_t k = 0; k < means.size(); ++k) order.emplace_back(means[k], k);
+  std::sort(order.begin(), order.end());
   std::vector<double> gaps(means.size());
   for (size_t i = 0; i < order.size(); ++i) {
     double gap = 0;
-    if (i > 0) gap = means[order[i]] - means[order[i - 1]];
-    if (i + 1 < order.size()) gap = std::max(gap, means[order[i + 1]] - means[order[i]]);
-    gaps[order[i]] = gap;
+    if (i > 0) gap = order[i].first - order[i - 1].first;
+    if (i + 1 < order.size()) gap = std::max(gap, order[i + 1].first - order[i].first);
+    gaps[order[i].second] = gap;
   }
   return gaps;
 }
@@ -100,14 +100,13 @@ void Parzen::finish_numeric(ParzenAxis& kernels) {
   const auto& coordinate = *kernels.coordinate;
   const size_t count = kernels.means.size();
   const bool mass = has_mass(coordinate);
-  kernels.below_low.resize(count);
   kernels.log_inside.resize(count);
   for (auto sigma : kernels.sigmas) kernels.scales.push_back(1 / sigma);
   for (size_t k = 0; k < count; ++k) {
     const double mean = kernels.means[k], sigma = kernels.sigmas[k];
     const double low = (coordinate.low() - mean) / sigma, high = (coordinate.high() - mean) / sigma;
-    kernels.below_low[k] = normal_below(low);
-    kernels.log_inside[k] = std::log(normal_between(low, high));
+    const double inside = normal_between(low, high);
+    kernels.log_inside[k] = inside == 1 ? 0 : std::log(inside);
     log_base_[k] -= kernels.log_inside[k];
     if (!mass) log_base_[k] -= log_sqrt_two_pi + std::log(sigma);
   }
@@ -169,7 +168,12 @@ double Parzen::log_density(const Positions& positions) const {
   }
   const double largest = sums.maxCoeff();
   if (!std::isfinite(largest)) return largest;
-  return largest + std::log((sums - largest).exp().sum());
+  // Most kernels are too far away to change a digit of the sum.
+  constexpr double nothing = 30;
+  double total = 0;
+  for (const double sum : sums)
+    if (sum > largest - nothing) total += std::exp(sum - largest);
+  return largest + std::log(total);
 }
 
 void Parzen::sample(Draws& draws, Positions& positions) const {
@@ -196,8 +200,10 @@ void Parzen::sample(Draws& draws, Positions& positions) const {
     }
     // Open at both ends: a quantile of 0 or 1 is no number.
     const double inside = std::exp(kernels.log_inside[kernel]);
-    const double chance = std::clamp(kernels.below_low[kernel] + uniform * inside,
-                                     std::numeric_limits<double>::min(), 1 - 0x1p-53);
+    const double below =
+        normal_below((coordinate.low() - kernels.means[kernel]) * kernels.scales[kernel]);
+    const double chance =
+        std::clamp(below + uniform * inside, std::numeric_limits<double>::min(), 1 - 0x1p-53);
     position = coordinate.snap(
         std::clamp(kernels.means[kernel] + kernels.sigmas[kernel] * normal_quantile(chance),
                    coordinate.low(), coordinate.high()));

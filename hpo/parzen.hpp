@@ -28,7 +28,6 @@ struct ParzenAxis {
   // Where it is numeric:
   std::vector<double> means, sigmas;
   std::vector<double> scales;      // 1 / sigmas
-  std::vector<double> below_low;   // P(normal <= low end), in each kernel's own units
   std::vector<double> log_inside;  // of the mass between the ends
   // Where values have mass, kernels that are equal are computed once:
   std::vector<uint32_t> group;  // of each kernel
