@@ -105,8 +105,11 @@ class CmaSampler final : public AdaptiveSampler {
       auto positions = positions_of(x);
       encoding().snap(positions);
       if (positions != trial.positions &&
-          encoding().decode(positions) != encoding().decode(trial.positions))
+          encoding().decode(positions) != encoding().decode(trial.positions)) {
+        // A next attempt is made only where this one was a point tried before.
+        if (!is_used(positions)) break;
         continue;
+      }
       for (size_t k = 0; k < x.size(); ++k)
         x[k] = strategy_->mean()[k] + (x[k] - strategy_->mean()[k]) / scales_[k];
       return {epoch_, std::move(x)};

@@ -170,9 +170,13 @@ double Parzen::log_density(const Positions& positions) const {
   if (!std::isfinite(largest)) return largest;
   // Most kernels are too far away to change a digit of the sum.
   constexpr double nothing = 30;
-  double total = 0;
-  for (const double sum : sums)
-    if (sum > largest - nothing) total += std::exp(sum - largest);
+  Eigen::ArrayXd near(static_cast<Eigen::Index>(count));
+  Eigen::Index used = 0;
+  for (const double sum : sums) {
+    near[used] = sum - largest;
+    used += near[used] > -nothing ? 1 : 0;
+  }
+  const double total = near.head(used).exp().sum();
   return largest + std::log(total);
 }
 

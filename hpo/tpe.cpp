@@ -9,6 +9,10 @@
 namespace troupe::hpo {
 namespace {
 
+// A suggestion must not cost more the longer a search has run: the density of bad points is that of
+// the newest ones, which tell where the search is now.
+constexpr size_t bad_max = 2000;
+
 /// The two densities over some axes.
 struct Pair {
   Parzen good, bad;
@@ -36,7 +40,9 @@ class TpeSampler final : public AdaptiveSampler {
  private:
   void build() {
     if (!densities_.empty()) return;
-    const auto split = tpe_split(ledger(), tpe_.liar);
+    auto split = tpe_split(ledger(), tpe_.liar);
+    if (split.bad.size() > bad_max)
+      split.bad.erase(split.bad.begin(), split.bad.end() - static_cast<std::ptrdiff_t>(bad_max));
     std::vector<const Positions*> good, bad;
     for (const auto* trial : split.good) good.push_back(&trial->positions);
     for (const auto* trial : split.bad) bad.push_back(&trial->positions);
