@@ -13,7 +13,8 @@ curl jq procps iproute2 nftables
 python3-numpy python3-sklearn
 "
 
-peers="slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge nftables iproute2 python3-optuna"
+peers="slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge nftables iproute2 python3-optuna
+libopenmpi-dev openmpi-bin python3-torch"
 [ "${1:-}" = --peers ] && packages="$packages $peers"
 
 is_installed() {

@@ -12,8 +12,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Each look is a system call or two, not a load: a tenth of them takes as long.
-constexpr uint32_t spins_of_a_look = 10;
 // How long a lost rank of this host can go unnoticed.
 constexpr std::chrono::milliseconds tick{10};
 // With links of both kinds nothing wakes for all of them.
@@ -23,18 +21,25 @@ constexpr std::chrono::milliseconds mixed_tick{1};
 
 void LinkWaiter::moved() {
   if (segment_ != nullptr) segment_->unpark();
+  auto looks = budget_.looks();
+  if (idle_ > looks + patience_.yields)
+    budget_.came_by_waiting();
+  else if (idle_ > looks)
+    budget_.came_by_yielding(idle_ - looks);
+  else if (idle_ != 0)
+    budget_.came_by_looking();
   idle_ = 0;
 }
 
 Result<void> LinkWaiter::nothing_moved(std::span<const Interest> interests) {
   ++idle_;
   if (idle_ == 1) since_ = {};
-  auto spins = patience_.spins / spins_of_a_look;
-  if (idle_ <= spins) {
+  auto looks = budget_.looks();
+  if (idle_ <= looks) {
     relax();
     return ok();
   }
-  if (idle_ <= spins + patience_.yields) {
+  if (idle_ <= looks + patience_.yields) {
     ::sched_yield();
     return ok();
   }

@@ -130,6 +130,7 @@ Segment::Segment(UniqueFd fd, std::byte* base, const SegmentShape& shape, uint32
       base_{base},
       shape_{shape},
       patience_{patience},
+      budget_{patience.spins},
       local_{local},
       states_{reinterpret_cast<RankState*>(base + SegmentLayout{shape}.states)} {}
 
@@ -138,6 +139,7 @@ Segment::Segment(Segment&& other) noexcept
       base_{std::exchange(other.base_, nullptr)},
       shape_{other.shape_},
       patience_{other.patience_},
+      budget_{other.budget_},
       local_{other.local_},
       states_{other.states_},
       watch_{std::move(other.watch_)} {}

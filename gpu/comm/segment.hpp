@@ -3,6 +3,7 @@
 // left behind, however its ranks end. One object a rank; its calls come from one thread at a time.
 #pragma once
 
+#include "gpu/comm/spin_budget.hpp"
 #include "gpu/comm/types.hpp"
 #include "runtime/core/fd.hpp"
 
@@ -22,7 +23,7 @@ constexpr size_t line_bytes = 128;
 struct Patience {
   // A call that stands still for so long ends.
   std::chrono::milliseconds deadline{std::chrono::minutes{10}};
-  // About 30 us of looking: longer than a rank that runs needs for the small sizes.
+  // About 30 us of looking at most: longer than a rank that runs needs for the small sizes.
   uint32_t spins = 2000;
   // Then others may run, which is quicker than sleeping where they have little to do.
   uint32_t yields = 20;
@@ -128,6 +129,7 @@ class Segment {
   std::byte* base_ = nullptr;
   SegmentShape shape_;
   Patience patience_;
+  SpinBudget budget_;
   uint32_t local_ = 0;
   RankState* states_ = nullptr;
   bool prepared_ = false;

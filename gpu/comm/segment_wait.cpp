@@ -75,14 +75,19 @@ void Segment::unpark() {
 
 Result<void> Segment::await_longer(const std::atomic<uint64_t>& counter, uint64_t value,
                                    uint32_t local) {
-  for (uint32_t i = 0; i < patience_.spins; ++i) {
+  for (uint32_t i = 0; i < budget_.looks(); ++i) {
     relax();
-    if (counter.load(std::memory_order_acquire) >= value) return ok();
+    if (counter.load(std::memory_order_acquire) < value) continue;
+    budget_.came_by_looking();
+    return ok();
   }
   for (uint32_t i = 0; i < patience_.yields; ++i) {
     ::sched_yield();
-    if (counter.load(std::memory_order_acquire) >= value) return ok();
+    if (counter.load(std::memory_order_acquire) < value) continue;
+    budget_.came_by_yielding(i + 1);
+    return ok();
   }
+  budget_.came_by_waiting();
   auto result = await_parked(counter, value, local);
   unpark();
   return result;

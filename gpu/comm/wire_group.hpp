@@ -19,7 +19,10 @@ namespace troupe::comm {
 class LinkWaiter {
  public:
   LinkWaiter(Segment* segment, Controls* controls, const Patience& patience)
-      : segment_{segment}, controls_{controls}, patience_{patience} {}
+      : segment_{segment},
+        controls_{controls},
+        patience_{patience},
+        budget_{patience.spins / looks_a_spin} {}
   struct Interest {
     const Link* link;
     bool send;
@@ -33,9 +36,13 @@ class LinkWaiter {
  private:
   Result<void> look_around(std::span<const Interest> interests);
 
+  // Each look is a system call or two, not a load: a tenth of them takes as long.
+  static constexpr uint32_t looks_a_spin = 10;
+
   Segment* segment_;
   Controls* controls_;
   Patience patience_;
+  SpinBudget budget_;
   uint32_t idle_ = 0;
   std::chrono::steady_clock::time_point since_;
 };

@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
       {"failures", bench_failures},
       {"head", bench_head},
       {"alarms", bench_alarms},
+      {"comm", bench_comm},
       {"dataset.records", bench_dataset_records},
       {"dataset.copies", bench_dataset_copies},
       {"dataset.files", bench_dataset_files},

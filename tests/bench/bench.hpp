@@ -21,6 +21,7 @@ void bench_control(bool quick);
 void bench_failures(bool quick);
 void bench_head(bool quick);
 void bench_alarms(bool quick);
+void bench_comm(bool quick);
 void bench_dataset_records(bool quick);
 void bench_dataset_copies(bool quick);
 void bench_dataset_files(bool quick);
