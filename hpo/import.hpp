@@ -1,0 +1,24 @@
+// Search spaces of other programs as parameters: Determined's and Katib's YAML (read into a Value
+// by the caller) and ConfigSpace's JSON. What has no equal here is refused by name, never dropped.
+// Pure functions.
+#pragma once
+
+#include "runtime/core/result.hpp"
+#include "runtime/core/spec.hpp"
+
+#include <vector>
+
+namespace troupe::hpo {
+
+/// The `hyperparameters` map of a Determined experiment. Groups become names with a point between;
+/// the bounds of type log are exponents of its base.
+Result<std::vector<Parameter>> import_determined(const Value& hyperparameters);
+
+/// The `parameters` list of a Katib experiment, whose numbers are texts.
+Result<std::vector<Parameter>> import_katib(const Value& parameters);
+
+/// A ConfigSpace document. Conditions, forbidden combinations and unequal probabilities are
+/// refused.
+Result<std::vector<Parameter>> import_config_space(const Value& document);
+
+}  // namespace troupe::hpo

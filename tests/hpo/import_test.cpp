@@ -1,0 +1,107 @@
+#include "hpo/import.hpp"
+
+#include "tests/hpo/hpo_parts.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace troupe::hpo {
+namespace {
+
+using testing::HasSubstr;
+
+Value json(const std::string& text) {
+  auto parsed = parse_json(text);
+  EXPECT_TRUE(parsed) << text;
+  return parsed.value_or(Value{});
+}
+
+Parameter find(const std::vector<Parameter>& parameters, const std::string& name) {
+  for (const auto& parameter : parameters)
+    if (parameter.name == name) return parameter;
+  ADD_FAILURE() << "no " << name;
+  return {};
+}
+
+TEST(Import, Determined) {
+  auto space = import_determined(json(R"({
+    "global_batch_size": 64,
+    "lr": {"type": "log", "base": 10, "minval": -4, "maxval": -1, "count": 4},
+    "optimizer": {"name": {"type": "categorical", "vals": ["adam", "sgd"]},
+                  "momentum": {"type": "double", "minval": 0, "maxval": 0.9}},
+    "layers": {"type": "int", "minval": 1, "maxval": 8},
+    "act": {"type": "const", "val": "relu"}})"));
+  ASSERT_TRUE(space) << to_string(space.error());
+  EXPECT_EQ(space->size(), 6u);
+  EXPECT_EQ(find(*space, "global_batch_size"), choices("global_batch_size", {64}));
+  auto lr = find(*space, "lr");
+  EXPECT_NEAR(lr.range->min.as_number(), 1e-4, 1e-18);
+  EXPECT_NEAR(lr.range->max.as_number(), 0.1, 1e-15);
+  EXPECT_TRUE(lr.range->log);
+  EXPECT_EQ(lr.range->count, 4);
+  EXPECT_EQ(find(*space, "optimizer.name"), choices("optimizer.name", {"adam", "sgd"}));
+  EXPECT_EQ(find(*space, "optimizer.momentum"), range("optimizer.momentum", 0.0, 0.9));
+  EXPECT_EQ(find(*space, "layers"), range("layers", 1, 8));
+  EXPECT_EQ(find(*space, "act"), choices("act", {"relu"}));
+  auto wrong = import_determined(json(R"({"lr": {"type": "normal", "minval": 0, "maxval": 1}})"));
+  EXPECT_THAT(wrong.error().detail, HasSubstr("type normal"));
+  EXPECT_FALSE(import_determined(json(R"({"lr": {"type": "int", "minval": 3, "maxval": 1}})")));
+  EXPECT_FALSE(import_determined(json(R"([1])")));
+}
+
+TEST(Import, Katib) {
+  auto space = import_katib(json(R"([
+    {"name": "lr", "parameterType": "double",
+     "feasibleSpace": {"min": "0.01", "max": "0.05", "distribution": "logUniform"}},
+    {"name": "momentum", "parameterType": "double",
+     "feasibleSpace": {"min": "0.5", "max": "0.9", "step": "0.1"}},
+    {"name": "layers", "parameterType": "int", "feasibleSpace": {"min": "2", "max": "5", "step": "1"}},
+    {"name": "width", "parameterType": "discrete", "feasibleSpace": {"list": ["16", "32", "64"]}},
+    {"name": "opt", "parameterType": "categorical", "feasibleSpace": {"list": ["sgd", "adam"]}}])"));
+  ASSERT_TRUE(space) << to_string(space.error());
+  EXPECT_EQ(find(*space, "lr"), range("lr", 0.01, 0.05, {}, {}, true));
+  EXPECT_EQ(find(*space, "momentum"), range("momentum", 0.5, 0.9, 0.1));
+  EXPECT_EQ(find(*space, "layers"), range("layers", 2, 5));
+  EXPECT_EQ(find(*space, "width"), choices("width", {16, 32, 64}));
+  EXPECT_EQ(find(*space, "opt"), choices("opt", {"sgd", "adam"}));
+  auto wrong = import_katib(json(R"([{"name": "lr", "parameterType": "double",
+    "feasibleSpace": {"min": "0.01", "max": "0.05", "distribution": "logNormal"}}])"));
+  EXPECT_THAT(wrong.error().detail, HasSubstr("logNormal"));
+  EXPECT_FALSE(import_katib(json(R"([{"name": "n", "parameterType": "int",
+    "feasibleSpace": {"min": "0.5", "max": "2"}}])")));
+  EXPECT_FALSE(import_katib(json(R"([{"name": "n", "parameterType": "int",
+    "feasibleSpace": {"min": "one", "max": "2"}}])")));
+}
+
+TEST(Import, ConfigSpaceDocumentsOfThePublishedBenchmarks) {
+  if (!hpo_data()) GTEST_SKIP() << "no spaces here: set TROUPE_HPO_DATA to the folder with them";
+  auto flat = import_config_space(read_golden("../spaces/yahpo_lcbench.json"));
+  ASSERT_TRUE(flat) << to_string(flat.error());
+  EXPECT_EQ(flat->size(), 9u);
+  auto conditional = import_config_space(read_golden("../spaces/yahpo_rbv2_xgboost.json"));
+  ASSERT_FALSE(conditional);
+  EXPECT_THAT(conditional.error().detail,
+              HasSubstr("8 conditions, the first on colsample_bylevel"));
+}
+
+TEST(Import, ConfigSpace) {
+  auto space = import_config_space(json(R"({"hyperparameters": [
+    {"name": "a", "type": "uniform_float", "log": true, "lower": 0.001, "upper": 1.0, "default": 0.1},
+    {"name": "b", "type": "uniform_int", "log": false, "lower": 1, "upper": 9},
+    {"name": "c", "type": "categorical", "choices": ["x", "y"], "probabilities": [0.5, 0.5]},
+    {"name": "d", "type": "ordinal", "sequence": [1, 10, 100]},
+    {"name": "e", "type": "constant", "value": 3}], "conditions": [], "forbiddens": []})"));
+  ASSERT_TRUE(space) << to_string(space.error());
+  EXPECT_EQ(*space, (std::vector<Parameter>{range("a", 0.001, 1.0, {}, {}, true), range("b", 1, 9),
+                                            choices("c", {"x", "y"}), choices("d", {1, 10, 100}),
+                                            choices("e", {3})}));
+  EXPECT_FALSE(import_config_space(json(R"({"hyperparameters": [
+    {"name": "c", "type": "categorical", "choices": ["x", "y"], "probabilities": [0.9, 0.1]}]})")));
+  EXPECT_FALSE(import_config_space(json(R"({"hyperparameters": [
+    {"name": "c", "type": "normal_float", "mu": 1}]})")));
+  EXPECT_FALSE(import_config_space(json("{}")));
+  EXPECT_FALSE(import_config_space(json("3")));
+}
+
+}  // namespace
+}  // namespace troupe::hpo
