@@ -54,6 +54,45 @@ cluster::BulkRequest ask_worker_block(const std::string& version, uint32_t numbe
   return {"block", digest, version, number, 0};
 }
 
+cluster::BulkRequest ask_kept() {
+  return {"kept", "", "", 0, 0};
+}
+
+cluster::BulkRequest ask_unkeep(ExperimentId id) {
+  return {"unkeep", to_string(id), "", 0, 0};
+}
+
+cluster::BulkRequest ask_verify(const std::string& version) {
+  return {"verify", version, "", 0, 0};
+}
+
+std::string kept_text(const std::vector<KeptUse>& uses) {
+  process::Encoder encoder;
+  for (const auto& use : uses) {
+    encoder.text(to_string(use.id));
+    for (auto number : {use.files, use.outputs, use.checkpoints, use.logs}) encoder.number(number);
+  }
+  return encoder.bytes();
+}
+
+Result<std::vector<KeptUse>> parse_kept(std::string_view bytes) {
+  std::vector<KeptUse> uses;
+  process::Decoder decoder{bytes};
+  bool good = true;
+  while (good && !decoder.complete() && decoder.good()) {
+    KeptUse use;
+    auto id = parse_experiment_id(decoder.text());
+    good = id.has_value();
+    if (good) use.id = *id;
+    for (auto* number : {&use.files, &use.outputs, &use.checkpoints, &use.logs})
+      *number = decoder.number<uint64_t>();
+    uses.push_back(use);
+  }
+  if (good && decoder.complete()) return uses;
+  return Error{Errc::corrupt, "a list of what a worker keeps cannot be read",
+               "its worker sent nonsense", "is the worker of the head's version?"};
+}
+
 void put_output(std::string& bytes, const storage::OutputFile& file) {
   process::Encoder encoder;
   encoder.text(file.path);

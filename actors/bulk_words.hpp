@@ -11,6 +11,14 @@
 //                                    of a dataset version
 //                          packed    of an experiment: the payload of that manifest's block whose
 //                                    digest is `path`
+//                          kept      no id: of each experiment that has files there, what they
+//                                    take; end.size: free bytes of its disk; end.next: equal
+//                                    where workers have one folder of outputs
+//                          unkeep    of an experiment: removes its outputs; end.size: bytes freed
+//                          verify    of a version's digest: hashes it; what is damaged, in words;
+//                                    end.size: bytes that were read
+//                          manifest  of a version's digest that is whole there
+//                          block     as block number `offset` of version `path`
 //   worker asks the head   snapshot  of a digest: the size of its manifest (eight bytes, big
 //                                    endian), the manifest, then the bytes of its files in order
 //                          manifest  of a dataset version's digest
@@ -46,6 +54,20 @@ cluster::BulkRequest ask_sources(const std::string& digest);
 cluster::BulkRequest ask_member(const std::string& common_name);
 cluster::BulkRequest ask_worker_block(const std::string& version, uint32_t number,
                                       const std::string& digest);
+
+cluster::BulkRequest ask_kept();
+cluster::BulkRequest ask_unkeep(ExperimentId id);
+cluster::BulkRequest ask_verify(const std::string& version);
+
+/// What an experiment takes on a node's disk.
+struct KeptUse {
+  ExperimentId id;
+  uint64_t files = 0;                               // of outputs, checkpoints included; not of logs
+  uint64_t outputs = 0, checkpoints = 0, logs = 0;  // bytes
+  bool operator==(const KeptUse&) const = default;
+};
+std::string kept_text(const std::vector<KeptUse>& uses);
+Result<std::vector<KeptUse>> parse_kept(std::string_view bytes);
 
 /// One listed file as bytes, appended; and all of a list read back.
 void put_output(std::string& bytes, const storage::OutputFile& file);

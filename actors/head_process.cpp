@@ -96,6 +96,7 @@ Result<void> HeadProcess::start() {
   if (!policy) return std::move(policy).error();
   head.policy = *policy;
   head.rules = options_.rules;
+  head.retention = options_.retention;
   head_ = std::make_unique<Head>(std::move(head), system_);
   TROUPE_TRY(head_->start());
   TROUPE_TRY(start_links());

@@ -3,6 +3,7 @@
 
 #include "runtime/core/node_rules.hpp"
 #include "runtime/core/result.hpp"
+#include "runtime/core/retention_rules.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -20,6 +21,7 @@ struct HeadProcessOptions {
   std::string cluster_address;   // what workers dial; empty: found out
   std::string policy = "fifo";   // of the scheduler, by name
   NodeRules rules;
+  RetentionRules retention;
   /// Called once when requests are served: makes the owner's next command find this head.
   std::function<Result<void>(const std::string& url, const std::string& token,
                              const std::string& user)>

@@ -85,6 +85,11 @@ using StagingRef = Shared<Staging>;
 using JobKeysRef = Shared<std::vector<JobKey>>;
 using DatasetPushRef = Shared<std::pair<std::string, api::DatasetPush>>;  // user and push
 using DatasetVersionRef = Shared<DatasetVersion>;
+using CheckRequestRef = Shared<const api::StoreCheckRequest>;
+using StoreCheckRef = Shared<api::StoreCheck>;
+using CollectRequestRef = Shared<const api::CollectRequest>;
+using CollectionRef = Shared<api::Collection>;
+using StoreUseRef = Shared<api::StoreUse>;
 using OrderRef = Shared<const JobOrder>;
 using FilledRef = Shared<struct Filled>;
 using HeldDataRef = Shared<struct HeldData>;
@@ -131,6 +136,11 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::StagingRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::JobKeysRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::DatasetPushRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::DatasetVersionRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::CheckRequestRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::StoreCheckRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::CollectRequestRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::CollectionRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::StoreUseRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::OrderRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::FilledRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::HeldDataRef)
@@ -295,6 +305,7 @@ using cache_actor = caf::typed_actor<
                    uint64_t>,                      // INTERNAL: digest, bytes that have come, of all
     caf::reacts_to<gone_atom, std::string, bool>,  // INTERNAL: digest, whether it was removed
     caf::reacts_to<filled_atom, FilledRef>,        // INTERNAL
+    caf::reacts_to<tick_atom>,  // INTERNAL: time to look for fills that nobody goes on with
     caf::reacts_to<flush_atom>  // INTERNAL: time to tell the head what has changed
     >;
 
@@ -333,9 +344,21 @@ using dataset_actor = caf::typed_actor<
                                                                                   // version
     caf::replies_to<find_atom, ExperimentId>::with<DatasetVersionRef>,  // its outputs as a version,
                                                                         // fetched from where it ran
-    caf::reacts_to<flush_atom>,  // INTERNAL: answers of nodes have come
-    caf::reacts_to<clean_atom>   // INTERNAL: remove blocks that nothing names
+    caf::replies_to<forget_atom, ExperimentId, std::string>::with<bool>,  // the version of its
+                                                                          // outputs, for this
+                                                                          // cause, where nothing
+                                                                          // needs it
+    caf::reacts_to<flush_atom>  // INTERNAL: answers of nodes have come
     >;
+
+/// Looks after what lies on disks: counts, checks, removes what nothing needs. One thing at a time,
+/// each as long as it takes. Detached.
+using keeper_actor =
+    caf::typed_actor<caf::replies_to<check_atom, CheckRequestRef>::with<StoreCheckRef>,
+                     caf::replies_to<clean_atom, CollectRequestRef>::with<CollectionRef>,
+                     caf::replies_to<usage_atom, bool>::with<StoreUseRef>,  // of nodes, too
+                     caf::reacts_to<tick_atom>  // INTERNAL: time to apply the rules
+                     >;
 
 /// The queue and the placement decisions.
 using scheduler_actor = caf::typed_actor<

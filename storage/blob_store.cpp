@@ -21,11 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool exists(const std::string& path) {
-  struct stat info {};
-  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
-}
-
 std::string folder_of(const std::string& path) {
   return path.substr(0, path.rfind('/'));
 }
@@ -37,6 +32,7 @@ Result<void> sync_path(const std::string& path, int flags) {
   return ok();
 }
 
+constexpr size_t read_bytes = 1u << 20;      // at a time, of what is hashed
 constexpr char unfinished[] = "unfinished";  // the folder of what is being written
 
 template <class Use>
@@ -49,6 +45,11 @@ Result<void> each_file(const std::string& root, const Use& use) {
 }
 
 }  // namespace
+
+FileTime time_of(const struct stat& info) {
+  return FileTime{std::chrono::seconds{info.st_mtim.tv_sec} +
+                  std::chrono::nanoseconds{info.st_mtim.tv_nsec}};
+}
 
 Result<BlobStore> BlobStore::open(std::string root, std::string what) {
   TROUPE_TRY(make_dirs(root + "/" + unfinished, 0700));
@@ -70,25 +71,38 @@ Result<std::vector<std::string>> BlobStore::missing(const std::vector<std::strin
   std::unordered_set<std::string_view> seen;
   for (const auto& digest : digests) {
     if (!is_digest(digest)) return no_digest(digest);
-    if (seen.insert(digest).second && !exists(path(digest))) lacking.push_back(digest);
+    if (seen.insert(digest).second && !touch(digest)) lacking.push_back(digest);
   }
   return lacking;
 }
 
 Result<void> BlobStore::put(const std::string& digest, std::string_view bytes) const {
+  TROUPE_TRY(check_bytes(digest, bytes));
+  return put_verified(digest, bytes);
+}
+
+Result<void> BlobStore::mend(const std::string& digest, std::string_view bytes) const {
+  TROUPE_TRY(check_bytes(digest, bytes));
+  return write(digest, bytes);
+}
+
+Result<void> BlobStore::check_bytes(const std::string& digest, std::string_view bytes) const {
   if (!is_digest(digest)) return no_digest(digest);
   auto actual = sha256_hex(bytes);
   if (actual != digest)
     return Error{Errc::invalid, fmt::format("a {} was refused", what_),
                  fmt::format("announced as {}, its bytes have {}", digest, actual),
                  "send it again; it changed or was damaged on its way"};
-  return put_verified(digest, bytes);
+  return ok();
 }
 
 Result<void> BlobStore::put_verified(const std::string& digest, std::string_view bytes) const {
   if (!is_digest(digest)) return no_digest(digest);
+  return touch(digest) ? ok() : write(digest, bytes);
+}
+
+Result<void> BlobStore::write(const std::string& digest, std::string_view bytes) const {
   auto target = path(digest);
-  if (exists(target)) return ok();
   TROUPE_TRY(make_dirs(folder_of(target), 0700));
   static std::atomic<uint64_t> counter{0};  // two threads may bring the same bytes
   auto temporary = fmt::format("{}/{}/{}.{}.{}", root_, unfinished, digest, ::getpid(), ++counter);
@@ -178,17 +192,59 @@ Result<void> BlobStore::remove(const std::string& digest) const {
   return ok();
 }
 
+bool BlobStore::touch(const std::string& digest) const {
+  if (!is_digest(digest)) return false;
+  std::lock_guard guard{*touching_};
+  return ::utimensat(AT_FDCWD, path(digest).c_str(), nullptr, 0) == 0;
+}
+
+Result<bool> BlobStore::remove_older(const std::string& digest, Time than) const {
+  if (!is_digest(digest)) return no_digest(digest);
+  std::lock_guard guard{*touching_};
+  struct stat info {};
+  if (::stat(path(digest).c_str(), &info) != 0 || time_of(info) >= than) return false;
+  TROUPE_TRY(remove(digest));
+  return true;
+}
+
+Result<void> BlobStore::check(const std::string& digest) const {
+  auto fd = open_blob(digest);
+  if (!fd) return std::move(fd).error();
+  struct stat info {};
+  if (::fstat(fd->get(), &info) != 0)
+    return errno_error(errno, fmt::format("a {} cannot be read", what_));
+  // From the disk, as far as nobody has it mapped: what the memory still has says nothing of it.
+  (void)::posix_fadvise(fd->get(), 0, 0, POSIX_FADV_DONTNEED);
+  Sha256 sum;
+  std::string piece;
+  for (uint64_t done = 0, size = static_cast<uint64_t>(info.st_size); done < size;) {
+    piece.resize(std::min<uint64_t>(read_bytes, size - done));
+    TROUPE_TRY(read_at(*fd, done, piece.data(), piece.size()));
+    sum.add(piece);
+    done += piece.size();
+  }
+  if (sum.finish() == digest) return ok();
+  return Error{Errc::corrupt, fmt::format("{} {} is damaged", what_, digest),
+               "its bytes have another digest", "troupe data fsck --repair"};
+}
+
+Result<void> BlobStore::set_aside(const std::string& digest, const std::string& folder) const {
+  if (!is_digest(digest)) return no_digest(digest);
+  TROUPE_TRY(make_dirs(folder, 0700));
+  std::lock_guard guard{*touching_};
+  if (::rename(path(digest).c_str(), (folder + "/" + digest).c_str()) != 0 && errno != ENOENT)
+    return errno_error(errno, fmt::format("a {} cannot be moved aside", what_));
+  return ok();
+}
+
 Result<void> BlobStore::visit(
-    std::chrono::seconds age,
-    const std::function<void(const std::string& digest, uint64_t size)>& each) const {
-  auto latest = fs::file_time_type::clock::now() - age;
+    const std::function<void(const std::string& digest, uint64_t size, Time time)>& each) const {
   return each_file(root_, [&](const fs::directory_entry& file) {
     auto name = file.path().filename().string();
-    std::error_code gone;  // removed meanwhile
-    auto size = file.file_size(gone);
-    if (gone || !is_digest(name)) return;
-    if (age.count() != 0 && (file.last_write_time(gone) > latest || gone)) return;
-    each(name, size);
+    struct stat info {};
+    // One that is gone was removed meanwhile.
+    if (!is_digest(name) || ::stat(file.path().c_str(), &info) != 0) return;
+    each(name, static_cast<uint64_t>(info.st_size), time_of(info));
   });
 }
 

@@ -9,8 +9,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace troupe::storage {
@@ -26,12 +29,30 @@ class CodeStore {
   Result<std::string> put_manifest(std::string_view text) const;
   /// The canonical text.
   Result<std::string> manifest(const std::string& digest) const;
+  /// Digests of all snapshots that are stored, whole or not.
+  Result<std::vector<std::string>> manifests() const;
+  /// corrupt where its text has another digest.
+  Result<void> check_manifest(const std::string& digest) const;
+  /// Moves what is damaged into `<dir>/code/aside`: the same can be sent again.
+  Result<void> set_aside_manifest(const std::string& digest) const;
+  Result<void> set_aside_blob(const std::string& digest) const;
+
+  struct Collected {
+    uint64_t snapshots = 0, files = 0, bytes = 0;
+    std::string kept;  // why no file was removed; empty: it was looked for all
+  };
+  /// Removes snapshots that have no name, then files that no snapshot has any more: of both what
+  /// nobody has counted on since `than`.
+  Result<Collected> collect(FileTime than, bool dry_run,
+                            const std::unordered_set<std::string>& named) const;
 
  private:
   CodeStore(std::string root, BlobStore blobs) : root_{std::move(root)}, blobs_{std::move(blobs)} {}
   std::string manifest_path(const std::string& digest) const;
+  Result<bool> remove_older(const std::string& digest, FileTime than, bool dry_run) const;
   std::string root_;  // `<dir>/code`
   BlobStore blobs_;
+  std::shared_ptr<std::mutex> touching_ = std::make_shared<std::mutex>();
 };
 
 /// Where the bytes of a blob come from when it is no local file: a piece beginning at `offset`, not

@@ -1,6 +1,7 @@
 #include "actors/head/datasets.hpp"
 
 #include "actors/head/commit.hpp"
+#include "actors/head/kept_books.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
 #include "runtime/core/suggest.hpp"
@@ -13,8 +14,6 @@ namespace troupe::actors {
 
 namespace {
 
-// How long a push may take between its first block and its manifest, cuts included.
-constexpr auto push_time_max = std::chrono::hours{24};
 constexpr size_t source_bytes_max = 1000;
 
 storage::AppendEvent dataset_event(const DatasetVersion& version, std::string cause,
@@ -60,7 +59,7 @@ dataset_actor::behavior_type DatasetState::make_behavior(HeadContextRef context,
       },
       [this](find_atom, ExperimentId id) { return outputs(id); },
       [this](flush_atom) { outputs_->arrived(); },
-      [this](clean_atom) { clean(); },
+      [this](forget_atom, ExperimentId id, const std::string& cause) { return forget(id, cause); },
   };
 }
 
@@ -92,12 +91,14 @@ DatasetState::VersionPromise DatasetState::push(const DatasetPushRef& push) {
   if (auto good = check_dataset_name(asked.name); !good) return refuse(good.error());
   if (!asked.tag.empty())
     if (auto good = check_dataset_tag(asked.tag); !good) return refuse(good.error());
-  auto manifest = context_->data->put_manifest(asked.manifest);
-  if (!manifest) return refuse(manifest.error());
   auto newest = context_->ledger->dataset(asked.name, "");
   if (!newest) return refuse(newest.error());
   auto highest = context_->ledger->dataset_highest(asked.name);
   if (!highest) return refuse(highest.error());
+  auto manifest = context_->data->put_manifest(asked.manifest);
+  if (!manifest) return refuse(manifest.error());
+  // Until its name is durable nobody may collect it.
+  auto settle = [this, id = dataset::content_id_of(asked.manifest)] { context_->data->settle(id); };
 
   DatasetVersion version;
   version.name = asked.name;
@@ -120,13 +121,21 @@ DatasetState::VersionPromise DatasetState::push(const DatasetPushRef& push) {
   if (!asked.tag.empty())
     mutations.emplace_back(storage::PutTag{asked.name, asked.tag, version.version});
   if (mutations.empty()) {
+    settle();
     promise.deliver(share(std::move(version)));
     return promise;
   }
   auto answer = share(version);
   commit(
-      std::move(mutations), [promise, answer]() mutable { promise.deliver(answer); },
-      [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+      std::move(mutations),
+      [promise, answer, settle]() mutable {
+        settle();
+        promise.deliver(answer);
+      },
+      [promise, settle](caf::error& e) mutable {
+        settle();
+        promise.deliver(std::move(e));
+      });
   return promise;
 }
 
@@ -206,8 +215,33 @@ DatasetState::DonePromise DatasetState::drop(const std::string& user, const std:
         if (auto id = dataset::content_id_from(digest); id && !is_named(digest))
           if (auto removed = context_->data->remove_manifest(*id); !removed)
             log::warning("datasets", "{}", to_string(removed.error()));
-        self_->send(self_, clean_atom_v);
       },
+      [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
+  return promise;
+}
+
+/// The version of the outputs of an experiment; what it leaves is collected by whoever asks.
+DatasetState::DonePromise DatasetState::forget(ExperimentId id, const std::string& cause) {
+  auto promise = self_->make_response_promise<bool>();
+  auto refuse = [&](const Error& error) {
+    promise.deliver(to_caf(error));
+    return promise;
+  };
+  auto version = context_->ledger->dataset(outputs_name(id), "");
+  if (!version) return refuse(version.error());
+  if (!*version) {
+    promise.deliver(true);
+    return promise;
+  }
+  auto by = user_of(**version);
+  if (!by) return refuse(by.error());
+  if (!by->empty())
+    return refuse({Errc::conflict, outputs_name(id) + " is in use", *by + " has not ended",
+                   "troupe wait " + *by});
+  commit(
+      {storage::DropDataset{(**version).name, (**version).version},
+       dataset_event(**version, "removed: " + cause, context_->clock->now())},
+      [promise]() mutable { promise.deliver(true); },
       [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
   return promise;
 }
@@ -227,14 +261,6 @@ bool DatasetState::is_named(const std::string& digest) const {
     token = page->next_page_token;
   } while (!token.empty());
   return false;
-}
-
-void DatasetState::clean() {
-  auto freed = context_->data->collect(push_time_max);
-  if (!freed)
-    log::warning("datasets", "{}", to_string(freed.error()));
-  else if (*freed != 0)
-    log::info("datasets", "{} bytes of blocks that no version needs are gone", *freed);
 }
 
 Result<DatasetVersion> find_dataset(const storage::Ledger& ledger, const std::string& name,
@@ -274,6 +300,13 @@ uint64_t dataset_bytes(const storage::Ledger& ledger, const std::string& source)
 
 namespace {
 
+/// Where they were removed a copy may be left.
+Result<void> outputs_there(const storage::Ledger& ledger, ExperimentId id) {
+  auto copy = ledger.dataset(outputs_name(id), "");
+  if (!copy) return std::move(copy).error();
+  return *copy ? ok() : check_outputs_kept(ledger, id);
+}
+
 /// Whether the outputs of this one are there when an experiment that names it begins.
 Result<void> check_outputs(const storage::Ledger& ledger, ExperimentId id,
                            const ExperimentSpec& spec) {
@@ -286,6 +319,7 @@ Result<void> check_outputs(const storage::Ledger& ledger, ExperimentId id,
   if (record == nullptr)
     return Error{Errc::invalid, fmt::format("{} cannot be mounted", outputs_name(id)),
                  "a set has no outputs of its own", fmt::format("name a member: {}.1/out", id.top)};
+  TROUPE_TRY(outputs_there(ledger, id));
   if (is_terminal(record->state) ||
       std::find(spec.after.begin(), spec.after.end(), id) != spec.after.end())
     return ok();

@@ -26,9 +26,9 @@ class DatasetState {
   VersionPromise push(const DatasetPushRef& push);
   DonePromise tag(const std::string& dataset, const std::string& tag, uint32_t version);
   DonePromise drop(const std::string& user, const std::string& dataset, uint32_t version);
+  DonePromise forget(ExperimentId id, const std::string& cause);
   bool is_named(const std::string& digest) const;
   VersionPromise outputs(ExperimentId id);
-  void clean();
   void commit(std::vector<storage::Mutation> mutations, std::function<void()> done,
               std::function<void(caf::error&)> failed);
   Result<std::string> user_of(const DatasetVersion& version) const;

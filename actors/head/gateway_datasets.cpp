@@ -44,7 +44,7 @@ Result<std::vector<std::string>> GatewayService::missing_blocks(
   for (const auto& digest : digests) {
     auto id = block_id(digest);
     if (!id) return std::move(id).error();
-    if (!context_->data->blocks().has(*id)) lacking.push_back(digest);
+    if (!context_->data->blocks().touch(*id)) lacking.push_back(digest);
   }
   return lacking;
 }

@@ -1,6 +1,7 @@
 // Logs, outputs and code: what the gateway fetches from nodes and the code store, piece by piece.
 #include "actors/bulk_words.hpp"
 #include "actors/head/gateway_service.hpp"
+#include "actors/head/kept_books.hpp"
 #include "runtime/core/digest.hpp"
 #include "runtime/core/limits.hpp"
 
@@ -167,6 +168,7 @@ kj::Promise<Result<api::OutputList>> GatewayService::outputs(const api::Caller& 
   auto after = path_of_token(page_token);
   if (!after) return Answer{std::move(after).error()};
   if (record->attempts.empty()) return Answer{api::OutputList{}};
+  if (auto kept = check_outputs_kept(*context_->ledger, id); !kept) return Answer{kept.error()};
   return fetch(record->attempts.back().jobs.front().node, ask_outputs(id, *after, limit))
       .then([](Result<cluster::BulkAnswer> answer) -> Answer {
         if (!answer) return std::move(answer).error();
@@ -192,6 +194,7 @@ kj::Promise<Result<api::FileChunk>> GatewayService::read_output(const api::Calle
   if (record->attempts.empty())
     return Answer{Error{Errc::not_found, fmt::format("{} has no file {}", to_string(id), path),
                         "it never ran", fmt::format("troupe out ls {}", to_string(id))}};
+  if (auto kept = check_outputs_kept(*context_->ledger, id); !kept) return Answer{kept.error()};
   return fetch(record->attempts.back().jobs.front().node,
                ask_output(id, std::move(path), offset, limit))
       .then([](Result<cluster::BulkAnswer> answer) -> Answer {

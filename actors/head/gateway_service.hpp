@@ -25,6 +25,7 @@ struct GatewayPeers {
   registry_actor registry;
   code_actor code;
   dataset_actor datasets;
+  keeper_actor keeper;
   AskNode ask_node;
   std::function<void(const std::string& node)> cut_node;
 };
@@ -105,6 +106,11 @@ class GatewayService final : public api::Service {
   kj::Promise<Result<std::vector<api::CachedVersion>>> warm_dataset(
       const api::Caller& caller, std::string name, std::string which,
       std::vector<std::string> nodes) override;
+  kj::Promise<Result<api::StoreCheck>> check_store(const api::Caller& caller,
+                                                   api::StoreCheckRequest request) override;
+  kj::Promise<Result<api::Collection>> collect_store(const api::Caller& caller,
+                                                     api::CollectRequest request) override;
+  kj::Promise<Result<api::StoreUse>> store_use(const api::Caller& caller, bool nodes) override;
   Result<api::EventPage> events(const api::Caller& caller, uint64_t after, uint32_t limit) override;
   kj::Promise<void> events_after(uint64_t after) override;
   std::string metrics_page() override;

@@ -39,6 +39,8 @@ Result<void> Head::start_actors() {
   context->secret = stores->secret;
   context->ask_node = options_.ask_node;
   context->rules = options_.rules;
+  context->retention = options_.retention;
+  context->dir = options_.dir;
   context->joins = options_.joins;
   context->replicas = options_.replicas;
   context->expected_nodes =
@@ -46,6 +48,8 @@ Result<void> Head::start_actors() {
   context->on_events = [relay = relay_](uint64_t last) { relay->came(last); };
   context_ = context;
   cast_ = spawn_cast(system_, context_, options_.policy);
+  keeper_ = system_.spawn<caf::detached>(keeper_behavior, context_,
+                                         KeeperPeers{cast_.ledger, cast_.datasets, cast_.registry});
   auto asked = [](const auto& actor) { return caf::actor_cast<status_actor>(actor); };
   lag_probe_ =
       system_.spawn<caf::detached>(lag_probe_behavior, context_,
@@ -58,8 +62,8 @@ Result<void> Head::start_actors() {
 }
 
 Result<void> Head::start_gateway() {
-  GatewayPeers peers{cast_.director, cast_.registry,    cast_.code,
-                     cast_.datasets, options_.ask_node, options_.cut_node};
+  GatewayPeers peers{cast_.director, cast_.registry,    cast_.code,       cast_.datasets,
+                     keeper_,        options_.ask_node, options_.cut_node};
   GatewayOptions options;
   options.bind = options_.bind;
   options.port = options_.port;
@@ -98,7 +102,9 @@ void Head::end(Handle& actor) {
 }
 
 void Head::stop_serving() {
+  if (context_) context_->closing->store(true);
   if (gateway_) gateway_->stop();
+  end(keeper_);
   end(lag_probe_);
   end(cast_.registry);
 }

@@ -5,6 +5,7 @@
 #include "actors/head/cast.hpp"
 #include "actors/head/gateway.hpp"
 #include "actors/head/head_context.hpp"
+#include "actors/head/keeper.hpp"
 #include "actors/head/lag_probe.hpp"
 
 #include <memory>
@@ -22,6 +23,7 @@ struct HeadOptions {
   std::vector<std::string> allowed_hosts;
   schedule::Policy policy;
   NodeRules rules;
+  RetentionRules retention;
   AskNode ask_node;                                       // for files of jobs
   std::function<void(const std::string& node)> cut_node;  // ends its connections
   std::shared_ptr<cluster::JoinDesk> joins;               // null: no other machine can join
@@ -70,6 +72,7 @@ class Head {
   HeadContextRef context_;
   HeadCast cast_;
   lag_probe_actor lag_probe_;
+  keeper_actor keeper_;
   std::unique_ptr<Gateway> gateway_;
 };
 

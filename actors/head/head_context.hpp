@@ -13,11 +13,13 @@
 #include "runtime/core/digest.hpp"
 #include "runtime/core/metric_registry.hpp"
 #include "runtime/core/node_rules.hpp"
+#include "runtime/core/retention_rules.hpp"
 #include "storage/code_store.hpp"
 #include "storage/dataset/dataset_store.hpp"
 #include "storage/ledger.hpp"
 #include "storage/series_store.hpp"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <span>
@@ -27,6 +29,7 @@
 namespace troupe::actors {
 
 struct HeadContext {
+  std::string dir;  // where all of it lies
   std::shared_ptr<Clock> clock;
   std::shared_ptr<storage::Ledger> ledger;       // reads only, except by the ledger actor
   std::shared_ptr<storage::SeriesStore> series;  // reads only, except by the series actor
@@ -41,6 +44,9 @@ struct HeadContext {
   std::shared_ptr<NoteBox> notes = std::make_shared<NoteBox>();
   std::shared_ptr<NodeFailureBox> failures = std::make_shared<NodeFailureBox>();
   NodeRules rules;
+  RetentionRules retention;
+  /// The head is being stopped: whoever blocks for long ends.
+  std::shared_ptr<std::atomic<bool>> closing = std::make_shared<std::atomic<bool>>(false);
   std::string secret;                       // key of job tokens
   std::vector<std::string> expected_nodes;  // recovery waits for these
   // What the ledger actor writes with; empty: ledger->commit. Tests put failures here.

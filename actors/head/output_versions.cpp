@@ -1,6 +1,7 @@
 #include "actors/head/output_versions.hpp"
 
 #include "actors/bulk_words.hpp"
+#include "actors/head/kept_books.hpp"
 #include "runtime/core/log.hpp"
 
 #include <fmt/format.h>
@@ -43,6 +44,7 @@ Result<std::string> OutputVersions::node_of(ExperimentId id) const {
   if (!is_terminal((**record).state))
     return Error{Errc::conflict, fmt::format("experiment {} has not ended", to_string(id)),
                  "its outputs may still change", fmt::format("troupe wait {}", to_string(id))};
+  TROUPE_TRY(check_outputs_kept(*context_->ledger, id));
   if ((**record).attempts.empty())
     return Error{Errc::not_found, fmt::format("experiment {} has no outputs", to_string(id)),
                  "it never ran", fmt::format("troupe show {}", to_string(id))};
@@ -104,7 +106,7 @@ void OutputVersions::manifest_came(const FetchRef& fetch, Result<cluster::BulkAn
   fetch->bytes = std::move(answer->bytes);
   fetch->manifest = std::move(*manifest);
   for (const auto& block : fetch->manifest.blocks)
-    if (!context_->data->blocks().has(block.id)) fetch->lacking.push_back(block.id);
+    if (!context_->data->blocks().touch(block.id)) fetch->lacking.push_back(block.id);
   next_blocks(fetch);
 }
 
@@ -134,18 +136,23 @@ void OutputVersions::block_came(const FetchRef& fetch, const dataset::ContentId&
 void OutputVersions::store(const FetchRef& fetch) {
   auto stored = context_->data->put_manifest(fetch->bytes);
   if (!stored) return finish(fetch, std::move(stored).error());
+  auto id = dataset::content_id_of(fetch->bytes);
   auto record = context_->ledger->experiment(fetch->id);
-  if (!record) return finish(fetch, std::move(record).error());
+  if (!record) {
+    context_->data->settle(id);
+    return finish(fetch, std::move(record).error());
+  }
   DatasetVersion version;
   version.name = outputs_name(fetch->id);
   version.version = 1;
-  version.digest = to_string(dataset::content_id_of(fetch->bytes));
+  version.digest = to_string(id);
   note_sizes(version, *stored);
   if (*record) version.user = (**record).user;
   version.created = context_->clock->now();
   version.source = fetch->node;
   version.from = to_string(fetch->id);
-  ports_.commit({storage::PutDataset{version}}, [this, fetch, version](Result<void> done) {
+  ports_.commit({storage::PutDataset{version}}, [this, fetch, version, id](Result<void> done) {
+    context_->data->settle(id);
     if (done)
       finish(fetch, version);
     else

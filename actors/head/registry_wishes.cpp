@@ -152,10 +152,10 @@ caf::result<WarmRef> RegistryState::warm(const WarmRef& asked) {
     for (const auto& [id, node] : nodes_)
       if (node.life == Life::up && node.linked) names.push_back(id);
   CacheWishes wishes;
-  wishes.bring = {asked->digest};
+  if (!asked->digest.empty()) wishes.bring = {asked->digest};
   wishes.all = false;
   for (const auto& one : names) {
-    context_->replicas->expect(one, asked->digest);
+    if (!asked->digest.empty()) context_->replicas->expect(one, asked->digest);
     self_->send(nodes_.at(one).handle, fetch_atom_v, wishes);
   }
   return share(Warm{asked->digest, std::move(names)});

@@ -13,12 +13,29 @@ namespace {
 // What changes together is told together; how far a fill is interests people alone.
 constexpr auto tell_after = std::chrono::milliseconds{20};
 constexpr auto tell_progress_after = std::chrono::milliseconds{500};
+// What came of a fill that broke off serves the next one that soon. It is looked for at the start
+// and with each wish; the head sends an empty one every hour. (A timer of an hour would keep this
+// actor, and so the worker, from ending.)
+constexpr auto abandoned_after = std::chrono::hours{24};
 
 /// Looks once at what lies on the disk.
 caf::behavior finder_behavior(caf::event_based_actor* self, WorkerContextRef context,
                               cache_actor cache) {
   return {[=](begin_atom) {
     self->send(cache, found_atom_v, share(find_versions(context->paths)));
+    self->quit();
+  }};
+}
+
+/// Removes what is leaving.
+caf::behavior remover_behavior(caf::event_based_actor* self, WorkerContextRef context,
+                               cache_actor cache, std::vector<std::string> digests) {
+  return {[=](begin_atom) {
+    for (const auto& digest : digests) {
+      auto removed = remove_version(context->paths, digest);
+      if (!removed) log::warning("cache", "{}", to_string(removed.error()));
+      self->send(cache, gone_atom_v, digest, removed.has_value());
+    }
     self->quit();
   }};
 }
@@ -46,6 +63,7 @@ cache_actor::behavior_type CacheState::make_behavior(WorkerContextRef context) {
       [this](found_atom, const FoundRef& found) {
         for (const auto& one : *found) books_.found(one, now());
         changed(News::change);
+        self_->send(self_, tick_atom_v);
       },
       [this](room_atom, const std::string& digest, uint64_t needed, uint64_t lacking) {
         return room(digest, needed, lacking);
@@ -59,6 +77,7 @@ cache_actor::behavior_type CacheState::make_behavior(WorkerContextRef context) {
         changed(News::change);
       },
       [this](filled_atom, const FilledRef& one) { filled(*one); },
+      [this](tick_atom) { remove_abandoned(); },
       [this](flush_atom) {
         if (untold_ != News::none) report();
       },
@@ -128,8 +147,13 @@ void CacheState::bring_lacking() {
 /// its room.
 void CacheState::wishes(const CacheWishes& asked) {
   books_.want(asked.wanted, asked.all);
-  for (const auto& digest : asked.bring)
-    if (!books_.is_here(digest)) bring({digest, context_->mount_method});
+  remove_abandoned();
+  for (const auto& digest : asked.bring) {
+    bool damaged = books_.is_here(digest) && !is_verified(context_->paths, digest);
+    // Those who read it now read on; whoever comes next gets it whole.
+    if (damaged) std::erase_if(ready_, [&](const auto& one) { return one.first.digest == digest; });
+    if (damaged || !books_.is_here(digest)) bring({digest, context_->mount_method});
+  }
   changed(News::change);
 }
 
@@ -150,7 +174,7 @@ void CacheState::filled(const Filled& filled) {
                    {filled.bytes, std::move(mount), filled.was_here, filled.sources, filled.left},
                    now());
   } else {
-    books_.failed(wish.digest, filled.done.error(), filled.bytes);
+    books_.failed(wish.digest, filled.done.error(), filled.bytes, now());
   }
   if (filled.done && books_.is_held(wish.digest)) ready_.insert_or_assign(wish, *filled.done);
   for (const auto& source : filled.left)
@@ -176,6 +200,18 @@ void CacheState::release(const JobKey& key) {
     std::erase_if(ready_, [&](const auto& one) { return one.first.digest == digest; });
   }
   changed(News::change);
+}
+
+void CacheState::remove_abandoned() {
+  auto digests = books_.abandoned(now(), abandoned_after);
+  if (digests.empty()) return;
+  for (const auto& digest : digests)
+    log::info("cache", "what had come of dataset {} is removed: nobody asks for it", digest);
+  cache_actor me{self_};
+  auto remover = context_->detach_blocking
+                     ? self_->spawn<caf::detached>(remover_behavior, context_, me, digests)
+                     : self_->spawn(remover_behavior, context_, me, digests);
+  caf::anon_send(remover, begin_atom_v);
 }
 
 /// A change does not wait for what was said to come later.

@@ -34,6 +34,7 @@ class CacheState {
   HoldPromise hold(const JobKey& key, const JobOrder& order);
   bool answer(Waiting& wait);
   void release(const JobKey& key);
+  void remove_abandoned();
   void wishes(const CacheWishes& wishes);
   void bring(const DataWish& wish);
   void bring_lacking();

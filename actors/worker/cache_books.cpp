@@ -164,8 +164,9 @@ void CacheBooks::arrived(const std::string& digest, Arrival arrival, Time now) {
   entry.left = std::move(arrival.left);
 }
 
-void CacheBooks::failed(const std::string& digest, const Error& error, uint64_t bytes) {
+void CacheBooks::failed(const std::string& digest, const Error& error, uint64_t bytes, Time now) {
   auto& entry = entries_[digest];
+  entry.used = std::max(entry.used, now);
   entry.state = State::failed;
   entry.bytes = bytes;
   entry.arrived = entry.total = 0;
@@ -204,6 +205,18 @@ void CacheBooks::drop_if_nothing(const std::string& digest) {
   auto at = entries_.find(digest);
   if (at != entries_.end() && at->second.state == State::known && at->second.holders.empty())
     entries_.erase(at);
+}
+
+std::vector<std::string> CacheBooks::abandoned(Time now, Time after) {
+  std::vector<std::string> digests;
+  for (auto& [digest, entry] : entries_) {
+    if (entry.state != State::failed || entry.bytes == 0 || entry.stays || !entry.holders.empty() ||
+        wanted_.contains(digest) || now - entry.used < after)
+      continue;
+    entry.state = State::leaving;
+    digests.push_back(digest);
+  }
+  return digests;
 }
 
 void CacheBooks::want(const std::vector<std::string>& digests, bool all) {

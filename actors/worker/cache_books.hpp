@@ -50,7 +50,7 @@ class CacheBooks {
   };
   void arrived(const std::string& digest, Arrival arrival, Time now);
   /// `bytes` of it are on the disk all the same.
-  void failed(const std::string& digest, const Error& error, uint64_t bytes);
+  void failed(const std::string& digest, const Error& error, uint64_t bytes, Time now);
   /// One that was leaving; `removed` is false where it could not be. Whether somebody needs it
   /// again, so that it has to be brought.
   bool gone(const std::string& digest, bool removed);
@@ -58,6 +58,10 @@ class CacheBooks {
   bool is_leaving(const std::string& digest) const;
   /// What nobody may unmount when the worker ends.
   std::set<std::string> held() const;
+
+  /// What is left of fills that broke off, and that nobody has asked for since so long: they are
+  /// leaving then.
+  std::vector<std::string> abandoned(Time now, Time after);
 
   /// What the queue will need; `all`: and nothing else that was said before.
   void want(const std::vector<std::string>& digests, bool all);

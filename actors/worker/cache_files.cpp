@@ -236,6 +236,8 @@ std::vector<CachedVersion> find_versions(const WorkerPaths& paths) {
       one.state = CachedVersion::State::failed;
       one.bytes = version_bytes(paths, one.digest);
       one.error = "it broke off when the worker ended; it goes on from there";
+      one.idle_ms = age_ms(fs::last_write_time(it->path() / "blocks.mdb", gone));
+      if (gone) one.idle_ms = age_ms(it->last_write_time(gone));
       found.push_back(std::move(one));
       continue;
     }
@@ -254,6 +256,11 @@ bool is_shown(const DataTree& tree) {
   std::error_code code;
   return tree.method == MountMethod::plain_copy ? fs::exists(tree.path, code)
                                                 : is_mount(tree.path) && !is_dead_mount(tree.path);
+}
+
+bool is_verified(const WorkerPaths& paths, const std::string& digest) {
+  auto id = dataset::content_id_from(digest);
+  return id && dataset::is_as_verified(dataset::sealed_paths(paths.cache(), *id));
 }
 
 Result<void> remove_version(const WorkerPaths& paths, const std::string& digest) {

@@ -67,6 +67,8 @@ class VersionBringer {
 bool is_shown(const DataTree& tree);
 /// What lies there from former starts: digests, bytes, ages by the files' times, mounts.
 std::vector<CachedVersion> find_versions(const WorkerPaths& paths);
+/// Nobody has touched it, or found it damaged, since all of it was last hashed.
+bool is_verified(const WorkerPaths& paths, const std::string& digest);
 /// A tree goes before its version: a mount of files that are gone would serve nobody.
 Result<void> remove_version(const WorkerPaths& paths, const std::string& digest);
 /// Notes that a version was used now, for the next start.

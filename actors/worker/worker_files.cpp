@@ -1,6 +1,8 @@
 #include "actors/worker/worker_files.hpp"
 
 #include "actors/bulk_words.hpp"
+#include "actors/worker/cache_files.hpp"
+#include "actors/worker/kept_files.hpp"
 #include "actors/worker/output_packs.hpp"
 #include "runtime/process/log_store.hpp"
 #include "storage/output_tree.hpp"
@@ -85,6 +87,40 @@ Opened open_pack(OutputPacks& packs, const WorkerPaths& paths, const BulkRequest
   return text(std::move(*payload), {});
 }
 
+Opened open_kept(const WorkerPaths& paths) {
+  return text(kept_text(kept_use(paths)), {outputs_place(paths), disk_free(paths.dir), true});
+}
+
+Opened open_unkeep(const WorkerPaths& paths, const BulkRequest& request) {
+  auto id = parse_experiment_id(request.of);
+  if (!id) return std::move(id).error();
+  auto freed = drop_outputs(paths, *id);
+  if (!freed) return std::move(freed).error();
+  return text("", {0, *freed, true});
+}
+
+Opened open_verify(const WorkerPaths& paths, const BulkRequest& request) {
+  auto verified = verify_version(paths, request.of);
+  if (!verified) return std::move(verified).error();
+  bool good = verified->damaged.empty();
+  return text(std::move(verified->damaged), {0, verified->bytes, good});
+}
+
+Opened open_version(const WorkerPaths& paths, const BulkRequest& request) {
+  bool whole = request.what == "manifest";
+  auto version = dataset::content_id_from(whole ? request.of : request.path);
+  if (!version)
+    return Error{Errc::invalid, "this is no dataset version", request.path.substr(0, 80),
+                 "give 64 hexadecimal digits"};
+  auto file = dataset::SealedFile::open(paths.cache() + "/" + to_string(*version));
+  if (!file) return std::move(file).error();
+  const auto& manifest = (**file).manifest();
+  if (whole) return text(dataset::manifest_bytes(manifest), {});
+  if (request.offset >= manifest.blocks.size())
+    return Error{Errc::not_found, "that block is not here", "its version has fewer", ""};
+  return text(std::string{(**file).block(static_cast<uint32_t>(request.offset))}, {});
+}
+
 }  // namespace
 
 cluster::BulkOpen worker_files(WorkerPaths paths) {
@@ -96,8 +132,13 @@ cluster::BulkOpen worker_files(WorkerPaths paths) {
     if (request.what == "output") return open_output(paths, request);
     if (request.what == "pack" || request.what == "packed")
       return open_pack(*packs, paths, request);
+    if (request.what == "kept") return open_kept(paths);
+    if (request.what == "unkeep") return open_unkeep(paths, request);
+    if (request.what == "verify") return open_verify(paths, request);
+    if (request.what == "manifest" || request.what == "block") return open_version(paths, request);
     return Error{Errc::refused, "a worker has no \"" + request.what.substr(0, 64) + "\"",
-                 "it gives logs and outputs of its jobs", "are head and worker of one version?"};
+                 "it gives what it keeps of jobs and datasets",
+                 "are head and worker of one version?"};
   };
 }
 

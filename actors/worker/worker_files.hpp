@@ -1,4 +1,5 @@
-// What a worker lets its head read: logs and outputs of jobs, nothing else. On file threads.
+// What a worker lets its head do with its files: read logs, outputs and dataset versions, verify
+// versions, remove outputs; nothing else. On file threads.
 #pragma once
 
 #include "actors/worker/paths.hpp"

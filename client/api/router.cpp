@@ -9,6 +9,7 @@ Router::Router() {
   add_output_routes(routes_);
   add_code_routes(routes_);
   add_dataset_routes(routes_);
+  add_storage_routes(routes_);
   add_event_routes(routes_);
   add_system_routes(routes_);
   add_cluster_routes(routes_);

@@ -62,6 +62,7 @@ void add_log_routes(std::vector<Route>& routes);
 void add_output_routes(std::vector<Route>& routes);
 void add_code_routes(std::vector<Route>& routes);
 void add_dataset_routes(std::vector<Route>& routes);
+void add_storage_routes(std::vector<Route>& routes);
 void add_event_routes(std::vector<Route>& routes);
 void add_system_routes(std::vector<Route>& routes);
 void add_cluster_routes(std::vector<Route>& routes);

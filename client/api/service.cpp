@@ -67,6 +67,18 @@ kj::Promise<Result<void>> DatasetService::tag_dataset(const Caller&, std::string
   return Result<void>{no_datasets()};
 }
 
+kj::Promise<Result<StoreCheck>> StorageService::check_store(const Caller&, StoreCheckRequest) {
+  return Result<StoreCheck>{no_datasets()};
+}
+
+kj::Promise<Result<Collection>> StorageService::collect_store(const Caller&, CollectRequest) {
+  return Result<Collection>{no_datasets()};
+}
+
+kj::Promise<Result<StoreUse>> StorageService::store_use(const Caller&, bool) {
+  return Result<StoreUse>{no_datasets()};
+}
+
 kj::Promise<Result<void>> Service::drain_node(const Caller&, std::string, bool) {
   return Result<void>{no_cluster()};
 }

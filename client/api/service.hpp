@@ -4,6 +4,7 @@
 #pragma once
 
 #include "client/api/dataset_service.hpp"
+#include "client/api/storage_service.hpp"
 #include "runtime/core/record.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
@@ -120,7 +121,7 @@ struct EventPage {
   uint64_t last = 0;  // the newest event number there is
 };
 
-class Service : public DatasetService {
+class Service : public DatasetService, public StorageService {
  public:
   /// The token of a request. unauthenticated where it is not known.
   virtual Result<Caller> authenticate(const std::string& token) = 0;

@@ -554,6 +554,97 @@ struct DatasetView {
   tags @2 :List(DatasetTag);
 }
 
+# ---- What lies on disks --------------------------------------------------------------------------
+
+# A check of everything that is stored.
+struct StoreCheckRequest {
+  repair @0 :Bool;  # what is damaged is fetched again where that is possible, else set aside
+  nodes @1 :Bool;  # nodes hash what they keep, too
+}
+
+struct StoreProblem {
+  kind @0 :Text;  # "block", "manifest", "code file", "code snapshot", "version"
+  digest @1 :Text;
+  detail @2 :Text;
+  versions @3 :List(Text);  # hurt: "digits:3"; of code the digests of snapshots
+  files @4 :List(Text);  # hurt, the first ones
+  unlisted @5 :UInt64;  # files beyond those
+  node @6 :Text;  # where; null: the head
+  cured @7 :Bool;
+  cure @8 :Text;  # what was done about it; null: nothing
+}
+
+struct StoreCheck {
+  blocks @0 :UInt64;  # read and hashed
+  bytes @1 :UInt64;  # of all that was
+  manifests @2 :UInt64;
+  codeFiles @3 :UInt64 $Json.name("code_files");
+  nodeVersions @4 :UInt64 $Json.name("node_versions");
+  problems @5 :List(StoreProblem);
+  unasked @6 :List(Text);  # nodes that could not be asked, with the reason
+}
+
+# What nothing needs any more is removed.
+struct CollectRequest {
+  dryRun @0 :Bool $Json.name("dry_run");
+  olderThan @1 :Span $Json.name("older_than");  # of what nothing names; null: a day
+}
+
+struct CollectedItem {
+  kind @0 :Text;  # "blocks", "manifest", "code", "copy", "outputs"
+  name @1 :Text;  # "41/out"
+  node @2 :Text;  # where; null: the head
+  bytes @3 :UInt64;
+  why @4 :Text;
+}
+
+struct Collection {
+  dryRun @0 :Bool $Json.name("dry_run");
+  freed @1 :UInt64;  # bytes; of a dry run: that would be
+  items @2 :List(CollectedItem);
+  notes @3 :List(Text);  # what was left, and why
+}
+
+struct VersionUse {
+  name @0 :Text;
+  version @1 :UInt32;
+  bytes @2 :UInt64;  # of its blocks
+  own @3 :UInt64;  # of blocks that no other version has
+}
+
+struct NodeUse {
+  node @0 :Text;
+  cache @1 :UInt64;
+  outputs @2 :UInt64;  # of experiments, without their checkpoints
+  checkpoints @3 :UInt64;
+  logs @4 :UInt64;
+  diskFree @5 :UInt64 $Json.name("disk_free");
+  error @6 :Text;  # why it said nothing; else null
+}
+
+struct ExperimentUse {
+  id @0 :Text;
+  project @1 :Text;
+  outputs @2 :UInt64;
+  checkpoints @3 :UInt64;
+  logs @4 :UInt64;
+  nodes @5 :List(Text);
+}
+
+struct StoreUse {
+  datasets @0 :List(VersionUse);
+  copies @1 :List(VersionUse);  # of outputs, on the head
+  data @2 :UInt64;  # blocks and manifests of all these, each once
+  unused @3 :UInt64;  # that nothing names: of pushes that have not ended, or garbage
+  aside @4 :UInt64;  # damaged ones that were set aside
+  code @5 :UInt64;
+  snapshots @6 :UInt64;
+  records @7 :UInt64;  # the ledger and metric series
+  nodes @8 :List(NodeUse);
+  experiments @9 :List(ExperimentUse);  # the largest first
+  unlisted @10 :UInt64;  # experiments beyond those
+}
+
 struct Nodes {
   nodes @0 :List(Node);
 }

@@ -121,6 +121,7 @@ Result<HeadProcessOptions> head_options_of(const Arguments& arguments) {
   choose(arguments, "policy", file->policy, options.policy);
   if (auto known = schedule::policy_named(options.policy); !known) return known.error();
   options.rules = file->rules;
+  options.retention = file->retention;
   if (!options.cluster_address.empty())
     if (auto good = cluster::parse_address(options.cluster_address); !good)
       return std::move(good).error();

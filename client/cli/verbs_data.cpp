@@ -25,6 +25,28 @@ constexpr std::array data_warm_options{
     Option{"detach", 'd', "", "does not wait until they have it"},
 };
 
+constexpr std::array data_fsck_options{
+    Option{"repair", 0, "", "fetches again what some node still has, moves the rest aside"},
+    Option{"nodes", 0, "",
+           "nodes hash the versions they keep, too; damaged ones are fetched again"},
+};
+
+constexpr std::array data_gc_options{
+    Option{"dry-run", 0, "", "says what would go and why, and removes nothing"},
+    Option{"older-than", 0, "AGE", "of what no version names (default: 24h)"},
+};
+
+constexpr std::array data_du_options{
+    Option{"head-only", 0, "", "does not ask the nodes"},
+};
+
+constexpr const char* gc_text =
+    "Outputs of experiments go by the rules in `retention` of head.yaml, copies of outputs on the\n"
+    "head where nothing needs them there, and blocks, manifests and code that nothing names: of\n"
+    "these what is older than a day, as it may be part of a push that has not ended. The head "
+    "does\n"
+    "the same by itself every hour.";
+
 }  // namespace
 
 std::vector<Verb> data_verbs() {
@@ -111,6 +133,34 @@ std::vector<Verb> data_verbs() {
        .arguments_min = 1,
        .arguments_max = 1,
        .run = data_rm_verb},
+      {.name = "data du",
+       .group = "DATA",
+       .summary = "what takes how much on the disks of head and nodes",
+       .text = "Of a version: its size, and what no other version has. Shared bytes count once.",
+       .examples = {"troupe data du", "troupe data du -o json"},
+       .options = {data_du_options},
+       .run = data_du_verb},
+      {.name = "data fsck",
+       .group = "DATA",
+       .summary = "reads and hashes all that is stored, and names what is damaged",
+       .text = "Ends with 1 where something is wrong and was not mended.",
+       .examples = {"troupe data fsck", "troupe data fsck --repair --nodes"},
+       .options = {data_fsck_options},
+       .run = data_fsck_verb},
+      {.name = "data gc",
+       .group = "DATA",
+       .summary = "removes what nothing needs any more",
+       .text = gc_text,
+       .examples = {"troupe data gc --dry-run", "troupe data gc"},
+       .options = {data_gc_options},
+       .run = data_gc_verb},
+      {.name = "gc",
+       .group = "DATA",
+       .summary = "the same as `troupe data gc`",
+       .text = gc_text,
+       .examples = {"troupe gc --dry-run"},
+       .options = {data_gc_options},
+       .run = data_gc_verb},
   };
 }
 

@@ -10,6 +10,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -129,6 +130,13 @@ class Client {
                              const std::vector<std::string>& nodes);
   /// Version 0 removes the tag.
   Result<void> tag_dataset(const std::string& name, const std::string& tag, uint32_t version);
+
+  /// What takes how much; without asking the nodes where `head_only`.
+  Result<Value> store_use(bool head_only);
+  /// Reads and hashes all that is stored.
+  Result<Value> check_store(bool repair, bool nodes);
+  /// Removes what nothing needs; `older_than` empty: as the head's rules say.
+  Result<Value> collect_store(bool dry_run, const std::optional<Duration>& older_than);
 
   HttpClient& http() { return http_; }
   const std::string& url() const { return url_; }

@@ -37,8 +37,11 @@ Result<std::optional<dataset::Manifest>> newest_manifest(Client& head, const std
   }
   const auto* version = newest->find("version");
   auto manifest = fetch_manifest(head, name, version != nullptr ? version->to_text() : "");
-  if (!manifest) return std::move(manifest).error();
-  return Found{std::move(*manifest)};
+  if (manifest) return Found{std::move(*manifest)};
+  // The head has lost it: what is pushed now may be what mends it.
+  auto code = manifest.error().code;
+  if (code == Errc::not_found || code == Errc::corrupt) return Found{};
+  return std::move(manifest).error();
 }
 
 }  // namespace

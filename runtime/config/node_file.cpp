@@ -55,6 +55,43 @@ class Fields {
   NodeReader& in_;
 };
 
+void read_output_rules(NodeReader& in, const YamlNode& node, const std::string& path,
+                       OutputRules& out) {
+  auto count = [&](std::optional<uint32_t>& to) {
+    return [&in, &to](const YamlNode& n, const std::string& p) {
+      to = static_cast<uint32_t>(in.integer(n, p, 0, 1'000'000'000));
+    };
+  };
+  auto age = [&](const YamlNode& n, const std::string& p) { in.duration(n, p, out.age.emplace()); };
+  in.fields(
+      node, path,
+      {{"age", age}, {"keep_last", count(out.keep_last)}, {"keep_best", count(out.keep_best)}});
+}
+
+void read_retention(NodeReader& in, const YamlNode& node, const std::string& path,
+                    RetentionRules& rules) {
+  auto time = [&](Duration& out, Duration least) {
+    return [&in, &out, least](const YamlNode& n, const std::string& p) {
+      in.duration(n, p, out);
+      if (!in.error() && out.count() != 0 && out < least)
+        in.fail(n, fmt::format("{} must be at least {}", p, duration_text(least)), "");
+    };
+  };
+  auto outputs = [&](const YamlNode& n, const std::string& p) {
+    read_output_rules(in, n, p, rules.outputs);
+  };
+  auto projects = [&](const YamlNode& n, const std::string& p) {
+    in.entries(n, p, [&](const YamlEntry& entry, const std::string& below_it) {
+      read_output_rules(in, entry.value, below_it, rules.projects[entry.key]);
+    });
+  };
+  in.fields(node, path,
+            {{"every", time(rules.every, std::chrono::seconds{1})},
+             {"copies", time(rules.copies, Duration{0})},
+             {"outputs", outputs},
+             {"projects", projects}});
+}
+
 }  // namespace
 
 Result<HeadFile> parse_head_file(std::string_view text, std::string_view file_name) {
@@ -89,6 +126,9 @@ Result<HeadFile> parse_head_file(std::string_view text, std::string_view file_na
     if (auto good = check(file.rules); !good && !in.error())
       in.fail(node, good.error().what, good.error().hint);
   };
+  auto retention = [&](const YamlNode& node, const std::string& path) {
+    read_retention(in, node, path, file.retention);
+  };
   in.fields(*root, "",
             {{"dir", read.text(file.dir)},
              {"bind", read.text(file.bind)},
@@ -96,6 +136,7 @@ Result<HeadFile> parse_head_file(std::string_view text, std::string_view file_na
              {"cluster", cluster},
              {"liveness", liveness},
              {"node_failures", failures},
+             {"retention", retention},
              {"policy", read.text(file.policy)}});
   if (in.error()) return *in.error();
   return file;

@@ -5,6 +5,7 @@
 #include "runtime/core/mount_method.hpp"
 #include "runtime/core/node_rules.hpp"
 #include "runtime/core/result.hpp"
+#include "runtime/core/retention_rules.hpp"
 
 #include <cstdint>
 #include <map>
@@ -23,6 +24,7 @@ struct HeadFile {
   std::optional<std::string> cluster_address;  // HOST:PORT that workers dial
   std::optional<std::string> policy;           // of the scheduler, by name
   NodeRules rules;                             // of nodes: liveness, node_failures
+  RetentionRules retention;
 };
 
 struct WorkerFile {

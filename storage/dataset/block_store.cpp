@@ -20,6 +20,10 @@ bool BlockStore::has(const ContentId& id) const {
   return size(id).has_value();
 }
 
+bool BlockStore::touch(const ContentId& id) const {
+  return blobs_.touch(to_string(id));
+}
+
 Result<uint64_t> BlockStore::size(const ContentId& id) const {
   return blobs_.size(to_string(id));
 }
@@ -27,7 +31,7 @@ Result<uint64_t> BlockStore::size(const ContentId& id) const {
 std::vector<ContentId> BlockStore::missing(const std::vector<ContentId>& ids) const {
   std::vector<ContentId> lacking;
   for (const auto& id : ids)
-    if (!has(id)) lacking.push_back(id);
+    if (!touch(id)) lacking.push_back(id);
   return lacking;
 }
 
@@ -66,13 +70,21 @@ Result<void> BlockStore::remove(const ContentId& id) const {
   return blobs_.remove(to_string(id));
 }
 
-Result<void> BlockStore::for_each(const Use& use) const {
-  return for_each_older({}, use);
+Result<bool> BlockStore::remove_older(const ContentId& id, Time than) const {
+  return blobs_.remove_older(to_string(id), than);
 }
 
-Result<void> BlockStore::for_each_older(std::chrono::seconds age, const Use& use) const {
-  return blobs_.visit(age, [&](const std::string& digest, uint64_t bytes) {
-    if (auto id = content_id_from(digest)) use(*id, bytes);
+Result<void> BlockStore::set_aside(const ContentId& id, const std::string& folder) const {
+  return blobs_.set_aside(to_string(id), folder);
+}
+
+Result<void> BlockStore::for_each(const Use& use) const {
+  return for_each_timed([&](const ContentId& id, uint64_t bytes, Time) { use(id, bytes); });
+}
+
+Result<void> BlockStore::for_each_timed(const TimedUse& use) const {
+  return blobs_.visit([&](const std::string& digest, uint64_t bytes, Time time) {
+    if (auto id = content_id_from(digest)) use(*id, bytes, time);
   });
 }
 

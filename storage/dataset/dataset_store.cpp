@@ -4,10 +4,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <filesystem>
+#include <sys/stat.h>
 #include <unistd.h>
-#include <unordered_set>
 
 namespace troupe::dataset {
 
@@ -28,11 +30,29 @@ std::string DatasetStore::path_of(const ContentId& id) const {
 Result<Manifest> DatasetStore::put_manifest(std::string_view bytes) const {
   auto manifest = parse_manifest(bytes);
   if (!manifest) return std::move(manifest).error();
+  auto version = content_id_of(bytes);
+  {
+    std::lock_guard guard{pending_->mutex};
+    pending_->ids.insert(version);
+  }
+  auto stored = put_pending(version, bytes, *manifest);
+  if (stored) return manifest;
+  settle(version);
+  return std::move(stored).error();
+}
+
+void DatasetStore::settle(const ContentId& id) const {
+  std::lock_guard guard{pending_->mutex};
+  if (auto at = pending_->ids.find(id); at != pending_->ids.end()) pending_->ids.erase(at);
+}
+
+Result<void> DatasetStore::put_pending(const ContentId& version, std::string_view bytes,
+                                       const Manifest& manifest) const {
   size_t lacking = 0;
   std::vector<ContentId> ids;
-  ids.reserve(manifest->blocks.size());
-  for (const auto& block : manifest->blocks) {
-    auto size = blocks_.size(block.id);
+  ids.reserve(manifest.blocks.size());
+  for (const auto& block : manifest.blocks) {
+    auto size = blocks_.touch(block.id) ? blocks_.size(block.id) : Result<uint64_t>{Error{}};
     if (!size)
       ++lacking;
     else if (*size != block.bytes())
@@ -47,10 +67,9 @@ Result<Manifest> DatasetStore::put_manifest(std::string_view bytes) const {
                  fmt::format("{} of its {} blocks were not sent yet", lacking, ids.size()),
                  "send these first"};
   TROUPE_TRY(blocks_.sync(ids));
-  auto path = path_of(content_id_of(bytes));
+  auto path = path_of(version);
   std::error_code none;
-  if (!fs::exists(path, none)) TROUPE_TRY(replace_file(path, bytes, 0400));
-  return manifest;
+  return fs::exists(path, none) ? ok() : replace_file(path, bytes, 0400);
 }
 
 Result<std::string> DatasetStore::manifest_bytes(const ContentId& id) const {
@@ -75,27 +94,125 @@ Result<void> DatasetStore::remove_manifest(const ContentId& id) const {
   return errno_error(errno, "a manifest cannot be removed");
 }
 
-Result<uint64_t> DatasetStore::collect(std::chrono::seconds age) const {
-  std::unordered_set<ContentId, ContentIdHash> used;
+Result<void> DatasetStore::restore_manifest(std::string_view bytes) const {
+  return replace_file(path_of(content_id_of(bytes)), bytes, 0400);
+}
+
+Result<void> DatasetStore::set_aside_manifest(const ContentId& id) const {
+  TROUPE_TRY(make_dirs(aside(), 0700));
+  if (::rename(path_of(id).c_str(), fmt::format("{}/{}", aside(), to_string(id)).c_str()) == 0 ||
+      errno == ENOENT)
+    return ok();
+  return errno_error(errno, "a manifest cannot be moved aside");
+}
+
+Result<void> DatasetStore::set_aside_block(const ContentId& id) const {
+  return blocks_.set_aside(id, aside());
+}
+
+Result<std::vector<ContentId>> DatasetStore::manifests() const {
+  std::vector<ContentId> ids;
   std::error_code code;
-  for (fs::directory_iterator it{manifests_, code}, end; !code && it != end; it.increment(code)) {
-    auto id = content_id_from(it->path().filename().string());
-    if (!id) continue;
-    // A manifest that cannot be read keeps everything: nothing is removed by mistake.
-    auto kept = manifest(*id);
-    if (!kept) return std::move(kept).error();
-    for (const auto& block : kept->blocks) used.insert(block.id);
-  }
+  for (fs::directory_iterator it{manifests_, code}, end; !code && it != end; it.increment(code))
+    if (auto id = content_id_from(it->path().filename().string())) ids.push_back(*id);
   if (code) return errno_error(code.value(), fmt::format("{} cannot be listed", manifests_));
-  std::vector<ContentId> unused;
-  uint64_t freed = 0;
-  TROUPE_TRY(blocks_.for_each_older(age, [&](const ContentId& id, uint64_t bytes) {
-    if (used.contains(id)) return;
-    unused.push_back(id);
-    freed += bytes;
-  }));
-  for (const auto& id : unused) TROUPE_TRY(blocks_.remove(id));
-  return freed;
+  return ids;
+}
+
+uint64_t DatasetStore::aside_bytes() const {
+  return drop_aside(BlockStore::Time::max(), true);
+}
+
+uint64_t DatasetStore::drop_aside(BlockStore::Time than, bool dry_run) const {
+  uint64_t sum = 0;
+  std::error_code code;
+  for (fs::directory_iterator it{aside(), code}, end; !code && it != end; it.increment(code)) {
+    struct stat info {};
+    // The time at which it was moved: its own is that of its bytes.
+    if (::stat(it->path().c_str(), &info) != 0) continue;
+    info.st_mtim = info.st_ctim;
+    if (storage::time_of(info) >= than) continue;
+    sum += static_cast<uint64_t>(info.st_size);
+    if (!dry_run) ::unlink(it->path().c_str());
+  }
+  return sum;
+}
+
+/// Whether it was: not where it is on its way to a name, or was stored since.
+Result<bool> DatasetStore::remove_older(const ContentId& id, BlockStore::Time than,
+                                        bool dry_run) const {
+  std::lock_guard guard{pending_->mutex};
+  struct stat info {};
+  if (pending_->ids.contains(id) || ::stat(path_of(id).c_str(), &info) != 0 ||
+      storage::time_of(info) >= than)
+    return false;
+  if (!dry_run) TROUPE_TRY(remove_manifest(id));
+  return true;
+}
+
+/// What was removed stays so: a manifest that came back after a power cut would lack its blocks.
+Result<void> DatasetStore::sync_manifests() const {
+  auto fd = open_file(manifests_, O_RDONLY | O_DIRECTORY);
+  if (!fd) return std::move(fd).error();
+  if (::fsync(fd->get()) == 0) return ok();
+  return errno_error(errno, fmt::format("{} cannot be synced", manifests_));
+}
+
+Result<DatasetStore::Collected> DatasetStore::collect(
+    BlockStore::Time than, bool dry_run, const std::function<Result<Named>()>& named) const {
+  // In this order: what was stored before has its name by then, or is on its way to it now.
+  std::set<ContentId> coming;
+  {
+    std::lock_guard guard{pending_->mutex};
+    coming.insert(pending_->ids.begin(), pending_->ids.end());
+  }
+  auto names = named();
+  if (!names) return std::move(names).error();
+  auto stored = manifests();
+  if (!stored) return std::move(stored).error();
+
+  Collected collected;
+  Named kept;
+  for (const auto& id : *stored) {
+    std::error_code gone;
+    auto bytes = fs::file_size(path_of(id), gone);
+    auto removed = names->contains(id) ? Result<bool>{false} : remove_older(id, than, dry_run);
+    if (!removed) return std::move(removed).error();
+    if (*removed)
+      collected.manifests.emplace_back(id, gone ? 0 : bytes);
+    else
+      kept.insert(id);
+  }
+  // What a manifest that cannot be read needs: no block is removed by mistake.
+  for (const auto& id : *names)
+    if (!kept.contains(id))
+      collected.kept = fmt::format("the manifest {} is missing", to_string(id));
+  if (std::any_of(coming.begin(), coming.end(), [&](const auto& id) { return !kept.contains(id); }))
+    collected.kept = "a version is just being stored";
+  Named used;
+  for (const auto& id : kept) {
+    auto one = manifest(id);
+    if (!one) {
+      collected.kept = to_string(one.error());
+      break;
+    }
+    for (const auto& block : one->blocks) used.insert(block.id);
+  }
+  if (!collected.kept.empty()) return collected;
+  TROUPE_TRY(sync_manifests());
+  std::vector<std::pair<ContentId, uint64_t>> unused;
+  TROUPE_TRY(
+      blocks_.for_each_timed([&](const ContentId& id, uint64_t bytes, BlockStore::Time time) {
+        if (time < than && !used.contains(id)) unused.emplace_back(id, bytes);
+      }));
+  for (const auto& [id, bytes] : unused) {
+    auto removed = dry_run ? Result<bool>{true} : blocks_.remove_older(id, than);
+    if (!removed) return std::move(removed).error();
+    if (!*removed) continue;
+    ++collected.blocks;
+    collected.bytes += bytes;
+  }
+  return collected;
 }
 
 }  // namespace troupe::dataset

@@ -4,7 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace troupe::dataset {
 
@@ -32,6 +34,11 @@ bool is_as_verified(const SealedPaths& paths) {
   constexpr size_t most = 4096;
   auto noted = read_file(stamp_path(paths), most);
   return noted && !noted->empty() && *noted == stamp_of(paths);
+}
+
+Result<void> forget_verified(const SealedPaths& paths) {
+  if (::unlink(stamp_path(paths).c_str()) == 0 || errno == ENOENT) return ok();
+  return errno_error(errno, fmt::format("{} cannot be removed", stamp_path(paths)));
 }
 
 Result<void> note_verified(const SealedPaths& paths) {

@@ -10,6 +10,8 @@ namespace troupe::dataset {
 
 /// False also where it was never noted.
 bool is_as_verified(const SealedPaths& paths);
+/// Some are not: nobody takes them for good until all were hashed again.
+Result<void> forget_verified(const SealedPaths& paths);
 /// Just now all of its bytes were good.
 Result<void> note_verified(const SealedPaths& paths);
 

@@ -38,10 +38,27 @@ TEST_F(Books, WhatComesIsExpectedOnce) {
   books.progress("a", 3, 10);
   books.progress("a", 2, 10);
   EXPECT_EQ(told("a").arrived, 3u) << "threads say it in any order";
-  books.failed("a", Error{Errc::unavailable, "no head", "", ""}, 4);
+  books.failed("a", Error{Errc::unavailable, "no head", "", ""}, 4, at(1));
   EXPECT_EQ(told("a").state, CachedVersion::State::failed);
   EXPECT_EQ(books.report(at(1)).used, 4u);
   EXPECT_TRUE(books.expect("a"));
+}
+
+TEST_F(Books, WhatNobodyGoesOnWithIsAbandoned) {
+  auto broken = [&](const std::string& digest, int64_t second) {
+    ASSERT_TRUE(books.expect(digest));
+    books.failed(digest, Error{Errc::unavailable, "no head", "", ""}, 4, at(second));
+  };
+  for (const auto* digest : {"held", "wanted", "old"}) broken(digest, 1);
+  broken("young", 50);
+  bring("whole", 4, 1);
+  books.hold("held", job(1), at(2));
+  books.want({"wanted"}, true);
+  EXPECT_THAT(books.abandoned(at(60), at(20)), ElementsAre("old"));
+  EXPECT_THAT(books.abandoned(at(60), at(20)), IsEmpty()) << "it is leaving already";
+  EXPECT_FALSE(books.expect("old"));
+  EXPECT_FALSE(books.gone("old", true));
+  EXPECT_TRUE(books.expect("old"));
 }
 
 TEST_F(Books, OnlyJobsThatFoundItThereAreHits) {

@@ -43,6 +43,7 @@ cache_actor::behavior_type fake_cache(cache_actor::pointer self,
       },
       [](progress_atom, const std::string&, uint64_t, uint64_t) {},
       [](gone_atom, const std::string&, bool) {},
+      [](tick_atom) {},
       [](flush_atom) {},
       // A promise must be kept by the actor that gave it.
       [probe](filled_atom, const FilledRef& filled) {

@@ -89,6 +89,43 @@ TEST(CodeStore, ASnapshotGoesRoundBothWays) {
   EXPECT_FALSE(materialise(snapshot.manifest, store, local)) << "the target exists";
 }
 
+TEST(CodeStore, CollectsWhatNoExperimentNames) {
+  TempDir dir;
+  auto store = store_in(dir);
+  auto snapshot = [&](const std::string& own) {
+    CodeManifest manifest;
+    for (const auto& bytes : {std::string{"shared"}, own}) {
+      auto digest = sha256_hex(bytes);
+      EXPECT_TRUE(store.blobs().put(digest, bytes));
+      CodeEntry entry;
+      entry.path = bytes;
+      entry.size = bytes.size();
+      entry.digest = digest;
+      manifest.entries.push_back(entry);
+    }
+    std::sort(manifest.entries.begin(), manifest.entries.end(),
+              [](const auto& a, const auto& b) { return a.path < b.path; });
+    auto stored = store.put_manifest(manifest_text(manifest));
+    EXPECT_TRUE(stored) << to_string(stored.error());
+    return stored.value_or("");
+  };
+  auto kept = snapshot("kept"), gone = snapshot("gone");
+  auto later = std::chrono::system_clock::now() + std::chrono::hours{1};
+  auto young = store.collect(later - std::chrono::hours{2}, false, {});
+  ASSERT_TRUE(young);
+  EXPECT_EQ(young->files + young->snapshots, 0u);
+  auto done = store.collect(later, false, {kept});
+  ASSERT_TRUE(done);
+  EXPECT_EQ(done->snapshots, 1u);
+  EXPECT_EQ(done->files, 1u);
+  EXPECT_EQ(done->bytes, 4u);
+  EXPECT_TRUE(store.check_manifest(kept));
+  EXPECT_FALSE(store.manifest(gone));
+  EXPECT_TRUE(store.blobs().check(sha256_hex("shared")));
+  // The same tree can be sent again.
+  EXPECT_EQ(snapshot("gone"), gone);
+}
+
 TEST(CodeStore, RefusesWhatIsNotWhatItSays) {
   TempDir dir;
   auto store = store_in(dir);

@@ -80,6 +80,33 @@ TEST(NodeFile, TheFilesOfTheGuideAreRead) {
   EXPECT_TRUE(worker_file) << to_string(worker_file.error());
 }
 
+TEST(NodeFile, AHeadKeepsWhatItsRulesSay) {
+  auto file = parse_head_file(
+      "retention:\n"
+      "  every: 10m\n"
+      "  copies: 3d\n"
+      "  outputs: {age: 30d, keep_last: 20}\n"
+      "  projects:\n"
+      "    digits: {keep_best: 3}\n",
+      "head.yaml");
+  ASSERT_TRUE(file) << to_string(file.error());
+  RetentionRules rules;
+  rules.every = std::chrono::minutes{10};
+  rules.copies = std::chrono::hours{72};
+  rules.outputs = {std::chrono::hours{24 * 30}, 20, {}};
+  rules.projects["digits"] = {{}, {}, 3};
+  EXPECT_EQ(file->retention, rules);
+  EXPECT_EQ(parse_head_file("", "head.yaml")->retention, RetentionRules{});
+  auto short_time = parse_head_file("retention: {every: 10ms}\n", "head.yaml");
+  ASSERT_FALSE(short_time);
+  EXPECT_NE(to_string(short_time.error()).find("retention.every"), std::string::npos);
+  auto typo = parse_head_file("retention:\n  outputs: {keep_lst: 2}\n", "head.yaml");
+  ASSERT_FALSE(typo);
+  EXPECT_NE(to_string(typo.error()).find("keep_last"), std::string::npos);
+  EXPECT_FALSE(parse_head_file("retention: {outputs: {age: 3}}\n", "head.yaml"));
+  EXPECT_FALSE(parse_head_file("retention: {outputs: {keep_best: -1}}\n", "head.yaml"));
+}
+
 TEST(NodeFile, MistakesHaveTheirPlace) {
   auto typo = parse_worker_file("head: h:1\njoin_token: x\n", "worker.yaml");
   ASSERT_FALSE(typo);
