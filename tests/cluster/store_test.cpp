@@ -161,6 +161,28 @@ TEST(Store, ANodeThatFindsDamageFetchesAgain) {
   EXPECT_EQ(ran.out.substr(2), direct.out.substr(2)) << "behind their ids";
 }
 
+TEST(Store, WhatCameOfABrokenFillGoesAfterADay) {
+  ManyMachines many;
+  ASSERT_TRUE(many.start_head());
+  // Left there by workers that were killed: one long ago, one just now.
+  const std::string old(64, 'a'), young(64, 'b');
+  const auto cache = many.path("w1") + "/cache/";
+  for (const auto& digest : {old, young}) {
+    fs::create_directories(cache + digest + ".fill");
+    std::ofstream{cache + digest + ".fill/blocks.mdb"} << std::string(100'000, 'x');
+  }
+  fs::last_write_time(cache + old + ".fill/blocks.mdb",
+                      fs::file_time_type::clock::now() - std::chrono::hours{25});
+  ASSERT_TRUE(many.start_worker("w1"));
+  EXPECT_TRUE(await([&] { return !fs::exists(cache + old + ".fill"); }));
+  EXPECT_TRUE(fs::exists(cache + young + ".fill"));
+  fs::last_write_time(cache + young + ".fill/blocks.mdb",
+                      fs::file_time_type::clock::now() - std::chrono::hours{25});
+  many.kill_worker("w1");
+  ASSERT_TRUE(many.start_worker("w1"));
+  EXPECT_TRUE(await([&] { return !fs::exists(cache + young + ".fill"); }));
+}
+
 class StoreOfUp : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(up.start()); }
