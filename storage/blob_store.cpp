@@ -51,6 +51,21 @@ FileTime time_of(const struct stat& info) {
                   std::chrono::nanoseconds{info.st_mtim.tv_nsec}};
 }
 
+uint64_t drop_aside(const std::string& folder, FileTime than, bool dry_run) {
+  uint64_t sum = 0;
+  std::error_code code;
+  for (fs::directory_iterator it{folder, code}, end; !code && it != end; it.increment(code)) {
+    struct stat info {};
+    // The time at which it was moved: its own is that of its bytes.
+    if (::stat(it->path().c_str(), &info) != 0) continue;
+    info.st_mtim = info.st_ctim;
+    if (time_of(info) >= than) continue;
+    sum += static_cast<uint64_t>(info.st_size);
+    if (!dry_run) ::unlink(it->path().c_str());
+  }
+  return sum;
+}
+
 Result<BlobStore> BlobStore::open(std::string root, std::string what) {
   TROUPE_TRY(make_dirs(root + "/" + unfinished, 0700));
   return BlobStore{std::move(root), std::move(what)};

@@ -31,6 +31,10 @@ struct BlobChunk {
 using FileTime = std::chrono::system_clock::time_point;
 FileTime time_of(const struct stat& info);
 
+/// Bytes in a folder that damaged files were moved to (BlobStore::set_aside) before that time; they
+/// go, unless `dry_run`.
+uint64_t drop_aside(const std::string& folder, FileTime than, bool dry_run);
+
 class BlobStore {
  public:
   /// `what` names one of them in errors: "code file".

@@ -115,6 +115,10 @@ Result<void> CodeStore::set_aside_blob(const std::string& digest) const {
   return blobs_.set_aside(digest, root_ + "/aside");
 }
 
+uint64_t CodeStore::drop_aside(FileTime than, bool dry_run) const {
+  return storage::drop_aside(root_ + "/aside", than, dry_run);
+}
+
 Result<bool> CodeStore::remove_older(const std::string& digest, FileTime than, bool dry_run) const {
   std::lock_guard guard{*touching_};
   auto path = manifest_path(digest);

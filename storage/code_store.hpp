@@ -36,6 +36,8 @@ class CodeStore {
   /// Moves what is damaged into `<dir>/code/aside`: the same can be sent again.
   Result<void> set_aside_manifest(const std::string& digest) const;
   Result<void> set_aside_blob(const std::string& digest) const;
+  /// Removes what was moved there before that time, unless `dry_run`; its bytes.
+  uint64_t drop_aside(FileTime than, bool dry_run) const;
 
   struct Collected {
     uint64_t snapshots = 0, files = 0, bytes = 0;

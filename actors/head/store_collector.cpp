@@ -191,8 +191,11 @@ Result<void> StoreCollector::collect_code(storage::FileTime than) {
 /// What fsck moved aside: nobody has missed it for so long.
 void StoreCollector::collect_aside() {
   auto than = std::chrono::system_clock::now() - context_.retention.copies;
-  auto bytes = context_.data->drop_aside(than, dry_run_);
-  if (bytes != 0) add({"aside", "damaged blocks and manifests", "", bytes, "moved aside long ago"});
+  auto drop = [this](const char* what, uint64_t bytes) {
+    if (bytes != 0) add({"aside", what, "", bytes, "moved aside long ago"});
+  };
+  drop("damaged blocks and manifests", context_.data->drop_aside(than, dry_run_));
+  drop("damaged code", context_.code->drop_aside(than, dry_run_));
 }
 
 }  // namespace troupe::actors

@@ -124,18 +124,7 @@ uint64_t DatasetStore::aside_bytes() const {
 }
 
 uint64_t DatasetStore::drop_aside(BlockStore::Time than, bool dry_run) const {
-  uint64_t sum = 0;
-  std::error_code code;
-  for (fs::directory_iterator it{aside(), code}, end; !code && it != end; it.increment(code)) {
-    struct stat info {};
-    // The time at which it was moved: its own is that of its bytes.
-    if (::stat(it->path().c_str(), &info) != 0) continue;
-    info.st_mtim = info.st_ctim;
-    if (storage::time_of(info) >= than) continue;
-    sum += static_cast<uint64_t>(info.st_size);
-    if (!dry_run) ::unlink(it->path().c_str());
-  }
-  return sum;
+  return storage::drop_aside(aside(), than, dry_run);
 }
 
 /// Whether it was: not where it is on its way to a name, or was stored since.

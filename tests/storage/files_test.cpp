@@ -126,6 +126,19 @@ TEST(CodeStore, CollectsWhatNoExperimentNames) {
   EXPECT_EQ(snapshot("gone"), gone);
 }
 
+TEST(CodeStore, WhatWasMovedAsideGoesInTheEnd) {
+  TempDir dir;
+  auto store = store_in(dir);
+  EXPECT_EQ(store.drop_aside(FileTime::max(), false), 0u) << "nothing ever was";
+  ASSERT_TRUE(store.blobs().put(sha256_hex("damaged"), "damaged"));
+  ASSERT_TRUE(store.set_aside_blob(sha256_hex("damaged")));
+  EXPECT_EQ(store.blobs().check(sha256_hex("damaged")).error().code, Errc::not_found);
+  EXPECT_EQ(store.drop_aside(FileTime::min(), false), 0u) << "it is too young";
+  EXPECT_EQ(store.drop_aside(FileTime::max(), true), 7u);
+  EXPECT_EQ(store.drop_aside(FileTime::max(), false), 7u);
+  EXPECT_EQ(store.drop_aside(FileTime::max(), false), 0u);
+}
+
 TEST(CodeStore, RefusesWhatIsNotWhatItSays) {
   TempDir dir;
   auto store = store_in(dir);
