@@ -62,5 +62,6 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_atoms, caf::id_block::troupe_wire::end)
   CAF_ADD_ATOM(troupe_atoms, troupe, cached_atom, "cached")
   CAF_ADD_ATOM(troupe_atoms, troupe, wish_atom, "wish")
   CAF_ADD_ATOM(troupe_atoms, troupe, usage_atom, "usage")
+  CAF_ADD_ATOM(troupe_atoms, troupe, resume_atom, "resume")
 
 CAF_END_TYPE_ID_BLOCK(troupe_atoms)

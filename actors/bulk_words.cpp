@@ -29,6 +29,15 @@ cluster::BulkRequest ask_packed(ExperimentId id, std::string block) {
   return {"packed", to_string(id), std::move(block), 0, 0};
 }
 
+cluster::BulkRequest ask_checkpoint(ExperimentId id, const std::string& name, int64_t made_us) {
+  return {"checkpoint", to_string(id), name, static_cast<uint64_t>(made_us), 0};
+}
+
+cluster::BulkRequest ask_checkpoint_block(ExperimentId id, const std::string& name, int64_t made_us,
+                                          const std::string& block) {
+  return {"checkpoint_block", to_string(id), block + "/" + name, static_cast<uint64_t>(made_us), 0};
+}
+
 cluster::BulkRequest ask_snapshot(const std::string& digest) {
   return {"snapshot", digest, "", 0, 0};
 }

@@ -19,6 +19,10 @@
 //                                    end.size: bytes that were read
 //                          manifest  of a version's digest that is whole there
 //                          block     as block number `offset` of version `path`
+//                          checkpoint  of an experiment: the one called `path` that was made at
+//                                    `offset` (microseconds), as the manifest of a version
+//                          checkpoint_block  of the same: the payload of that manifest's block;
+//                                    `path` is its digest, '/' and the name
 //   worker asks the head   snapshot  of a digest: the size of its manifest (eight bytes, big
 //                                    endian), the manifest, then the bytes of its files in order
 //                          manifest  of a dataset version's digest
@@ -46,6 +50,9 @@ cluster::BulkRequest ask_outputs(ExperimentId id, std::string after, uint64_t li
 cluster::BulkRequest ask_output(ExperimentId id, std::string path, uint64_t offset, uint64_t limit);
 cluster::BulkRequest ask_pack(ExperimentId id);
 cluster::BulkRequest ask_packed(ExperimentId id, std::string block);
+cluster::BulkRequest ask_checkpoint(ExperimentId id, const std::string& name, int64_t made_us);
+cluster::BulkRequest ask_checkpoint_block(ExperimentId id, const std::string& name, int64_t made_us,
+                                          const std::string& block);
 cluster::BulkRequest ask_snapshot(const std::string& digest);
 cluster::BulkRequest ask_manifest(const std::string& digest);
 cluster::BulkRequest ask_block(const std::string& digest);

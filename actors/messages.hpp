@@ -98,6 +98,7 @@ using CacheWishesRef = Shared<const CacheWishes>;
 using FoundRef = Shared<std::vector<CachedVersion>>;
 using VictimsRef = Shared<std::vector<std::string>>;
 using WarmRef = Shared<struct Warm>;
+using ResumeRef = Shared<struct Resume>;
 using LinkRef = Shared<cluster::Link>;
 using HeadLinkRef = Shared<HeadLink>;
 
@@ -112,6 +113,12 @@ struct SubmitBatch {
 struct Warm {
   std::string digest;
   std::vector<std::string> nodes;  // empty: all that are up; filled in by who answers
+};
+
+/// What a new attempt may go on from.
+struct Resume {
+  std::vector<ResumeChoice> choices;  // the newest first
+  std::string note;                   // why not from a newer one; empty: there is none
 };
 
 }  // namespace troupe::actors
@@ -149,6 +156,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::CacheWishesRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::FoundRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::VictimsRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::WarmRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::ResumeRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LinkRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::HeadLinkRef)
 
@@ -174,6 +182,7 @@ using node_actor = caf::typed_actor<
     caf::reacts_to<stuck_atom, RunStatusRef>,  // INTERNAL: these processes do not end although they
                                                // were killed
     caf::reacts_to<fetch_atom, CacheWishes>,   // datasets to bring before a job asks for them
+    caf::reacts_to<forget_atom, CheckpointDrop>,  // its rule keeps these no longer
     caf::reacts_to<tick_atom>,            // INTERNAL: time for the jobs to look at their metrics
     caf::reacts_to<lease_atom, int64_t>,  // INTERNAL: the head answered a beat that was sent then
                                           // (nanoseconds, monotonic)
@@ -258,8 +267,9 @@ using stager_actor = caf::typed_actor<
                                                                     // and starts its first line;
                                                                     // answers its slot's number
                                                                     // and whether it is started
-    caf::reacts_to<clean_atom, JobKey>,      // it has ended: empties its folders, keeps its order
-    caf::reacts_to<forget_atom, JobKeysRef>  // empties their folders; their slots are free
+    caf::reacts_to<clean_atom, JobKey>,       // it has ended: empties its folders, keeps its order
+    caf::reacts_to<forget_atom, JobKeysRef>,  // empties their folders; their slots are free
+    caf::reacts_to<forget_atom, CheckpointDrop>  // removes these, where they are as they were
     >;
 
 /// A dataset version on a node, and the way its files are to be shown; none: the best there is.
@@ -348,7 +358,14 @@ using dataset_actor = caf::typed_actor<
                                                                           // outputs, for this
                                                                           // cause, where nothing
                                                                           // needs it
-    caf::reacts_to<flush_atom>  // INTERNAL: answers of nodes have come
+    caf::reacts_to<note_atom, RecordRef>,                        // it has these checkpoints now
+    caf::replies_to<resume_atom, RecordRef>::with<ResumeRef>,    // once the newest is wherever its
+                                                                 // newest attempt needs it
+    caf::replies_to<why_atom, ExperimentId>::with<std::string>,  // what that waits for; empty:
+                                                                 // nothing
+    caf::reacts_to<lost_atom, std::string>,   // a node went: what only it had cannot be waited for
+    caf::reacts_to<known_atom, std::string>,  // it came (back)
+    caf::reacts_to<flush_atom>                // INTERNAL: answers of nodes have come
     >;
 
 /// Looks after what lies on disks: counts, checks, removes what nothing needs. One thing at a time,

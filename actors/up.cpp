@@ -78,6 +78,8 @@ HeadOptions Up::head_options() const {
     question.done(Error{Errc::unavailable, "node " + node + " is not here",
                         "it was a worker of another start", "start as many workers as then"});
   };
+  // Its workers share a folder of outputs on this very disk.
+  options.keeps_checkpoints = false;
   options.policy = schedule::policy_named(options_.policy).value_or({});
   options.expected_nodes.emplace();
   for (uint32_t i = 0; i < options_.workers; ++i) options.expected_nodes->push_back(worker_name(i));

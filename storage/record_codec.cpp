@@ -146,6 +146,7 @@ void fill(rows::Attempt::Builder row, const AttemptRecord& attempt) {
   if (attempt.error) fill(row.initError(), *attempt.error);
   auto jobs = row.initJobs(static_cast<unsigned>(attempt.jobs.size()));
   for (unsigned i = 0; i < jobs.size(); ++i) fill(jobs[i], attempt.jobs[i]);
+  if (!attempt.resumed.empty()) row.setResumed(text(attempt.resumed));
 }
 
 AttemptRecord attempt_record(rows::Attempt::Reader row) {
@@ -157,7 +158,29 @@ AttemptRecord attempt_record(rows::Attempt::Reader row) {
   attempt.ended = {row.getEnded()};
   if (row.hasError()) attempt.error = problem(row.getError());
   for (auto job : row.getJobs()) attempt.jobs.push_back(job_record(job));
+  attempt.resumed = str(row.getResumed());
   return attempt;
+}
+
+void fill(rows::Checkpoint::Builder row, const CheckpointMark& mark) {
+  row.setName(text(mark.name));
+  row.setEpoch(mark.epoch);
+  row.setAttempt(mark.attempt);
+  row.setMade(mark.made.us);
+  row.setNode(text(mark.node));
+  row.setHasValue(mark.value.has_value());
+  row.setValue(mark.value.value_or(0));
+}
+
+CheckpointMark checkpoint_mark(rows::Checkpoint::Reader row) {
+  CheckpointMark mark;
+  mark.name = str(row.getName());
+  mark.epoch = row.getEpoch();
+  mark.attempt = row.getAttempt();
+  mark.made = {row.getMade()};
+  mark.node = str(row.getNode());
+  if (row.getHasValue()) mark.value = row.getValue();
+  return mark;
 }
 
 /// KJ's exceptions end here.
@@ -232,6 +255,9 @@ void fill(rows::Experiment::Builder row, const ExperimentRecord& record, std::st
   row.setFailures(record.failures);
   row.setRestarts(record.restarts);
   row.setHangs(record.hangs);
+  if (record.checkpoints.empty()) return;
+  auto checkpoints = row.initCheckpoints(static_cast<unsigned>(record.checkpoints.size()));
+  for (i = 0; i < checkpoints.size(); ++i) fill(checkpoints[i], record.checkpoints[i].mark);
 }
 
 void fill(rows::Set::Builder row, const SetRecord& record, std::string_view project) {
@@ -302,6 +328,8 @@ Result<ExperimentRecord> decode_experiment(std::string_view bytes, ExperimentId 
     record.failures = row.getFailures();
     record.restarts = row.getRestarts();
     record.hangs = row.getHangs();
+    for (auto one : row.getCheckpoints())
+      record.checkpoints.push_back({checkpoint_mark(one), 0, {}, 0});
   }));
   return record;
 }
@@ -367,6 +395,7 @@ void fill(rows::Dataset::Builder row, const DatasetVersion& version) {
   row.setCreated(version.created.us);
   row.setSource(version.source);
   row.setFrom(version.from);
+  if (version.checkpoint) fill(row.initCheckpoint(), *version.checkpoint);
 }
 
 Result<DatasetVersion> decode_dataset(std::string_view bytes, std::string_view name,
@@ -385,6 +414,7 @@ Result<DatasetVersion> decode_dataset(std::string_view bytes, std::string_view n
     out.created = {row.getCreated()};
     out.source = str(row.getSource());
     out.from = str(row.getFrom());
+    if (row.hasCheckpoint()) out.checkpoint = checkpoint_mark(row.getCheckpoint());
   }));
   return out;
 }

@@ -66,6 +66,17 @@ struct Attempt {
   ended @4 :Int64;
   error @5 :Problem;
   jobs @6 :List(Job);
+  resumed @7 :Text;
+}
+
+struct Checkpoint {
+  name @0 :Text;
+  epoch @1 :UInt64;
+  attempt @2 :UInt32;
+  made @3 :Int64;
+  node @4 :Text;
+  hasValue @5 :Bool;
+  value @6 :Float64;
 }
 
 struct Experiment {
@@ -87,6 +98,7 @@ struct Experiment {
   failures @15 :UInt32;
   restarts @16 :UInt32;
   hangs @17 :UInt32;
+  checkpoints @18 :List(Checkpoint);
 }
 
 struct Set {
@@ -147,6 +159,7 @@ struct Dataset {
   created @7 :Int64;
   source @8 :Text;
   from @9 :Text;
+  checkpoint @10 :Checkpoint;
 }
 
 struct Token {

@@ -47,7 +47,8 @@ dataset_actor::behavior_type DatasetState::make_behavior(HeadContextRef context,
   ports.wake = [self = caf::actor_cast<dataset_actor>(self_->ctrl())] {
     caf::anon_send(self, flush_atom_v);
   };
-  outputs_ = std::make_unique<OutputVersions>(context_, std::move(ports));
+  outputs_ = std::make_unique<OutputVersions>(context_, ports);
+  checkpoints_ = std::make_unique<Checkpoints>(context_, std::move(ports));
   return {
       [this](store_atom, const BlobRef& block) { return store(block); },
       [this](manifest_atom, const DatasetPushRef& one) { return push(one); },
@@ -58,7 +59,15 @@ dataset_actor::behavior_type DatasetState::make_behavior(HeadContextRef context,
         return drop(user, dataset, version);
       },
       [this](find_atom, ExperimentId id) { return outputs(id); },
-      [this](flush_atom) { outputs_->arrived(); },
+      [this](note_atom, const RecordRef& record) { checkpoints_->noted(*record); },
+      [this](resume_atom, const RecordRef& record) { return resume(record); },
+      [this](why_atom, ExperimentId id) { return checkpoints_->waits_for(id); },
+      [this](lost_atom, const std::string& node) { checkpoints_->lost_node(node); },
+      [this](known_atom, const std::string& node) { checkpoints_->found_node(node); },
+      [this](flush_atom) {
+        outputs_->arrived();
+        checkpoints_->arrived();
+      },
       [this](forget_atom, ExperimentId id, const std::string& cause) { return forget(id, cause); },
   };
 }
@@ -150,6 +159,13 @@ DatasetState::VersionPromise DatasetState::outputs(ExperimentId id) {
   return promise;
 }
 
+caf::typed_response_promise<ResumeRef> DatasetState::resume(const RecordRef& record) {
+  auto promise = self_->make_response_promise<ResumeRef>();
+  checkpoints_->resume(
+      record, [promise](Resume resume) mutable { promise.deliver(share(std::move(resume))); });
+  return promise;
+}
+
 DatasetState::DonePromise DatasetState::tag(const std::string& dataset, const std::string& tag,
                                             uint32_t version) {
   auto promise = self_->make_response_promise<bool>();
@@ -212,7 +228,8 @@ DatasetState::DonePromise DatasetState::drop(const std::string& user, const std:
       [this, promise, digest = version->digest]() mutable {
         promise.deliver(true);
         // Another name or version may have the very same content.
-        if (auto id = dataset::content_id_from(digest); id && !is_named(digest))
+        if (auto id = dataset::content_id_from(digest);
+            id && !is_version(*context_->ledger, digest))
           if (auto removed = context_->data->remove_manifest(*id); !removed)
             log::warning("datasets", "{}", to_string(removed.error()));
       },
@@ -244,23 +261,6 @@ DatasetState::DonePromise DatasetState::forget(ExperimentId id, const std::strin
       [promise]() mutable { promise.deliver(true); },
       [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
   return promise;
-}
-
-/// Whether some version has this content; where that cannot be read, it has.
-bool DatasetState::is_named(const std::string& digest) const {
-  std::string token;
-  do {
-    auto page = context_->ledger->datasets(limits::page_max, token, true);
-    if (!page) return true;
-    for (const auto& newest : page->versions) {
-      auto versions = context_->ledger->dataset_versions(newest.name);
-      if (!versions) return true;
-      for (const auto& version : *versions)
-        if (version.digest == digest) return true;
-    }
-    token = page->next_page_token;
-  } while (!token.empty());
-  return false;
 }
 
 Result<DatasetVersion> find_dataset(const storage::Ledger& ledger, const std::string& name,

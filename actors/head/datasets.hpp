@@ -2,6 +2,7 @@
 // forgets what nobody needs. Its own thread: it hashes and writes.
 #pragma once
 
+#include "actors/head/checkpoints.hpp"
 #include "actors/head/head_context.hpp"
 #include "actors/head/output_versions.hpp"
 
@@ -27,8 +28,8 @@ class DatasetState {
   DonePromise tag(const std::string& dataset, const std::string& tag, uint32_t version);
   DonePromise drop(const std::string& user, const std::string& dataset, uint32_t version);
   DonePromise forget(ExperimentId id, const std::string& cause);
-  bool is_named(const std::string& digest) const;
   VersionPromise outputs(ExperimentId id);
+  caf::typed_response_promise<ResumeRef> resume(const RecordRef& record);
   void commit(std::vector<storage::Mutation> mutations, std::function<void()> done,
               std::function<void(caf::error&)> failed);
   Result<std::string> user_of(const DatasetVersion& version) const;
@@ -37,6 +38,7 @@ class DatasetState {
   HeadContextRef context_;
   ledger_actor ledger_;
   std::unique_ptr<OutputVersions> outputs_;
+  std::unique_ptr<Checkpoints> checkpoints_;
   std::map<std::string, uint32_t> given_;  // highest number given, by name; some not durable yet
 };
 

@@ -94,8 +94,12 @@ uint64_t DirectorState::next_epoch() {
 }
 
 experiment_actor DirectorState::spawn_experiment(ExperimentRecord record) {
-  ExperimentPeers peers{
-      static_cast<director_actor>(self_), peers_.ledger, peers_.scheduler, peers_.series, {}};
+  ExperimentPeers peers{static_cast<director_actor>(self_),
+                        peers_.ledger,
+                        peers_.scheduler,
+                        peers_.series,
+                        peers_.datasets,
+                        {}};
   auto id = record.id;
   if (id.is_member())
     if (auto it = sets_.find(id.top); it != sets_.end()) peers.set = it->second.actor;
@@ -449,11 +453,30 @@ caf::typed_response_promise<WaitingRef> DirectorState::why(ExperimentId id) {
       promise.deliver(share(std::move(waiting)));
       return promise;
     }
+    why_starting(id, promise);
+    return promise;
   }
+  why_queued(id, promise);
+  return promise;
+}
+
+void DirectorState::why_queued(ExperimentId id, caf::typed_response_promise<WaitingRef> promise) {
   self_->request(peers_.scheduler, limits::request_timeout, why_atom_v, id)
       .then([promise](const WaitingRef& answer) mutable { promise.deliver(answer); },
             [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });
-  return promise;
+}
+
+/// It has its place, and may wait there for what it goes on from.
+void DirectorState::why_starting(ExperimentId id, caf::typed_response_promise<WaitingRef> promise) {
+  self_->request(peers_.datasets, limits::request_timeout, why_atom_v, id)
+      .then(
+          [this, id, promise](const std::string& reason) mutable {
+            if (reason.empty()) return why_queued(id, promise);
+            api::Waiting waiting;
+            waiting.reasons.push_back(reason);
+            promise.deliver(share(std::move(waiting)));
+          },
+          [this, id, promise](caf::error&) mutable { why_queued(id, promise); });
 }
 
 caf::typed_response_promise<uint64_t> DirectorState::drain(const std::string& cause) {

@@ -71,6 +71,8 @@ class DirectorState {
   void arm_pending_limit(const ExperimentRecord& record);
   WaitingRef waiting(ExperimentId id);
   caf::typed_response_promise<WaitingRef> why(ExperimentId id);
+  void why_queued(ExperimentId id, caf::typed_response_promise<WaitingRef> promise);
+  void why_starting(ExperimentId id, caf::typed_response_promise<WaitingRef> promise);
   caf::typed_response_promise<uint64_t> drain(const std::string& cause);
   experiment_actor spawn_experiment(ExperimentRecord record);
   void spawn_set(SetRecord record, bool fresh);

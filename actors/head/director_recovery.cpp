@@ -65,6 +65,7 @@ NodeWelcome DirectorState::hello(const NodeHello& hello, const node_actor& handl
     if (claim(hello, handle, job)) continue;
     (job.step == JobStep::ended ? welcome.forget : welcome.stop).push_back(job.key);
   }
+  self_->send(peers_.datasets, known_atom_v, hello.name);
   settle_unheard(hello);
   settle_running(hello);
   // Behind what runs on it: the scheduler must not give that room to others in between.
@@ -167,6 +168,7 @@ void DirectorState::lost_node(const std::string& node) {
   unheard_.erase(node);
   shapes_that_fit_.clear();
   self_->send(peers_.scheduler, lost_atom_v, node);
+  self_->send(peers_.datasets, lost_atom_v, node);
   for (const auto& [id, actor] : running_) self_->send(actor, lost_atom_v, node);
 }
 

@@ -65,6 +65,8 @@ DirectorState::SubmittedPromise DirectorState::submit(const SubmitRef& batch) {
         if (auto entry = context_->ledger->find(id); !entry || !*entry)
           error = Error{Errc::not_found, fmt::format("experiment {} not found", to_string(id)),
                         "`after` names it", "troupe ls -a"};
+    if (auto& rule = submission.experiment.checkpoints; rule && !rule->metric && submission.sweep)
+      rule->metric = submission.sweep->metric;
     if (!error && submission.sweep && !submission.sweep->stop_when.empty())
       if (auto parsed = hpo::Expression::parse(submission.sweep->stop_when); !parsed)
         error = parsed.error();

@@ -128,8 +128,32 @@ void ExperimentState::place(const schedule::Placement& placement, uint64_t epoch
   }
   // Ranks on several nodes meet where the first of them is.
   auto meeting = addresses_[placement.jobs.front().node];
-  for (auto& order : *orders) {
+  for (auto& order : *orders)
     if (orders->size() > 1 && !meeting.empty()) order.master_addr = meeting;
+  orders_ = std::move(*orders);
+  if (record.attempts.back().number > 1) return ask_resume();
+  give_orders();
+}
+
+/// What it goes on from may still have to come from where it ran before.
+void ExperimentState::ask_resume() {
+  RecordRef record{std::make_shared<const ExperimentRecord>(life_->record())};
+  // tidy: allow infinite: the dataset actor answers, or ends together with the head
+  self_->request(peers_.datasets, caf::infinite, resume_atom_v, record)
+      .then(
+          [this, epoch = life_->epoch()](const ResumeRef& resume) {
+            if (orders_.empty() || epoch != life_->epoch()) return;
+            for (auto& order : orders_) order.resume = resume->choices;
+            if (!resume->note.empty())
+              apply(life_->resume_noted(resume->note, context_->clock->now()));
+            give_orders();
+          },
+          [this](caf::error&) { give_orders(); });
+}
+
+/// Also before an order to stop: a node answers only for what it has been given.
+void ExperimentState::give_orders() {
+  for (auto& order : std::exchange(orders_, {})) {
     auto index = order.key.job.index;
     tell_node(index, start_atom_v, std::move(order));
   }
@@ -138,6 +162,7 @@ void ExperimentState::place(const schedule::Placement& placement, uint64_t epoch
 /// A node says which jobs it has. One of ours that it does not have never reached it, or is gone
 /// with its worker; one of an older attempt has been replaced, and ends.
 void ExperimentState::settle(const std::string& node, const std::vector<JobKey>& known) {
+  if (!orders_.empty()) return;  // it has not been told of them yet
   auto handle = nodes_.find(node);
   for (const auto& key : known)
     if (key.job.experiment == life_->record().id && handle != nodes_.end() &&
@@ -213,6 +238,7 @@ void ExperimentState::apply(Effects effects) {
     self_->send(peers_.scheduler, release_atom_v, record.id, index);
   for (auto& [node, what] : effects.blamed)
     context_->failures->add(node, {context_->clock->now(), record.id, std::move(what)});
+  if (!effects.stop.empty()) give_orders();
   auto grace = static_cast<uint32_t>(effects.grace.count());
   for (auto index : effects.stop) tell_node(index, stop_atom_v, key_of(index), grace);
   if (effects.go_phase)
@@ -225,7 +251,12 @@ void ExperimentState::apply(Effects effects) {
   }
   for (auto& event : effects.events) unsaved_.push_back(std::move(event));
   if (record.state == State::running) arm_running_limit();
-  if (!unsaved_.empty()) save();
+  if (!unsaved_.empty() || effects.changed) save();
+  if (effects.checkpoints_told)
+    self_->send(peers_.datasets, note_atom_v,
+                RecordRef{std::make_shared<const ExperimentRecord>(record)});
+  if (!effects.drop_checkpoints.empty())
+    tell_node(0, forget_atom_v, CheckpointDrop{record.id, std::move(effects.drop_checkpoints)});
 }
 
 void ExperimentState::arm_running_limit() {

@@ -20,6 +20,7 @@ struct ExperimentPeers {
   ledger_actor ledger;
   scheduler_actor scheduler;
   series_actor series;
+  dataset_actor datasets;
   experiment_set_actor set;  // of a member; else empty
 };
 
@@ -32,6 +33,8 @@ class ExperimentState {
 
  private:
   void place(const schedule::Placement& placement, uint64_t epoch);
+  void ask_resume();
+  void give_orders();
   void adopt(const JobUpdate& update, const std::string& node);
   void settle(const std::string& node, const std::vector<JobKey>& known);
   void metrics(const MetricBatch& batch);
@@ -57,6 +60,7 @@ class ExperimentState {
   std::unique_ptr<ExperimentLife> life_;
   std::map<std::string, node_actor> nodes_;
   std::map<std::string, std::string> addresses_;  // by node
+  std::vector<JobOrder> orders_;  // of the newest attempt, until it is known what it goes on from
   std::vector<Event> unsaved_;
   bool saving_ = false;
   bool points_unsynced_ = false;  // sent to the series since it last said that all is stored

@@ -2,6 +2,7 @@
 #include "actors/bulk_words.hpp"
 #include "actors/head/gateway_service.hpp"
 #include "actors/head/kept_books.hpp"
+#include "actors/head/kept_files.hpp"
 #include "runtime/core/digest.hpp"
 #include "runtime/core/limits.hpp"
 
@@ -23,6 +24,13 @@ std::string node_of(const ExperimentRecord& record, const JobId& job) {
   return {};
 }
 
+/// Of a node that is away, or has no such file: neither has the head.
+Error with_kept(Error error, const Error& kept) {
+  if (error.code != Errc::unavailable || kept.code != Errc::not_found) return error;
+  error.detail += fmt::format("; {}: {}", kept.what, kept.detail);
+  return error;
+}
+
 /// Tokens of pages are paths in hexadecimal: JSON holds no path that is not UTF-8.
 Result<std::string> path_of_token(const std::string& token) {
   auto digit = [](char c) {
@@ -37,6 +45,18 @@ Result<std::string> path_of_token(const std::string& token) {
   if (good) return path;
   return Error{Errc::invalid, "this page token is none of ours", "",
                "give the next_page_token of the page before"};
+}
+
+/// Its node cannot be asked: whatever the head has, with a word on that.
+Result<api::OutputList> kept_list(const HeadContext& context, ExperimentId id,
+                                  const std::string& after, uint32_t limit, const Error& away) {
+  auto kept = KeptFiles::open(*context.ledger, *context.data, id);
+  if (!kept) return with_kept(away, kept.error());
+  auto list = kept->list(after, limit);
+  list.note = fmt::format("{}: {}", away.what,
+                          kept->has_all() ? "these are the outputs as the head has them"
+                                          : "of its outputs the head has these checkpoints alone");
+  return list;
 }
 
 Error job_may_not_upload() {
@@ -170,7 +190,9 @@ kj::Promise<Result<api::OutputList>> GatewayService::outputs(const api::Caller& 
   if (record->attempts.empty()) return Answer{api::OutputList{}};
   if (auto kept = check_outputs_kept(*context_->ledger, id); !kept) return Answer{kept.error()};
   return fetch(record->attempts.back().jobs.front().node, ask_outputs(id, *after, limit))
-      .then([](Result<cluster::BulkAnswer> answer) -> Answer {
+      .then([this, id, after = *after, limit](Result<cluster::BulkAnswer> answer) -> Answer {
+        if (!answer && answer.error().code == Errc::unavailable)
+          return kept_list(*context_, id, after, limit, answer.error());
         if (!answer) return std::move(answer).error();
         auto files = parse_outputs(answer->bytes);
         if (!files) return std::move(files).error();
@@ -195,9 +217,15 @@ kj::Promise<Result<api::FileChunk>> GatewayService::read_output(const api::Calle
     return Answer{Error{Errc::not_found, fmt::format("{} has no file {}", to_string(id), path),
                         "it never ran", fmt::format("troupe out ls {}", to_string(id))}};
   if (auto kept = check_outputs_kept(*context_->ledger, id); !kept) return Answer{kept.error()};
-  return fetch(record->attempts.back().jobs.front().node,
-               ask_output(id, std::move(path), offset, limit))
-      .then([](Result<cluster::BulkAnswer> answer) -> Answer {
+  return fetch(record->attempts.back().jobs.front().node, ask_output(id, path, offset, limit))
+      .then([this, id, path, offset, limit](Result<cluster::BulkAnswer> answer) -> Answer {
+        // (A checkpoint of an earlier attempt lies on another node.)
+        if (!answer &&
+            (answer.error().code == Errc::unavailable || answer.error().code == Errc::not_found)) {
+          auto kept = KeptFiles::open(*context_->ledger, *context_->data, id);
+          if (kept) return kept->read(path, offset, limit);
+          return with_kept(answer.error(), kept.error());
+        }
         if (!answer) return std::move(answer).error();
         return api::FileChunk{std::move(answer->bytes), answer->end.size};
       });

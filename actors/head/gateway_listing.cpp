@@ -58,6 +58,9 @@ Result<api::Listing> GatewayService::list(const api::Caller& caller, const api::
     auto page = context_->ledger->list(stored);
     if (!page) return std::move(page).error();
     listing.entries = std::move(page->entries);
+    // What is kept of them only `show` looks up.
+    for (auto& entry : listing.entries)
+      if (auto* one = std::get_if<ExperimentRecord>(&entry)) one->checkpoints.clear();
     listing.next_page_token = std::move(page->next_page_token);
     if (!listing.next_page_token.empty()) return listing;
   }

@@ -1,5 +1,6 @@
 #include "actors/head/gateway_service.hpp"
 
+#include "actors/head/checkpoint_books.hpp"
 #include "client/api/convert.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/version.hpp"
@@ -106,7 +107,11 @@ Result<ExperimentRecord> GatewayService::experiment(const api::Caller& caller, E
 }
 
 Result<api::Entry> GatewayService::show(const api::Caller& caller, ExperimentId id) {
-  return entry(caller, id);
+  auto found = entry(caller, id);
+  if (!found) return found;
+  if (auto* experiment = std::get_if<ExperimentRecord>(&*found))
+    experiment->checkpoints = all_checkpoints(*context_->ledger, *experiment);
+  return found;
 }
 
 Result<ExperimentId> GatewayService::last(const api::Caller& caller, const std::string& project) {

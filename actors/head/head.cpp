@@ -38,6 +38,7 @@ Result<void> Head::start_actors() {
   context->audit = std::make_shared<ReportAudit>(clock_, *context->metrics);
   context->secret = stores->secret;
   context->ask_node = options_.ask_node;
+  context->keeps_checkpoints = options_.keeps_checkpoints;
   context->rules = options_.rules;
   context->retention = options_.retention;
   context->dir = options_.dir;

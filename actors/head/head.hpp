@@ -26,6 +26,7 @@ struct HeadOptions {
   RetentionRules retention;
   AskNode ask_node;                                       // for files of jobs
   std::function<void(const std::string& node)> cut_node;  // ends its connections
+  bool keeps_checkpoints = true;                          // see HeadContext
   std::shared_ptr<cluster::JoinDesk> joins;               // null: no other machine can join
   std::shared_ptr<Replicas> replicas = std::make_shared<Replicas>();
   /// After a restart these are waited for; absent: those on which the ledger knows jobs to run.

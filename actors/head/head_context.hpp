@@ -39,6 +39,8 @@ struct HeadContext {
   std::shared_ptr<ReportAudit> audit;
   /// Asks a node over the bulk channel; any thread. Empty where there is no such channel.
   std::function<void(const std::string& node, cluster::BulkQuestion question)> ask_node;
+  /// Copies of checkpoints that nodes have made: no use where all nodes are this machine.
+  bool keeps_checkpoints = true;
   std::shared_ptr<cluster::JoinDesk> joins;  // null: no other machine can join
   std::shared_ptr<Replicas> replicas = std::make_shared<Replicas>();
   std::shared_ptr<NoteBox> notes = std::make_shared<NoteBox>();

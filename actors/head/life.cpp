@@ -180,6 +180,7 @@ Effects ExperimentLife::update(const JobUpdate& update, Timestamp now) {
   }
   if (update.started_us != 0) record->started = Timestamp{update.started_us};
   if (!update.mounts.empty()) note_mounts(*record, update.mounts);
+  note_checkpoints(update, now, effects);
   // It goes on although the attempt is over: the order to stop was lost, with a head or on the way.
   if (outcome_ != Outcome::none && update.step != JobStep::ended) {
     effects.grace = limits::kill_grace;

@@ -22,7 +22,7 @@ struct Effects {
     requeue,  // the record is QUEUED again; enqueue it after `backoff`
   };
 
-  std::vector<Event> events;   // in order; empty: the record did not change
+  std::vector<Event> events;   // in order
   std::vector<uint32_t> stop;  // indices of jobs to stop
   Duration grace{0};
   std::vector<uint32_t> released;  // indices of jobs whose resources are free again
@@ -32,6 +32,9 @@ struct Effects {
   Duration backoff{0};
   /// Nobody saw a job of the attempt end, which is exclusive: it may run on until its lease ends.
   bool awaits_lease = false;
+  bool changed = false;           // the record is another, also where no event says so
+  bool checkpoints_told = false;  // its node has said which it has
+  std::vector<CheckpointSeen> drop_checkpoints;  // that the node of its first job is to remove
 };
 
 class ExperimentLife {
@@ -63,6 +66,8 @@ class ExperimentLife {
   Effects lost_node(const std::string& node, const std::string& cause, Timestamp now);
   /// Stops the attempt and queues the experiment again (the head is being stopped in order).
   Effects preempt(const std::string& cause, Timestamp now);
+  /// Why its newest attempt does not go on from the newest checkpoint there was.
+  Effects resume_noted(const std::string& note, Timestamp now);
   /// Keeps the last value of each metric for the record, and its extremes.
   void metric(const std::string& name, double value);
 
@@ -89,6 +94,9 @@ class ExperimentLife {
   void start_again(const std::string& cause, Timestamp now, Effects& effects);
   void finish_attempt(State state, Timestamp now);
   void requeue(State through, const std::string& cause, Timestamp now, Effects& effects);
+  void note_checkpoints(const JobUpdate& update, Timestamp now, Effects& effects);
+  void note_resume(const JobUpdate& update, Timestamp now, Effects& effects);
+  void expire_checkpoints(Effects& effects);
   Error job_error(const JobUpdate& update) const;
   void recall_failure();
   uint32_t least_done() const;
@@ -100,6 +108,7 @@ class ExperimentLife {
   std::optional<Error> outcome_error_;
   bool unseen_ = false;  // a job of the attempt counts as ended although nobody saw its end
   std::map<uint32_t, uint32_t> phase_done_;  // job index -> 1 + lines of the order it has done
+  uint64_t resume_told_ = 0;                 // epoch of the attempt that said why it begins anew
   uint32_t announced_ = 0;                   // 1 + the newest line that all were told to begin
 };
 

@@ -2,6 +2,7 @@
 
 #include "actors/bulk_words.hpp"
 #include "actors/head/kept_books.hpp"
+#include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
 
 #include <fmt/format.h>
@@ -195,6 +196,22 @@ Result<void> fill_output_digests(const storage::Ledger& ledger, std::vector<JobO
       data.digest = (**version).digest;
     }
   return ok();
+}
+
+bool is_version(const storage::Ledger& ledger, const std::string& digest) {
+  std::string token;
+  do {
+    auto page = ledger.datasets(limits::page_max, token, true);
+    if (!page) return true;
+    for (const auto& newest : page->versions) {
+      auto versions = ledger.dataset_versions(newest.name);
+      if (!versions) return true;
+      for (const auto& version : *versions)
+        if (version.digest == digest) return true;
+    }
+    token = page->next_page_token;
+  } while (!token.empty());
+  return false;
 }
 
 }  // namespace troupe::actors

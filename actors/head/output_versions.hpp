@@ -57,6 +57,8 @@ class OutputVersions {
 
 /// Fills in what the manifest says of a version's size.
 void note_sizes(DatasetVersion& version, const dataset::Manifest& manifest);
+/// Whether some version has this content; where that cannot be read, it has.
+bool is_version(const storage::Ledger& ledger, const std::string& digest);
 /// Whose outputs a mount stands for; nothing where it is a dataset.
 std::optional<ExperimentId> outputs_behind(const DataMount& mount);
 /// Fills in the digests of outputs that have become versions.

@@ -1,5 +1,6 @@
 #include "actors/worker/environment.hpp"
 
+#include "actors/worker/checkpoint_look.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/variable.hpp"
 
@@ -98,6 +99,7 @@ std::vector<std::string> job_environment(const WorkerEnvironment& worker, const 
   env.add("TMPDIR", scratch);
   env.add("TROUPE_DATA", order.data.empty() ? paths.no_data() : paths.data(slot));
   for (const auto& data : order.data) {
+    if (data.mount == resume_mount) continue;
     auto name = variable_part(data.mount);
     env.add("TROUPE_DATA_" + name, paths.data(slot) + "/" + data.mount);
     env.add("TROUPE_RECORDS_" + name, paths.cache() + "/" + data.digest);

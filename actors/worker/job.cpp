@@ -22,7 +22,11 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
   newest_ = blank(JobStep::preparing);
   take_link();
   return {
-      [this](begin_atom) { hold([this] { prepare(); }); },
+      [this](begin_atom) {
+        choices_ = order_->resume;
+        choose(0);
+        hold([this] { prepare(); });
+      },
       [this](adopt_atom, const RunStatusRef& status) { adopt(*status); },
       [this](stop_atom, uint32_t grace_ms) { stop(Duration{grace_ms}); },
       [this](phase_atom, uint32_t phase) {
@@ -34,6 +38,7 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
       [this](tick_atom) {
         if (stage_ != Stage::running) return;
         scan_metrics(false);
+        if (look_for_checkpoints()) send(blank(JobStep::running));
         watch_disk();
         pulse();
       },
@@ -62,13 +67,41 @@ JobUpdate JobState::blank(JobStep step) const {
   update.started_us = started_us_;
   update.gpus = order_->gpus;
   if (data_) update.mounts = shown_mounts(*context_, *order_, *data_);
+  if (stage_ != Stage::holding && !order_->resume.empty())
+    update.resumed = order_->resume.front().checkpoint.name;
+  update.resume_note = resume_note_;
   return update;
 }
 
 void JobState::send(JobUpdate update) {
   update.link = link_;
+  if (checkpoints_) update.checkpoints = checkpoints_->seen();
   newest_ = update;
   self_->send(context_->director, update_atom_v, std::move(update));
+}
+
+/// What is not on this node comes as data does.
+void JobState::choose(size_t first) {
+  if (choices_.empty()) return;
+  auto order = *order_;
+  auto chosen =
+      choose_resume(order, choices_, first, context_->paths.checkpoints(order.key.job.experiment));
+  chosen_ = chosen.value_or(choices_.size());
+  order_ = std::make_shared<const JobOrder>(std::move(order));
+  if (chosen_ == 0 || !resume_note_.empty()) return;
+  resume_note_ = fmt::format("{} is neither here nor with the head", choices_[0].checkpoint.name);
+}
+
+/// Nobody has all of the one that was chosen any more: there are older ones, or none.
+bool JobState::choose_older(const Error& error) {
+  bool lost = error.code == Errc::not_found || error.code == Errc::corrupt;
+  if (!lost || chosen_ >= choices_.size() || !order_->resume_path.empty()) return false;
+  resume_note_ =
+      fmt::format("{} cannot be had any more: {}", choices_[chosen_].checkpoint.name, error.what);
+  log::warning("job", "{}: {}", to_string(order_->key.job), resume_note_);
+  self_->send(peers_.cache, release_atom_v, order_->key);
+  choose(chosen_ + 1);
+  return true;
 }
 
 /// Waits for the data it reads. That may take hours; a stop ends it at once.
@@ -82,9 +115,10 @@ void JobState::hold(const std::function<void()>& go_on) {
             data_ = data.value;
             if (stage_ == Stage::holding) go_on();
           },
-          [this](caf::error& e) {
+          [this, go_on](caf::error& e) {
             if (stage_ != Stage::holding) return;
             auto error = from_caf(e, fmt::format("data of job {}", to_string(order_->key.job)));
+            if (choose_older(error)) return hold(go_on);
             // Other machines may have the room, and the head may have the data again; but what was
             // asked for and cannot be is for its user to change.
             bool own = error.code == Errc::invalid;
@@ -282,6 +316,7 @@ void JobState::end(JobUpdate update) {
                  "{}: {} lines of its metrics were left out: no JSON, too long, or no number",
                  to_string(order_->key.job), bad_metric_lines_);
   stage_ = Stage::ended;
+  (void)look_for_checkpoints();
   if (!order_->data.empty()) self_->send(peers_.cache, release_atom_v, order_->key);
   send(std::move(update));
   self_->send(peers_.node, gone_atom_v, order_->key);

@@ -3,6 +3,7 @@
 // restart of the worker a new job actor adopts them.
 #pragma once
 
+#include "actors/worker/checkpoint_look.hpp"
 #include "actors/worker/metric_reader.hpp"
 #include "actors/worker/pulses.hpp"
 #include "actors/worker/worker_context.hpp"
@@ -32,6 +33,8 @@ class JobState {
  private:
   enum class Stage { holding, staging, running, at_barrier, ended };
 
+  void choose(size_t first);
+  bool choose_older(const Error& error);
   void hold(const std::function<void()>& go_on);
   void prepare();
   void staged(uint32_t slot, bool started);
@@ -56,6 +59,7 @@ class JobState {
   void scan_log_store(bool final);
   void send_metrics(const std::string& source, uint64_t from, uint64_t to,
                     std::vector<WirePoint> points);
+  bool look_for_checkpoints();
   void watch_disk();
   void watch_ranks(const process::RunStatus& status);
   void pulse();
@@ -82,8 +86,12 @@ class JobState {
   std::map<std::string, uint64_t>
       log_points_;  // points of each name from the log: the step where none was given
   uint64_t disk_free_least_ = UINT64_MAX;
-  std::optional<Pulses> pulses_;  // where its experiment has a watchdog
-  std::string pulses_run_;        // whose processes they are of
+  std::vector<ResumeChoice> choices_;  // as they came
+  size_t chosen_ = 0;                  // of these
+  std::string resume_note_;
+  std::optional<CheckpointLook> checkpoints_;  // of its first rank's node, once it runs
+  std::optional<Pulses> pulses_;               // where its experiment has a watchdog
+  std::string pulses_run_;                     // whose processes they are of
 };
 
 /// `slot` has the folders of a job that is adopted; one that begins is given its own.

@@ -1,4 +1,5 @@
-// How a job actor follows the metrics of its job, and whether its ranks make progress.
+// How a job actor follows the metrics and checkpoints of its job, and whether its ranks make
+// progress.
 #include "actors/worker/job.hpp"
 #include "runtime/core/fd.hpp"
 #include "runtime/core/limits.hpp"
@@ -122,6 +123,14 @@ void JobState::pulse() {
   update.link = link_;
   update.ranks = std::move(ranks);
   self_->send(context_->director, update_atom_v, std::move(update));
+}
+
+/// Of the node of the first rank alone: two nodes cannot both say which is the newest.
+bool JobState::look_for_checkpoints() {
+  if (order_->first_rank != 0 || started_us_ == 0 || run_key_.empty()) return false;
+  if (!checkpoints_)
+    checkpoints_.emplace(context_->paths.checkpoints(order_->key.job.experiment), started_us_);
+  return checkpoints_->look();
 }
 
 void JobState::watch_disk() {

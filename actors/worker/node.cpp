@@ -71,6 +71,9 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
       [this](gone_atom, const JobKey& key) { gone(key); },
       [this](stuck_atom, const RunStatusRef& status) { stuck(*status); },
       [this](fetch_atom, const CacheWishes& wishes) { self_->send(cache_, fetch_atom_v, wishes); },
+      [this](forget_atom, const CheckpointDrop& drop) {
+        self_->send(stager_, forget_atom_v, drop);
+      },
       [this](tick_atom) { tick(); },
       [this](lease_atom, int64_t sent) { renew_lease(std::chrono::nanoseconds{sent}); },
       [this](linked_atom, const std::string& url) { linked(url); },

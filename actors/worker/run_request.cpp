@@ -1,37 +1,16 @@
 #include "actors/worker/run_request.hpp"
 
+#include "actors/worker/checkpoint_look.hpp"
 #include "actors/worker/job_mounts.hpp"
 #include "runtime/core/limits.hpp"
 
 #include <fmt/format.h>
 
 #include <charconv>
-#include <filesystem>
 
 namespace troupe::actors {
 
 namespace {
-
-/// The newest folder or file below checkpoints; names that begin with '.' or end in ".tmp" are not
-/// complete.
-std::string newest_checkpoint(const std::string& dir) {
-  std::error_code code;
-  std::string newest;
-  std::filesystem::file_time_type newest_time;
-  for (std::filesystem::directory_iterator it{dir, code}, end; !code && it != end;
-       it.increment(code)) {
-    auto file = it->path().filename().string();
-    if (file.starts_with('.') || file.ends_with(".tmp") || file.ends_with(".partial")) continue;
-    std::error_code time_code;
-    auto time = it->last_write_time(time_code);
-    if (time_code) continue;
-    if (newest.empty() || time > newest_time) {
-      newest = it->path().string();
-      newest_time = time;
-    }
-  }
-  return newest;
-}
 
 template <class T>
 bool take_number(std::string_view& text, T& number) {
@@ -78,9 +57,7 @@ Result<process::RunRequest> run_request(const WorkerContext& context, const JobO
     request.mem = order.mem;
     request.processes_max = order.max_processes;
   }
-  // A first attempt has no checkpoint of its own to look for.
-  auto resume =
-      order.attempt > 1 ? newest_checkpoint(paths.checkpoints(order.key.job.experiment)) : "";
+  auto resume = resume_path(order, paths.data(slot));
   for (uint32_t rank = 0; rank < (what.setup ? 1 : order.processes); ++rank)
     request.processes.push_back(
         {what.argv, job_environment(context.environment, paths, order, slot, rank, resume),

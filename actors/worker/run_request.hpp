@@ -1,5 +1,4 @@
-// What the launcher is asked to run for one line of a job, and by which name. Pure but for a look
-// for the newest checkpoint.
+// What the launcher is asked to run for one line of a job, and by which name. Pure.
 #pragma once
 
 #include "actors/worker/worker_context.hpp"

@@ -1,5 +1,6 @@
 #include "actors/worker/stager.hpp"
 
+#include "actors/worker/checkpoint_look.hpp"
 #include "actors/worker/job_mounts.hpp"
 #include "actors/worker/run_request.hpp"
 
@@ -12,6 +13,7 @@ stager_actor::behavior_type StagerState::make_behavior(WorkerContextRef context)
       [this](stage_atom, const StagingRef& work) { return stage_and_start(*work); },
       [this](clean_atom, const JobKey& key) { slots_->clean(key); },
       [this](forget_atom, const JobKeysRef& keys) { forget(*keys); },
+      [this](forget_atom, const CheckpointDrop& drop) { drop_checkpoints(context_->paths, drop); },
   };
 }
 

@@ -121,6 +121,28 @@ Opened open_version(const WorkerPaths& paths, const BulkRequest& request) {
   return text(std::string{(**file).block(static_cast<uint32_t>(request.offset))}, {});
 }
 
+Opened open_checkpoint(OutputPacks& packs, const WorkerPaths& paths, const BulkRequest& request) {
+  auto id = parse_experiment_id(request.of);
+  if (!id) return std::move(id).error();
+  auto folder = paths.checkpoints(*id);
+  auto made_us = static_cast<int64_t>(request.offset);
+  if (request.what == "checkpoint") {
+    auto pack = packs.pack_checkpoint(*id, folder, {request.path, made_us});
+    if (!pack) return std::move(pack).error();
+    return text(dataset::manifest_bytes((**pack).manifest()), {});
+  }
+  auto slash = request.path.find('/');
+  auto block = dataset::content_id_from(request.path.substr(0, slash));
+  if (!block || slash == std::string::npos)
+    return Error{Errc::invalid, "this is no block of a checkpoint", request.path.substr(0, 80),
+                 "give its digest, '/' and the checkpoint's name"};
+  auto pack = packs.last_checkpoint(*id, folder, {request.path.substr(slash + 1), made_us});
+  if (!pack) return std::move(pack).error();
+  auto payload = (**pack).block(*block);
+  if (!payload) return std::move(payload).error();
+  return text(std::move(*payload), {});
+}
+
 }  // namespace
 
 cluster::BulkOpen worker_files(WorkerPaths paths) {
@@ -136,6 +158,8 @@ cluster::BulkOpen worker_files(WorkerPaths paths) {
     if (request.what == "unkeep") return open_unkeep(paths, request);
     if (request.what == "verify") return open_verify(paths, request);
     if (request.what == "manifest" || request.what == "block") return open_version(paths, request);
+    if (request.what == "checkpoint" || request.what == "checkpoint_block")
+      return open_checkpoint(*packs, paths, request);
     return Error{Errc::refused, "a worker has no \"" + request.what.substr(0, 64) + "\"",
                  "it gives what it keeps of jobs and datasets",
                  "are head and worker of one version?"};

@@ -44,6 +44,7 @@ void merge(ExperimentSpec& into, ExperimentSpec& from, std::string_view key, con
     if (given.find("patience") != nullptr) into.watchdog.patience = from.watchdog.patience;
     if (given.find("action") != nullptr) into.watchdog.action = from.watchdog.action;
   }
+  if (key == "checkpoints") into.checkpoints = from.checkpoints;
   if (key == "priority") into.priority = from.priority;
   if (key == "preemptible") into.preemptible = from.preemptible;
   if (key == "exclusive") into.exclusive = from.exclusive;

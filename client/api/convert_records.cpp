@@ -38,6 +38,21 @@ void set_texts(wire::Texts::Builder out, const std::map<std::string, std::string
   }
 }
 
+void set_checkpoint(wire::Checkpoint::Builder out, const CheckpointRecord& checkpoint) {
+  const auto& mark = checkpoint.mark;
+  out.setName(as_text(mark.name));
+  if (auto step = checkpoint_step(mark.name); step && *step <= INT64_MAX)
+    out.initStep().setValue(static_cast<int64_t>(*step));
+  out.setAttempt(mark.attempt);
+  set_time(mark.made, [&](auto text) { out.setMade(text); });
+  out.setNode(as_text(mark.node));
+  if (mark.value) out.initValue().setValue(*mark.value);
+  out.setKept(checkpoint.version != 0);
+  out.setVersion(checkpoint.version);
+  out.setDigest(as_text(checkpoint.digest));
+  out.setBytes(checkpoint.bytes);
+}
+
 void set_params(wire::Values::Builder out, const std::map<std::string, Value>& params) {
   auto entries = out.initEntries(static_cast<uint32_t>(params.size()));
   uint32_t i = 0;
@@ -73,6 +88,7 @@ void set_attempt(wire::Attempt::Builder out, ExperimentId id, const AttemptRecor
   set_time(attempt.started, [&](auto text) { out.setStarted(text); });
   set_time(attempt.ended, [&](auto text) { out.setEnded(text); });
   if (attempt.error) set_error(out.initError(), *attempt.error);
+  out.setResumed(as_text(attempt.resumed));
   auto jobs = out.initJobs(static_cast<uint32_t>(attempt.jobs.size()));
   for (uint32_t i = 0; i < attempt.jobs.size(); ++i) set_job(jobs[i], id, attempt.jobs[i]);
 }
@@ -112,6 +128,13 @@ void set_spec(Builder out, const ExperimentSpec& spec) {
   auto watchdog = out.initWatchdog();
   watchdog.initPatience().setMs(static_cast<uint64_t>(spec.watchdog.patience.count()));
   watchdog.setAction(to_text(to_string(spec.watchdog.action)));
+  if (spec.checkpoints) {
+    auto rule = out.initCheckpointRule();
+    rule.setKeepLast(spec.checkpoints->keep_last);
+    rule.setKeepBest(spec.checkpoints->keep_best);
+    if (spec.checkpoints->metric)
+      set_text(to_string(*spec.checkpoints->metric), [&](auto text) { rule.setMetric(text); });
+  }
   auto datasets = out.initDatasets(static_cast<uint32_t>(spec.data.size()));
   for (uint32_t i = 0; i < spec.data.size(); ++i) {
     datasets[i].setSource(as_text(spec.data[i].source));
@@ -231,6 +254,9 @@ void set_experiment(wire::Experiment::Builder out, const ExperimentRecord& recor
     auto jobs = out.initJobs(static_cast<uint32_t>(newest.size()));
     for (uint32_t i = 0; i < newest.size(); ++i) set_job(jobs[i], record.id, newest[i]);
   }
+  auto checkpoints = out.initCheckpoints(static_cast<uint32_t>(record.checkpoints.size()));
+  for (uint32_t i = 0; i < record.checkpoints.size(); ++i)
+    set_checkpoint(checkpoints[i], record.checkpoints[i]);
   set_metrics(out.initMetrics(), record.metrics);
   set_values(out.initBest(), best_values(record));
   if (!record.rerun_of.empty()) out.setRerunOf(as_text(record.rerun_of));

@@ -204,6 +204,14 @@ ExperimentSpec experiment(wire::Submission::Reader in, Checks& checks) {
     else
       checks.fail(fmt::format("watchdog.action is \"{}\"", text), "report, restart or fail");
   }
+  if (in.hasCheckpoints()) {
+    auto rule = in.getCheckpoints();
+    auto& to = out.checkpoints.emplace();
+    to.keep_last = rule.getKeepLast();
+    to.keep_best = rule.getKeepBest();
+    if (auto text = from_text(rule.getMetric()); !text.empty())
+      to.metric = checks.take(parse_metric(text));
+  }
   out.priority = in.getPriority();
   if (out.priority < 0 || out.priority > 100)
     checks.fail(fmt::format("priority is {}", out.priority), "from 0 to 100, higher first");

@@ -28,6 +28,7 @@ kj::Promise<void> list(Exchange& x) {
         for (uint32_t i = 0; i < list->entries.size(); ++i) set_output(rows[i], list->entries[i]);
         out.setComplete(list->complete);
         if (!list->next_page_token.empty()) out.setNextPageToken(list->next_page_token);
+        if (!list->note.empty()) out.setNote(list->note);
         return x.send_json(out.asReader());
       });
 }

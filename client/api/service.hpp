@@ -82,6 +82,7 @@ struct OutputList {
   std::vector<OutputEntry> entries;  // by path
   std::string next_page_token;       // empty: the end
   bool complete = true;              // false: more on the next page, or folders too deep
+  std::string note;                  // why these are others than its node has; empty: they are not
 };
 struct FileChunk {
   std::string bytes;

@@ -138,6 +138,13 @@ struct Watchdog {
   action @1 :Text;  # "report" (the default), "restart", "fail"
 }
 
+struct CheckpointRule {
+  # Which checkpoints are kept.
+  keepLast @0 :UInt32 = 2 $Json.name("keep_last");  # 0: the head keeps none
+  keepBest @1 :UInt32 = 1 $Json.name("keep_best");  # beside them, by `metric`
+  metric @2 :Text;  # "max.accuracy"; of a sweep, its own where none is given
+}
+
 struct Range {
   min @0 :Value;
   max @1 :Value;
@@ -197,6 +204,7 @@ struct Submission {
   exclusive @21 :Bool;  # never two attempts at once, also where a node is only cut off
   watchdog @22 :Watchdog;
   mountMethod @23 :Text $Json.name("mount_method");  # of its data: "erofs"; empty: the best there is
+  checkpoints @24 :CheckpointRule;  # given: also nodes keep no others
 }
 
 struct Submissions {
@@ -269,6 +277,21 @@ struct Attempt {
   ended @3 :Text;
   error @4 :Error;
   jobs @5 :List(Job);
+  resumed @6 :Text;  # the checkpoint that it went on from
+}
+
+struct Checkpoint {
+  # One that was renamed into place.
+  name @0 :Text;
+  step @1 :OptInt;  # the last number in its name
+  attempt @2 :UInt32;
+  made @3 :Text;
+  node @4 :Text;  # where it was made
+  value @5 :OptNumber;  # of the rule's metric
+  kept @6 :Bool;  # the head has it too
+  version @7 :UInt32;  # of the experiment's checkpoints, there; 0: it has not
+  digest @8 :Text;
+  bytes @9 :UInt64;
 }
 
 struct MetricSummary {
@@ -329,6 +352,8 @@ struct Experiment {
   exclusive @36 :Bool;
   watchdog @37 :Watchdog;
   mountMethod @38 :Text $Json.name("mount_method");
+  checkpointRule @39 :CheckpointRule $Json.name("checkpoint_rule");  # null: the default one
+  checkpoints @40 :List(Checkpoint);  # the newest last
 }
 
 struct Counts {
@@ -391,6 +416,7 @@ struct ExperimentSet {
   exclusive @50 :Bool;
   watchdog @51 :Watchdog;
   mountMethod @52 :Text $Json.name("mount_method");
+  checkpointRule @53 :CheckpointRule $Json.name("checkpoint_rule");
 }
 
 struct Entry {
@@ -451,6 +477,7 @@ struct Outputs {
   outputs @0 :List(OutputEntry);
   complete @1 :Bool = true;  # false: there are more files, or folders too deep to be listed
   nextPageToken @2 :Text $Json.name("next_page_token");
+  note @3 :Text;  # where its node is away: what of it the head has; else null
 }
 
 struct Node {

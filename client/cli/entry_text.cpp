@@ -73,6 +73,18 @@ std::string mount_text(const Value& mount) {
                      text_of(mount, "writable") == "true" ? ", writable" : "");
 }
 
+/// "step-20: 3m ago, 1.2 GiB, on n1 and with the head, value 0.9".
+std::string checkpoint_text(const Value& checkpoint, Timestamp now) {
+  bool kept = text_of(checkpoint, "kept") == "true";
+  auto text =
+      fmt::format("{}: {}, ", text_of(checkpoint, "name"), ago(text_of(checkpoint, "made"), now));
+  if (kept) text += bytes_text(static_cast<uint64_t>(int_of(checkpoint, "bytes"))) + ", ";
+  text +=
+      fmt::format("made on {}{}", text_of(checkpoint, "node"), kept ? ", kept by the head" : "");
+  if (auto value = number_text(checkpoint.find("value")); !value.empty()) text += ", at " + value;
+  return text;
+}
+
 /// "restart after 2m without progress"; empty where nobody watches.
 std::string watchdog_text(const Value& watchdog) {
   auto patience = int_of(watchdog, "patience");
@@ -183,6 +195,10 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
   field("exit_code");
   if (auto attempts = list_of(entry, "attempts").size(); attempts > 1)
     add("attempts", fmt::to_string(attempts));
+  if (auto attempts = list_of(entry, "attempts"); !attempts.empty())
+    add("resumed", text_of(attempts.back(), "resumed"));
+  for (const auto& checkpoint : list_of(entry, "checkpoints"))
+    add("checkpoint", checkpoint_text(checkpoint, now));
   for (const auto& job : list_of(entry, "jobs")) {
     auto text = fmt::format("{} on {}: {}", text_of(job, "id"), text_of(job, "node"),
                             text_of(job, "state"));

@@ -33,6 +33,7 @@ constexpr std::array all_topics{
           "limits: {pending: 2h, running: 24h}\n"
           "retry: {count: 2, backoff: 30s}\n"
           "watchdog: {patience: 2m, action: report}       or restart, or fail\n"
+          "checkpoints: {keep_last: 2, keep_best: 1, metric: max.accuracy}\n"
           "priority: 50             0 to 100, higher goes first\n"
           "preemptible: true        false: it is never stopped in favour of others\n"
           "exclusive: false         true: never two attempts at once, also across a cut network\n"

@@ -88,6 +88,7 @@ int out_ls_verb(Session& session) {
   if (!answer) return session.fail(answer.error());
   const auto& outputs = list_of(*answer, "outputs");
   auto& out = session.out();
+  if (auto note = text_of(*answer, "note"); !note.empty()) out.talk("warning: " + note);
   if (out.wants_json()) {
     out.json(outputs);
     if (is_complete(*answer)) return 0;
@@ -126,6 +127,7 @@ int out_get_verb(Session& session) {
   auto folder = arguments.has("dir") ? arguments.get("dir") : std::string{"."};
   ValueList fetched;
   auto& out = session.out();
+  if (auto note = text_of(*answer, "note"); !note.empty()) out.talk("warning: " + note);
   for (const auto& entry : list_of(*answer, "outputs")) {
     auto path = text_of(entry, "path");
     bool below = wanted.empty() || path == wanted || path.starts_with(wanted + "/");

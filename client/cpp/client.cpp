@@ -179,9 +179,12 @@ Result<Value> Client::outputs(ExperimentId id) {
       for (const auto& row : rows->as_list()) outputs.push_back(row);
     const auto* next = page->find("next_page_token");
     const auto* complete = page->find("complete");
-    if (next == nullptr || !next->is_string() || next->as_string().empty())
-      return Value{ValueMap{{"outputs", std::move(outputs)},
-                            {"complete", complete != nullptr ? *complete : Value{true}}}};
+    if (next == nullptr || !next->is_string() || next->as_string().empty()) {
+      ValueMap all{{"outputs", std::move(outputs)},
+                   {"complete", complete != nullptr ? *complete : Value{true}}};
+      if (const auto* note = page->find("note"); note != nullptr) all.emplace("note", *note);
+      return Value{std::move(all)};
+    }
     query = "?page_token=" + url_encode(next->as_string());
   }
 }

@@ -100,6 +100,12 @@ Value submission_value(const Submission& submission) {
   if (spec.watchdog != Watchdog{})
     out.emplace("watchdog", ValueMap{{"patience", int64_t{spec.watchdog.patience.count()}},
                                      {"action", to_string(spec.watchdog.action)}});
+  if (spec.checkpoints) {
+    ValueMap rule{{"keep_last", spec.checkpoints->keep_last},
+                  {"keep_best", spec.checkpoints->keep_best}};
+    if (spec.checkpoints->metric) rule.emplace("metric", to_string(*spec.checkpoints->metric));
+    out.emplace("checkpoints", std::move(rule));
+  }
   out.emplace("priority", int64_t{spec.priority});
   if (!spec.preemptible) out.emplace("preemptible", false);
   if (spec.exclusive) out.emplace("exclusive", true);

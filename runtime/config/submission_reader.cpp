@@ -1,5 +1,7 @@
 #include "runtime/config/submission_reader.hpp"
 
+#include "runtime/core/limits.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -136,6 +138,29 @@ void read_watchdog(NodeReader& in, const YamlNode& node, const Path& path, Watch
                                                   }}});
 }
 
+void read_checkpoints(NodeReader& in, const YamlNode& node, const Path& path,
+                      std::optional<CheckpointRule>& out) {
+  auto& rule = out.emplace();
+  auto count = [&](uint32_t& to) {
+    return [&in, &to](const YamlNode& n, const Path& p) {
+      to = static_cast<uint32_t>(in.integer(n, p, 0, limits::checkpoints_max));
+    };
+  };
+  in.fields(node, path,
+            {{"keep_last", count(rule.keep_last)},
+             {"keep_best", count(rule.keep_best)},
+             {"metric", [&](const YamlNode& n, const Path& p) {
+                std::string text;
+                in.text(n, p, text);
+                if (in.error()) return;
+                auto metric = parse_metric(text);
+                if (metric)
+                  rule.metric = std::move(*metric);
+                else
+                  in.fail(n, metric.error().what, metric.error().hint);
+              }}});
+}
+
 void read_after(NodeReader& in, const YamlNode& node, const Path& path,
                 std::vector<ExperimentId>& out) {
   in.items(node, path, [&](const YamlNode& item, const Path& item_path) {
@@ -210,6 +235,8 @@ void read_submission(NodeReader& in, const YamlNode& root, ProjectFile& out) {
        {"limits", [&](const auto& n, const Path& p) { read_limits(in, n, p, spec.limits); }},
        {"retry", [&](const auto& n, const Path& p) { read_retry(in, n, p, spec.retry); }},
        {"watchdog", [&](const auto& n, const Path& p) { read_watchdog(in, n, p, spec.watchdog); }},
+       {"checkpoints",
+        [&](const auto& n, const Path& p) { read_checkpoints(in, n, p, spec.checkpoints); }},
        {"priority",
         [&](const auto& n, const Path& p) {
           spec.priority = static_cast<int32_t>(in.integer(n, p, 0, 100));

@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include "runtime/core/checkpoint.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/core/ids.hpp"
 #include "runtime/core/result.hpp"
@@ -28,6 +29,7 @@ struct DatasetVersion {
   Timestamp created;
   std::string source;  // what was pushed, in the words of the pusher
   std::string from;    // the experiment whose outputs it is made of; empty: none
+  std::optional<CheckpointMark> checkpoint;  // which one of that experiment it is
   bool operator==(const DatasetVersion&) const = default;
 };
 

@@ -53,6 +53,8 @@ inline constexpr uint64_t job_processes_max = 4u << 20;  // the most a kernel of
 
 // Of what is kept.
 inline constexpr size_t attempts_kept = 20;
+// Checkpoints of one experiment that its record names, and that a rule may keep.
+inline constexpr uint32_t checkpoints_max = 100;
 inline constexpr uint64_t job_log_bytes_max =
     64ull << 20;  // on disk for a job; the middle of more is dropped
 inline constexpr size_t log_line_bytes_max = 16u << 10;  // longer lines are cut into parts

@@ -2,6 +2,7 @@
 // shown by the API.
 #pragma once
 
+#include "runtime/core/checkpoint.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/ids.hpp"
@@ -50,6 +51,7 @@ struct AttemptRecord {
   Timestamp ended;
   std::optional<Error> error;
   std::vector<JobRecord> jobs;
+  std::string resumed;  // the checkpoint that it went on from; empty: none, or not yet
   bool operator==(const AttemptRecord&) const = default;
 };
 
@@ -77,6 +79,9 @@ struct ExperimentRecord {
   std::map<std::string, double> metrics;  // last value of each
   std::map<std::string, Extremes> extremes;
   std::string rerun_of;  // id text, or empty
+  /// The newest last, at most limits::checkpoints_max. What the head keeps of them is in no row of
+  /// an experiment: it is filled in for people.
+  std::vector<CheckpointRecord> checkpoints;
 };
 
 /// Where a set stands. Members that were not yet started exist by number only.

@@ -85,6 +85,23 @@ struct Watchdog {
   bool operator==(const Watchdog&) const = default;
 };
 
+struct Metric {
+  bool maximize = true;
+  std::string name;
+  bool operator==(const Metric&) const = default;
+};
+/// "max.accuracy", "min.loss".
+Result<Metric> parse_metric(std::string_view text);
+std::string to_string(const Metric& metric);
+
+/// Which checkpoints are kept.
+struct CheckpointRule {
+  uint32_t keep_last = 2;  // 0: the head keeps none
+  uint32_t keep_best = 1;  // beside them, by `metric`
+  std::optional<Metric> metric;
+  bool operator==(const CheckpointRule&) const = default;
+};
+
 /// min, max and step are ints or floats as written; the range is of ints where all that are given
 /// are ints.
 struct ParameterRange {
@@ -133,6 +150,8 @@ struct ExperimentSpec {
   Limits limits;
   Retry retry;
   Watchdog watchdog;
+  /// None: the head keeps as many as CheckpointRule says, and nothing is removed on nodes.
+  std::optional<CheckpointRule> checkpoints;
   int32_t priority = 50;    // 0..100, higher first
   bool preemptible = true;  // may be stopped in favour of others, to go on later
   bool exclusive = false;   // never two attempts at once, also where a node is only cut off
@@ -144,15 +163,6 @@ struct ExperimentSpec {
   std::optional<uint64_t> seed;
   bool operator==(const ExperimentSpec&) const = default;
 };
-
-struct Metric {
-  bool maximize = true;
-  std::string name;
-  bool operator==(const Metric&) const = default;
-};
-/// "max.accuracy", "min.loss".
-Result<Metric> parse_metric(std::string_view text);
-std::string to_string(const Metric& metric);
 
 struct SweepSpec {
   std::string strategy = "random";  // grid, list, random

@@ -227,6 +227,12 @@ Value to_value(const ExperimentSpec& spec) {
   if (spec.watchdog != defaults.watchdog)
     map.emplace("watchdog", ValueMap{{"patience_ms", int64_t{spec.watchdog.patience.count()}},
                                      {"action", to_string(spec.watchdog.action)}});
+  if (spec.checkpoints) {
+    ValueMap rule{{"keep_last", spec.checkpoints->keep_last},
+                  {"keep_best", spec.checkpoints->keep_best}};
+    if (spec.checkpoints->metric) rule.emplace("metric", to_string(*spec.checkpoints->metric));
+    map.emplace("checkpoints", std::move(rule));
+  }
   if (spec.priority != defaults.priority) map.emplace("priority", int64_t{spec.priority});
   if (!spec.preemptible) map.emplace("preemptible", false);
   if (spec.exclusive) map.emplace("exclusive", true);
@@ -307,6 +313,20 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
     else
       w.fail("action", "report, restart or fail");
     if (w.error()) return *w.error();
+  }
+  if (const auto* checkpoints = in.get("checkpoints")) {
+    Reader c{*checkpoints};
+    auto& rule = spec.checkpoints.emplace();
+    c.integer("keep_last", rule.keep_last);
+    c.integer("keep_best", rule.keep_best);
+    std::string metric;
+    c.text("metric", metric);
+    if (!metric.empty()) {
+      auto parsed = parse_metric(metric);
+      if (!parsed) return std::move(parsed).error();
+      rule.metric = std::move(*parsed);
+    }
+    if (c.error()) return *c.error();
   }
   in.integer("priority", spec.priority);
   in.boolean("preemptible", spec.preemptible);

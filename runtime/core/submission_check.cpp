@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -197,6 +198,12 @@ Problem check_numbers(const ExperimentSpec& spec) {
   if (patience.count() == 0 && action != HangAction::report)
     return SubmissionProblem{"watchdog.patience", "the watchdog has no patience",
                              "say after what time without progress it acts: 2m"};
+  if (const auto& rule = spec.checkpoints;
+      rule && std::max(rule->keep_last, rule->keep_best) > limits::checkpoints_max)
+    return SubmissionProblem{
+        "checkpoints",
+        fmt::format("{} checkpoints are to be kept", std::max(rule->keep_last, rule->keep_best)),
+        fmt::format("at most {}", limits::checkpoints_max)};
   for (auto id : spec.after)
     if (id.top == 0) return SubmissionProblem{"after", "0 is no id", "give the id to wait for"};
   return std::nullopt;

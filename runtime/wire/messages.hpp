@@ -17,7 +17,7 @@
 namespace troupe {
 
 /// Raised with every incompatible change; nodes with different numbers refuse each other.
-inline constexpr uint32_t wire_protocol = 4;
+inline constexpr uint32_t wire_protocol = 5;
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, ExperimentId& x) {
@@ -84,6 +84,28 @@ typename Inspector::result_type inspect(Inspector& f, MountShown& x) {
   return f(caf::meta::type_name("MountShown"), x.mount, x.method, x.place, x.writable);
 }
 
+/// A checkpoint below TROUPE_CHECKPOINTS, renamed into place.
+struct CheckpointSeen {
+  std::string name;
+  int64_t made_us = 0;  // as its file or folder says
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, CheckpointSeen& x) {
+  return f(caf::meta::type_name("CheckpointSeen"), x.name, x.made_us);
+}
+
+/// One that an attempt may go on from: the file or folder itself where the node has it as it was
+/// made, else the version that the head keeps.
+struct ResumeChoice {
+  CheckpointSeen checkpoint;
+  std::string source;  // "42/checkpoints:3"; empty: the head does not have it
+  std::string digest;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, ResumeChoice& x) {
+  return f(caf::meta::type_name("ResumeChoice"), x.checkpoint, x.source, x.digest);
+}
+
 /// Everything a node needs to run one job. Kept on the node's disk until the job is forgotten.
 struct JobOrder {
   JobKey key;
@@ -105,17 +127,29 @@ struct JobOrder {
   std::vector<DataOrder> data;
   std::string token;  // for the API, good for this job alone
   int64_t created_us = 0;
-  bool leased = false;         // it ends with the worker's lease
-  int64_t patience_ms = 0;     // of its watchdog, which wants pulses; 0: there is none
-  uint64_t max_processes = 0;  // and threads; 0: what its machine gives
-  std::string mount_method;    // of its data; empty: the best that the node has
+  bool leased = false;               // it ends with the worker's lease
+  int64_t patience_ms = 0;           // of its watchdog, which wants pulses; 0: there is none
+  uint64_t max_processes = 0;        // and threads; 0: what its machine gives
+  std::string mount_method;          // of its data; empty: the best that the node has
+  std::vector<ResumeChoice> resume;  // the newest first; on the node: the one it has chosen
+  std::string resume_path;           // the node's own: where that one lies; empty: it is mounted
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobOrder& x) {
   return f(caf::meta::type_name("JobOrder"), x.key, x.attempt, x.phases, x.env, x.processes,
            x.first_rank, x.world_size, x.node_rank, x.nodes, x.master_addr, x.master_port, x.gpus,
            x.milli_cpus, x.mem, x.code_digest, x.data, x.token, x.created_us, x.leased,
-           x.patience_ms, x.max_processes, x.mount_method);
+           x.patience_ms, x.max_processes, x.mount_method, x.resume, x.resume_path);
+}
+
+/// Checkpoints that are to go where they were made.
+struct CheckpointDrop {
+  ExperimentId experiment;
+  std::vector<CheckpointSeen> gone;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, CheckpointDrop& x) {
+  return f(caf::meta::type_name("CheckpointDrop"), x.experiment, x.gone);
 }
 
 enum class JobStep : uint8_t {
@@ -168,7 +202,10 @@ struct JobUpdate {
   std::string token;               // of its order, where a node introduces itself: proves the order
   std::vector<RankPulse> ranks;    // once a second where a watchdog wants them; else empty
   std::vector<MountShown> mounts;  // of its data, once it is there
-  uint64_t link = 0;               // the worker's own, see its uplink: does not travel
+  std::vector<CheckpointSeen> checkpoints;  // of this attempt, of its first job alone; newest last
+  std::string resumed;                      // the checkpoint that it goes on from
+  std::string resume_note;                  // why from none, or from an older one than there was
+  uint64_t link = 0;                        // the worker's own, see its uplink: does not travel
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
@@ -179,7 +216,8 @@ typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
   };
   return f(caf::meta::type_name("JobUpdate"), x.key, x.attempt, step, x.phase, x.time_us,
            x.started_us, x.has_exit, x.exit_code, x.signal, x.infrastructure, x.stopped, x.gpus,
-           x.error, x.token, x.ranks, x.mounts, caf::meta::load_callback(load));
+           x.error, x.token, x.ranks, x.mounts, x.checkpoints, x.resumed, x.resume_note,
+           caf::meta::load_callback(load));
 }
 
 struct WirePoint {
@@ -321,6 +359,9 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::Phase))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::DataOrder))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobOrder))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::CheckpointSeen))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::ResumeChoice))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::CheckpointDrop))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::MountShown))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::RankPulse))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobUpdate))

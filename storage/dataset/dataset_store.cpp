@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace troupe::dataset {
@@ -92,6 +93,40 @@ Result<Manifest> DatasetStore::manifest(const ContentId& id) const {
 Result<void> DatasetStore::remove_manifest(const ContentId& id) const {
   if (::unlink(path_of(id).c_str()) == 0 || errno == ENOENT) return ok();
   return errno_error(errno, "a manifest cannot be removed");
+}
+
+Result<void> DatasetStore::remove_version(const ContentId& id,
+                                          const std::vector<ContentId>& coming) const {
+  auto gone = manifest(id);
+  if (!gone) return std::move(gone).error();
+  TROUPE_TRY(remove_manifest(id));
+  auto used = named_blocks();
+  if (!used) return std::move(used).error();
+  used->insert(coming.begin(), coming.end());
+  for (const auto& block : gone->blocks)
+    if (!used->contains(block.id)) TROUPE_TRY(blocks_.remove(block.id));
+  return ok();
+}
+
+Result<DatasetStore::Room> DatasetStore::room() const {
+  struct statvfs disk {};
+  if (::statvfs(manifests_.c_str(), &disk) != 0)
+    return errno_error(errno, fmt::format("the disk of {} cannot be asked", manifests_));
+  return Room{uint64_t{disk.f_bavail} * disk.f_frsize, uint64_t{disk.f_blocks} * disk.f_frsize};
+}
+
+/// Of all stored versions.
+Result<DatasetStore::Named> DatasetStore::named_blocks() const {
+  auto stored = manifests();
+  if (!stored) return std::move(stored).error();
+  Named used;
+  for (const auto& id : *stored) {
+    // A manifest that cannot be read keeps everything: nothing is removed by mistake.
+    auto kept = manifest(id);
+    if (!kept) return std::move(kept).error();
+    for (const auto& block : kept->blocks) used.insert(block.id);
+  }
+  return used;
 }
 
 Result<void> DatasetStore::restore_manifest(std::string_view bytes) const {

@@ -36,6 +36,15 @@ class DatasetStore {
   Result<Manifest> manifest(const ContentId& id) const;
   /// Forgets a version.
   Result<void> remove_manifest(const ContentId& id) const;
+  /// Forgets a version, and with it the blocks that no other one names, at once. Those of `coming`
+  /// stay: versions that are being stored need them.
+  Result<void> remove_version(const ContentId& id, const std::vector<ContentId>& coming) const;
+  /// Of the disk on which all of it lies, in bytes.
+  struct Room {
+    uint64_t free = 0;  // for us
+    uint64_t total = 0;
+  };
+  Result<Room> room() const;
   /// Stores one whose name there is already, whether its blocks are here or not; durable.
   Result<void> restore_manifest(std::string_view bytes) const;
   /// Moves a damaged one aside.
@@ -69,6 +78,7 @@ class DatasetStore {
     std::multiset<ContentId> ids;
   };
   std::string path_of(const ContentId& id) const;
+  Result<Named> named_blocks() const;
   std::string aside() const { return manifests_ + "/../aside"; }
   Result<void> put_pending(const ContentId& version, std::string_view bytes,
                            const Manifest& manifest) const;

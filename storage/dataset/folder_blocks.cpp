@@ -41,9 +41,21 @@ Result<size_t> read_at(int fd, char* to, size_t count, uint64_t offset, const st
 }  // namespace
 
 Result<std::shared_ptr<FolderBlocks>> FolderBlocks::pack(const std::string& folder) {
+  return pack_by(folder, {});
+}
+
+Result<std::shared_ptr<FolderBlocks>> FolderBlocks::pack_one(const std::string& folder,
+                                                             const std::string& name) {
+  ImportOptions options;
+  options.only = name;
+  options.records = false;
+  return pack_by(folder, std::move(options));
+}
+
+Result<std::shared_ptr<FolderBlocks>> FolderBlocks::pack_by(const std::string& folder,
+                                                            ImportOptions options) {
   auto root = open_file(folder, O_RDONLY | O_DIRECTORY);
   if (!root) return std::move(root).error();
-  ImportOptions options;
   options.kind = SourceKind::folder;
   options.leave_out_odd = true;
   NoSink sink;

@@ -18,6 +18,9 @@ class FolderBlocks {
  public:
   /// Reads the folder once; links and what is no file are left out. Errors as of import_path.
   static Result<std::shared_ptr<FolderBlocks>> pack(const std::string& folder);
+  /// The same for one file or folder in it alone, without a look for records.
+  static Result<std::shared_ptr<FolderBlocks>> pack_one(const std::string& folder,
+                                                        const std::string& name);
 
   const Manifest& manifest() const { return manifest_; }
   const std::vector<std::string>& notes() const { return notes_; }
@@ -34,6 +37,8 @@ class FolderBlocks {
   };
 
   FolderBlocks(Imported imported, UniqueFd root);
+  static Result<std::shared_ptr<FolderBlocks>> pack_by(const std::string& folder,
+                                                       ImportOptions options);
   Result<void> read_file(const Part& part, char* to, uint64_t count) const;
   Result<void> read_lengths(const Part& part, char* to, uint64_t count);
 

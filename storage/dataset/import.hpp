@@ -35,6 +35,7 @@ struct ImportOptions {
   bool unpack = false;
   /// Links, sockets and devices in folders are left out, with a note; otherwise they are errors.
   bool leave_out_odd = false;
+  std::string only{};  // of a folder this file or folder in it alone; empty: everything
   uint8_t block_log2 = limits::block_log2_default;
   const Manifest* former = nullptr;
   /// Told now and then; false ends the import.

@@ -59,6 +59,8 @@ class Walk {
     auto children = children_of(fd, shown(path));
     if (!children) return std::move(children).error();
     for (const auto& child : *children) {
+      const auto& only = intake_.options().only;
+      if (path.empty() && !only.empty() && child.name != only) continue;
       auto below = path.empty() ? child.name : path + "/" + child.name;
       TROUPE_TRY(check_entry_path(below));
       TROUPE_TRY(one(fd, child, below));

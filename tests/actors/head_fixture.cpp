@@ -19,6 +19,7 @@ node_actor::behavior_type fake_node(node_actor::pointer, std::shared_ptr<NodePro
       [](gone_atom, const JobKey&) {},
       [](stuck_atom, const RunStatusRef&) {},
       [probe](fetch_atom, const CacheWishes& wishes) { probe->wishes.push_back(wishes); },
+      [probe](forget_atom, const CheckpointDrop& drop) { probe->dropped.push_back(drop); },
       [](tick_atom) {},
       [](lease_atom, int64_t) {},
       [](linked_atom, const std::string&) {},

@@ -40,6 +40,7 @@ struct NodeProbe {
   std::vector<std::pair<JobKey, uint32_t>> phases;
   std::vector<JobKey> forgotten;
   std::vector<CacheWishes> wishes;
+  std::vector<CheckpointDrop> dropped;
 };
 
 node_actor::behavior_type fake_node(node_actor::pointer self, std::shared_ptr<NodeProbe> probe);

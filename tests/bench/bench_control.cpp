@@ -45,6 +45,7 @@ node_actor::behavior_type simulated_worker(node_actor::pointer self, director_ac
       [](gone_atom, const JobKey&) {},
       [](stuck_atom, const RunStatusRef&) {},
       [](fetch_atom, const CacheWishes&) {},
+      [](forget_atom, const CheckpointDrop&) {},
       [](tick_atom) {},
       [](lease_atom, int64_t) {},
       [](linked_atom, const std::string&) {},

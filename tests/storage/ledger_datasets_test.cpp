@@ -51,6 +51,19 @@ TEST_F(LedgerDatasets, KeepEveryFieldAcrossAReopening) {
   EXPECT_EQ(**read, version_of("digits", 1));
 }
 
+TEST_F(LedgerDatasets, KeepWhichCheckpointOneIs) {
+  auto version = version_of("41.2/checkpoints", 1);
+  version.checkpoint =
+      CheckpointMark{"step-9", (3ull << 32) + 7, 2, {1'700'000'000'000'005}, "n1", 0.25};
+  auto without = version_of("41.2/checkpoints", 2);
+  without.checkpoint = CheckpointMark{"step-10", 8, 2, {1}, "n2", std::nullopt};
+  commit({PutDataset{version}, PutDataset{without}});
+  ledger.reset();
+  ledger = open_ledger(dir.path());
+  EXPECT_EQ(**ledger->dataset("41.2/checkpoints", "1"), version);
+  EXPECT_EQ(**ledger->dataset("41.2/checkpoints", "2"), without);
+}
+
 TEST_F(LedgerDatasets, AreFoundByNumberTagAndAge) {
   commit({PutDataset{version_of("digits", 1)}, PutDataset{version_of("digits", 2)},
           PutDataset{version_of("digits", 10)}, PutTag{"digits", "clean", 2}});

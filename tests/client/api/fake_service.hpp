@@ -111,7 +111,7 @@ class FakeService final : public Service {
                                           uint32_t limit) override {
     using Answer = Result<OutputList>;
     if (auto entry = find(id); !entry) return Answer{entry.error()};
-    OutputList list{{{"sub/model.bin", output.size(), {}, false, ""}}, "", true};
+    OutputList list{{{"sub/model.bin", output.size(), {}, false, ""}}, "", true, ""};
     if (limit == 1 && page_token.empty()) {
       list.next_page_token = "6d";
       list.complete = false;

@@ -104,6 +104,22 @@ TEST(ProjectFile, ReadsAWatchdogInShortAndInFull) {
   EXPECT_ERROR("run: x\nwatchdog: 10ms", "the patience is 10ms");
 }
 
+TEST(ProjectFile, SaysWhichCheckpointsAreKept) {
+  auto rule = [](const std::string& text) {
+    auto file = parse_project_file("run: x\n" + text, "f", project());
+    EXPECT_TRUE(file) << text;
+    return file ? file->submission.experiment.checkpoints : std::nullopt;
+  };
+  EXPECT_EQ(rule(""), std::nullopt);
+  EXPECT_EQ(rule("checkpoints: {keep_last: 5}"), (CheckpointRule{5, 1, std::nullopt}));
+  EXPECT_EQ(rule("checkpoints: {keep_best: 3, metric: min.loss}"),
+            (CheckpointRule{2, 3, Metric{false, "loss"}}));
+  EXPECT_ERROR("run: x\ncheckpoints: {keep_last: -1}", "keep_last");
+  EXPECT_ERROR("run: x\ncheckpoints: {keep_last: 101}", "keep_last");
+  EXPECT_ERROR("run: x\ncheckpoints: {metric: loss}", "loss");
+  EXPECT_ERROR("run: x\ncheckpoints: {keep: 2}", "keep");
+}
+
 TEST(ProjectFile, TypesFollowYaml12) {
   auto value_of = [](const std::string& text) {
     auto file = parse_project_file("run: x {{a}}\nparameters: {a: " + text + "}", "f", project());

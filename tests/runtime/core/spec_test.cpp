@@ -31,6 +31,7 @@ class Maker {
     for (auto n = below(4); n > 0; --n) spec.parameters.push_back(parameter());
     if (chance()) spec.limits = {Duration{below(1'000'000)}, Duration{below(1'000'000)}};
     if (chance()) spec.retry = {static_cast<uint32_t>(below(9)), Duration{below(1'000'000)}};
+    if (chance()) spec.checkpoints = CheckpointRule{3, 0, Metric{false, "loss"}};
     if (chance()) spec.watchdog = {Duration{below(1'000'000)}, HangAction::restart};
     if (chance()) spec.priority = static_cast<int32_t>(below(101));
     spec.preemptible = chance();

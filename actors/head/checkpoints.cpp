@@ -1,0 +1,358 @@
+#include "actors/head/checkpoints.hpp"
+
+#include "actors/bulk_words.hpp"
+#include "runtime/core/log.hpp"
+#include "runtime/core/units.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace troupe::actors {
+
+namespace {
+
+// As of outputs: packing reads everything once.
+constexpr auto pack_timeout = std::chrono::hours{1};
+constexpr auto block_timeout = std::chrono::minutes{2};
+constexpr uint64_t manifest_bytes_max = 512u << 20;
+constexpr uint64_t block_bytes_max = 64u << 20;
+// Little beside what is being pushed or mounted: nobody waits for it.
+constexpr size_t pulls_max = 4;
+constexpr size_t blocks_in_flight = 2;
+// The ledger lies on the same disk.
+constexpr uint64_t disk_share_left = 20;
+
+Error away(const std::string& node) {
+  return {Errc::unavailable, fmt::format("node {} is not here", node), "it was lost", ""};
+}
+
+bool is_passing(const Error& error) {
+  return error.code == Errc::unavailable || error.code == Errc::timed_out ||
+         error.code == Errc::exhausted;
+}
+
+}  // namespace
+
+struct Checkpoints::Pull {
+  ExperimentId id;
+  CheckpointMark mark;
+  std::string user;
+  std::string project;
+  std::string bytes;  // of the manifest
+  dataset::Manifest manifest;
+  std::deque<dataset::ContentId> lacking;
+  size_t blocks_lacked = 0;
+  size_t in_flight = 0;
+  bool over = false;
+};
+
+Checkpoints::Checkpoints(HeadContextRef context, OutputVersions::Ports ports)
+    : context_{std::move(context)}, ports_{std::move(ports)} {}
+
+Checkpoints::Known& Checkpoints::know(const ExperimentRecord& record) {
+  auto& known = known_[record.id];
+  known.record.value = std::make_shared<const ExperimentRecord>(record);
+  // Its node may be here again, and its disk emptied.
+  std::erase_if(known.failed, [](const auto& one) { return is_passing(one.second); });
+  return known;
+}
+
+void Checkpoints::noted(const ExperimentRecord& record) {
+  if (is_terminal(record.state)) unpin(record.id);
+  if (!context_->keeps_checkpoints || record.checkpoints.empty()) return;
+  know(record);
+  line_up(record.id);
+  begin_pulls();
+}
+
+void Checkpoints::line_up(ExperimentId id) {
+  if (std::find(queue_.begin(), queue_.end(), id) == queue_.end()) queue_.push_back(id);
+}
+
+/// The newest that its rule would keep and that is neither here nor known to be lost.
+std::optional<CheckpointMark> Checkpoints::next_of(ExperimentId id) {
+  auto known = known_.find(id);
+  if (known == known_.end()) return std::nullopt;
+  const auto& record = *known->second.record;
+  auto rule = checkpoint_rule(*record.spec);
+  auto all = all_checkpoints(*context_->ledger, record);
+  std::vector<CheckpointMark> marks;
+  for (const auto& one : all) marks.push_back(one.mark);
+  auto keep = checkpoints_to_keep(marks, rule.keep_last, rule.keep_last == 0 ? 0 : rule.keep_best,
+                                  !rule.metric || rule.metric->maximize);
+  for (auto i = keep.rbegin(); i != keep.rend(); ++i)
+    if (all[*i].version == 0 && !why_not(known->second, all[*i].mark)) return all[*i].mark;
+  return std::nullopt;
+}
+
+/// Why it is not asked for (again).
+std::optional<Error> Checkpoints::why_not(const Known& known, const CheckpointMark& mark) const {
+  if (auto failed = known.failed.find(key_of(mark)); failed != known.failed.end())
+    return failed->second;
+  if (lost_.contains(mark.node)) return away(mark.node);
+  return std::nullopt;
+}
+
+void Checkpoints::begin_pulls() {
+  if (!context_->keeps_checkpoints) return;
+  auto turns = queue_.size();
+  while (turns-- > 0 && pulls_.size() < pulls_max && !queue_.empty()) {
+    auto id = queue_.front();
+    queue_.pop_front();
+    if (pulls_.contains(id)) {
+      queue_.push_back(id);
+    } else if (auto next = next_of(id)) {
+      queue_.push_back(id);
+      pull(id, *next);
+    } else if (starts_.contains(id)) {
+      queue_.push_back(id);
+    } else {
+      known_.erase(id);
+    }
+  }
+}
+
+void Checkpoints::pull(ExperimentId id, const CheckpointMark& mark) {
+  auto made = std::make_shared<Pull>();
+  made->id = id;
+  made->mark = mark;
+  const auto& record = *known_[id].record;
+  made->user = record.user;
+  made->project = record.spec->project;
+  pulls_.insert_or_assign(id, made);
+  ask(made, ask_checkpoint(id, mark.name, mark.made.us),
+      [this, made](Result<cluster::BulkAnswer> answer) { manifest_came(made, std::move(answer)); });
+}
+
+/// The answer comes on some other thread; `take` is called on ours.
+void Checkpoints::ask(const PullRef& pull, cluster::BulkRequest request, Take take) {
+  cluster::BulkQuestion question;
+  bool whole = request.what == "checkpoint";
+  question.bytes_max = whole ? manifest_bytes_max : block_bytes_max;
+  question.limit = whole ? std::chrono::milliseconds{pack_timeout} : block_timeout;
+  question.request = std::move(request);
+  question.done = [inbox = inbox_, wake = ports_.wake,
+                   take = std::move(take)](Result<cluster::BulkAnswer> answer) {
+    auto held = std::make_shared<Result<cluster::BulkAnswer>>(std::move(answer));
+    {
+      std::lock_guard guard{inbox->mutex};
+      inbox->answers.emplace_back([take, held] { take(std::move(*held)); });
+    }
+    wake();
+  };
+  if (!context_->ask_node)
+    return question.done(
+        Error{Errc::unavailable, "checkpoints cannot be fetched", "there is no way to nodes", ""});
+  context_->ask_node(pull->mark.node, std::move(question));
+}
+
+void Checkpoints::arrived() {
+  std::vector<std::function<void()>> answers;
+  {
+    std::lock_guard guard{inbox_->mutex};
+    answers.swap(inbox_->answers);
+  }
+  for (const auto& answer : answers) answer();
+}
+
+void Checkpoints::manifest_came(const PullRef& pull, Result<cluster::BulkAnswer> answer) {
+  if (pull->over) return;
+  if (!answer) return finish(pull, std::move(answer).error());
+  auto manifest = dataset::parse_manifest(answer->bytes);
+  if (!manifest) return finish(pull, std::move(manifest).error());
+  pull->bytes = std::move(answer->bytes);
+  pull->manifest = std::move(*manifest);
+  for (const auto& block : pull->manifest.blocks)
+    if (!context_->data->blocks().has(block.id)) pull->lacking.push_back(block.id);
+  pull->blocks_lacked = pull->lacking.size();
+  if (auto room = check_room(*pull); !room) return finish(pull, room.error());
+  next_blocks(pull);
+}
+
+Result<void> Checkpoints::check_room(const Pull& pull) const {
+  std::set<dataset::ContentId> lacking{pull.lacking.begin(), pull.lacking.end()};
+  uint64_t needed = 0;
+  for (const auto& block : pull.manifest.blocks)
+    if (lacking.contains(block.id)) needed += block.bytes();
+  auto room = context_->data->room();
+  if (!room) return std::move(room).error();
+  if (needed + room->total / disk_share_left <= room->free) return ok();
+  return Error{Errc::exhausted, "the head has no room for it",
+               fmt::format("{} are needed, {} are free, and {} of them stay so", bytes_text(needed),
+                           bytes_text(room->free), bytes_text(room->total / disk_share_left)),
+               "free space on the head's disk"};
+}
+
+void Checkpoints::next_blocks(const PullRef& pull) {
+  while (pull->in_flight < blocks_in_flight && !pull->lacking.empty()) {
+    auto id = pull->lacking.front();
+    pull->lacking.pop_front();
+    ++pull->in_flight;
+    ask(pull, ask_checkpoint_block(pull->id, pull->mark.name, pull->mark.made.us, to_string(id)),
+        [this, pull, id](Result<cluster::BulkAnswer> answer) {
+          block_came(pull, id, std::move(answer));
+        });
+  }
+  if (pull->in_flight == 0) store(pull);
+}
+
+void Checkpoints::block_came(const PullRef& pull, const dataset::ContentId& id,
+                             Result<cluster::BulkAnswer> answer) {
+  --pull->in_flight;
+  if (pull->over) return;
+  if (!answer) return finish(pull, std::move(answer).error());
+  if (auto stored = context_->data->blocks().put(id, answer->bytes); !stored)
+    return finish(pull, stored.error());
+  next_blocks(pull);
+}
+
+void Checkpoints::store(const PullRef& pull) {
+  auto stored = context_->data->put_manifest(pull->bytes);
+  if (!stored) return finish(pull, std::move(stored).error());
+  auto name = checkpoints_name(pull->id);
+  auto highest = context_->ledger->dataset_highest(name);
+  if (!highest) {
+    context_->data->settle(dataset::content_id_of(pull->bytes));
+    return finish(pull, std::move(highest).error());
+  }
+  DatasetVersion version;
+  version.name = std::move(name);
+  version.version = *highest + 1;
+  version.digest = to_string(dataset::content_id_of(pull->bytes));
+  note_sizes(version, *stored);
+  version.user = pull->user;
+  version.created = context_->clock->now();
+  version.source = pull->mark.name;
+  version.from = to_string(pull->id);
+  version.checkpoint = pull->mark;
+  Event event;
+  event.time = version.created;
+  event.kind = "checkpoint";
+  event.subject = to_string(pull->id);
+  event.project = pull->project;
+  event.cause =
+      fmt::format("{} of {} is kept: {}, {} of {} blocks came", pull->mark.name, pull->mark.node,
+                  bytes_text(version.bytes), pull->blocks_lacked, version.blocks);
+  ports_.commit({storage::PutDataset{version}, storage::AppendEvent{std::move(event)}},
+                [this, pull, version](Result<void> done) {
+                  context_->data->settle(dataset::content_id_of(pull->bytes));
+                  if (done)
+                    finish(pull, version);
+                  else
+                    finish(pull, done.error());
+                });
+}
+
+void Checkpoints::finish(const PullRef& pull, Result<DatasetVersion> version) {
+  if (std::exchange(pull->over, true)) return;
+  pulls_.erase(pull->id);
+  if (!version) {
+    log::warning("checkpoints", "{} of {} was not taken from {}: {}", pull->mark.name,
+                 to_string(pull->id), pull->mark.node, to_string(version.error()));
+    known_[pull->id].failed.insert_or_assign(key_of(pull->mark), version.error());
+  }
+  try_starts(pull->id);
+  if (version) expire(pull->id);
+  begin_pulls();
+}
+
+void Checkpoints::lost_node(const std::string& node) {
+  lost_.insert(node);
+  auto pulls = pulls_;
+  for (const auto& [id, pull] : pulls)
+    if (pull->mark.node == node) finish(pull, away(node));
+}
+
+void Checkpoints::resume(const RecordRef& record, Resumed done) {
+  know(*record);
+  if (context_->keeps_checkpoints) line_up(record->id);
+  Start start{record, std::move(done)};
+  if (!try_start(start)) starts_.insert_or_assign(record->id, std::move(start));
+  if (!context_->keeps_checkpoints) known_.erase(record->id);
+  begin_pulls();
+}
+
+/// Looks from the newest on: here, where it is needed, lost, or to be waited for.
+bool Checkpoints::try_start(const Start& start) {
+  const auto& record = *start.record;
+  auto all = all_checkpoints(*context_->ledger, record);
+  const auto& jobs = record.attempts.back().jobs;
+  auto& known = known_[record.id];
+  Resume resume;
+  bool brings = context_->keeps_checkpoints && checkpoint_rule(*record.spec).keep_last != 0;
+  for (auto one = all.rbegin(); brings && one != all.rend(); ++one) {
+    const auto& mark = one->mark;
+    bool is_local = std::all_of(jobs.begin(), jobs.end(),
+                                [&](const JobRecord& job) { return job.node == mark.node; });
+    if (one->version != 0 || is_local) break;
+    if (auto why = why_not(known, mark)) {
+      if (resume.note.empty())
+        resume.note = fmt::format("{} cannot be had from {}: {}", mark.name, mark.node,
+                                  why->detail.empty() ? why->what : why->detail);
+      continue;
+    }
+    // An older one that is on its way is let come: it is soon here.
+    if (!pulls_.contains(record.id)) pull(record.id, mark);
+    return false;
+  }
+  resume.choices = resume_choices(record.id, all);
+  std::vector<uint32_t> versions;
+  for (const auto& one : all)
+    if (one.version != 0) versions.push_back(one.version);
+  if (versions.size() > resume_choices_max)
+    versions.erase(versions.begin(),
+                   versions.end() - static_cast<std::ptrdiff_t>(resume_choices_max));
+  pin(record.id, std::move(versions));
+  start.done(std::move(resume));
+  return true;
+}
+
+void Checkpoints::try_starts(ExperimentId id) {
+  auto start = starts_.find(id);
+  if (start != starts_.end() && try_start(start->second)) starts_.erase(id);
+}
+
+std::string Checkpoints::waits_for(ExperimentId id) const {
+  auto pull = pulls_.find(id);
+  if (!starts_.contains(id) || pull == pulls_.end()) return {};
+  const auto& one = *pull->second;
+  if (one.bytes.empty())
+    return fmt::format("its checkpoint {} is being packed on {}", one.mark.name, one.mark.node);
+  return fmt::format("its checkpoint {} is on its way from {}: {} of {} blocks are here",
+                     one.mark.name, one.mark.node,
+                     one.manifest.blocks.size() - one.lacking.size() - one.in_flight,
+                     one.manifest.blocks.size());
+}
+
+void Checkpoints::pin(ExperimentId id, std::vector<uint32_t> versions) {
+  pinned_.insert_or_assign(id, std::move(versions));
+}
+
+void Checkpoints::expire(ExperimentId id) {
+  auto known = known_.find(id);
+  auto kept = kept_checkpoints(*context_->ledger, id);
+  if (known == known_.end() || !kept) return;
+  auto pinned = pinned_.find(id);
+  auto rule = checkpoint_rule(*known->second.record->spec);
+  for (const auto& version : checkpoints_to_drop(
+           *kept, rule, pinned == pinned_.end() ? std::vector<uint32_t>{} : pinned->second))
+    drop(version);
+}
+
+void Checkpoints::drop(const DatasetVersion& version) {
+  ports_.commit({storage::DropDataset{version.name, version.version}},
+                [this, version](Result<void> done) {
+                  if (!done) return;  // the next one that comes tries again
+                  auto id = dataset::content_id_from(version.digest);
+                  if (!id || is_version(*context_->ledger, version.digest)) return;
+                  std::vector<dataset::ContentId> coming;
+                  for (const auto& [of, pull] : pulls_)
+                    for (const auto& block : pull->manifest.blocks) coming.push_back(block.id);
+                  if (auto removed = context_->data->remove_version(*id, coming); !removed)
+                    log::warning("checkpoints", "{}", to_string(removed.error()));
+                });
+}
+
+}  // namespace troupe::actors

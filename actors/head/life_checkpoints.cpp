@@ -1,0 +1,112 @@
+// What the life of an experiment knows of its checkpoints: those that its newest attempt has told
+// of, from which one it went on, and which of them its node is to remove.
+#include "actors/head/checkpoint_books.hpp"
+#include "actors/head/life.hpp"
+#include "runtime/core/limits.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace troupe::actors {
+
+namespace {
+
+std::optional<double> value_of(const ExperimentRecord& record) {
+  const auto& rule = record.spec->checkpoints;
+  if (!rule || !rule->metric) return std::nullopt;
+  auto metric = record.metrics.find(rule->metric->name);
+  if (metric == record.metrics.end() || std::isnan(metric->second)) return std::nullopt;
+  return metric->second;
+}
+
+Event checkpoint_event(const ExperimentRecord& record, std::string cause, Timestamp now) {
+  Event event;
+  event.time = now;
+  event.kind = "checkpoint";
+  event.subject = to_string(record.id);
+  event.project = record.spec->project;
+  event.cause = std::move(cause);
+  return event;
+}
+
+}  // namespace
+
+/// The first job speaks for all: two nodes cannot both say which is the newest.
+void ExperimentLife::note_checkpoints(const JobUpdate& update, Timestamp now, Effects& effects) {
+  if (update.key.job.index != 0) return;
+  note_resume(update, now, effects);
+  if (update.checkpoints.empty()) return;
+  const auto& node = job(0)->node;
+  auto& known = record_.checkpoints;
+  std::vector<CheckpointMark> told;
+  for (const auto& seen : update.checkpoints)
+    told.push_back(
+        {seen.name, epoch(), attempt().number, Timestamp{seen.made_us}, node, std::nullopt});
+  // What the job itself has removed, or replaced.
+  auto left = std::erase_if(known, [&](const CheckpointRecord& one) {
+    return one.mark.epoch == epoch() &&
+           std::none_of(told.begin(), told.end(),
+                        [&](const CheckpointMark& mark) { return is_same(mark, one.mark); });
+  });
+  size_t came = 0;
+  for (auto& mark : told) {
+    if (std::any_of(known.begin(), known.end(),
+                    [&](const CheckpointRecord& one) { return is_same(one.mark, mark); }))
+      continue;
+    mark.value = value_of(record_);
+    known.push_back({std::move(mark), 0, {}, 0});
+    ++came;
+  }
+  effects.checkpoints_told = true;
+  if (left + came == 0) return;
+  effects.changed = true;
+  std::sort(known.begin(), known.end(), [](const CheckpointRecord& a, const CheckpointRecord& b) {
+    return is_newer(b.mark, a.mark);
+  });
+  expire_checkpoints(effects);
+  if (known.size() > limits::checkpoints_max)
+    known.erase(known.begin(), known.end() - static_cast<std::ptrdiff_t>(limits::checkpoints_max));
+}
+
+/// Only where somebody wrote down what is to be kept: they are the user's own files.
+void ExperimentLife::expire_checkpoints(Effects& effects) {
+  const auto& rule = record_.spec->checkpoints;
+  if (!rule || rule->keep_last == 0) return;
+  std::vector<CheckpointMark> marks;
+  for (const auto& one : record_.checkpoints) marks.push_back(one.mark);
+  auto keep = checkpoints_to_keep(marks, rule->keep_last, rule->keep_best,
+                                  !rule->metric || rule->metric->maximize);
+  const auto& node = job(0)->node;
+  size_t index = 0;
+  std::erase_if(record_.checkpoints, [&](const CheckpointRecord& one) {
+    if (std::binary_search(keep.begin(), keep.end(), index++) || one.mark.node != node ||
+        one.mark.name == attempt().resumed)
+      return false;
+    effects.drop_checkpoints.push_back({one.mark.name, one.mark.made.us});
+    return true;
+  });
+}
+
+void ExperimentLife::note_resume(const JobUpdate& update, Timestamp now, Effects& effects) {
+  auto why = update.resume_note.empty() ? std::string{} : ": " + update.resume_note;
+  if (!update.resumed.empty() && attempt().resumed.empty()) {
+    attempt().resumed = update.resumed;
+    effects.events.push_back(checkpoint_event(
+        record_, fmt::format("attempt {} goes on from {}{}", attempt().number, update.resumed, why),
+        now));
+  } else if (update.resumed.empty() && !why.empty() && resume_told_ != epoch()) {
+    resume_told_ = epoch();
+    effects.events.push_back(checkpoint_event(
+        record_, fmt::format("attempt {} begins anew{}", attempt().number, why), now));
+  }
+}
+
+Effects ExperimentLife::resume_noted(const std::string& note, Timestamp now) {
+  Effects effects;
+  effects.events.push_back(checkpoint_event(record_, note, now));
+  return effects;
+}
+
+}  // namespace troupe::actors
