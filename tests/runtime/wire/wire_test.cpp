@@ -19,13 +19,15 @@ template <class T>
 auto members(const T& x) {
   if constexpr (std::is_same_v<T, ExperimentId> || std::is_same_v<T, JobKey> ||
                 std::is_same_v<T, Phase> || std::is_same_v<T, NodeWelcome> ||
-                std::is_same_v<T, LogStatus>) {
+                std::is_same_v<T, LogStatus> || std::is_same_v<T, CheckpointSeen> ||
+                std::is_same_v<T, CheckpointDrop>) {
     const auto& [a, b] = x;
     return std::tie(a, b);
   } else if constexpr (std::is_same_v<T, WireF64>) {
     const auto& [a] = x;
     return std::tie(a);
-  } else if constexpr (std::is_same_v<T, JobId> || std::is_same_v<T, CacheWishes>) {
+  } else if constexpr (std::is_same_v<T, JobId> || std::is_same_v<T, CacheWishes> ||
+                       std::is_same_v<T, ResumeChoice>) {
     const auto& [a, b, c] = x;
     return std::tie(a, b, c);
   } else if constexpr (std::is_same_v<T, Error> || std::is_same_v<T, DataOrder> ||
@@ -40,9 +42,9 @@ auto members(const T& x) {
     (void)link;  // the worker's own word: does not travel
     return std::tie(a, b, c, d, e, f);
   } else if constexpr (std::is_same_v<T, JobUpdate>) {
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, link] = x;
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, link] = x;
     (void)link;  // the worker's own word: does not travel
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s);
   } else if constexpr (std::is_same_v<T, CachedVersion>) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = x;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
@@ -53,8 +55,8 @@ auto members(const T& x) {
     const auto& [a, b, c, d, e, f, g] = x;
     return std::tie(a, b, c, d, e, f, g);
   } else if constexpr (std::is_same_v<T, JobOrder>) {
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v] = x;
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v);
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y] = x;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y);
   } else {
     static_assert(std::is_same_v<T, NodeHello>);
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, accepts] = x;
@@ -154,10 +156,10 @@ bool read_back(const std::vector<char>& bytes, T& x) {
 
 template <class T>
 class WireType : public ::testing::Test {};
-using Types =
-    ::testing::Types<ExperimentId, JobId, WireF64, JobKey, Phase, DataOrder, JobOrder, RankPulse,
-                     JobUpdate, MountShown, WirePoint, MetricBatch, NodeHello, NodeWelcome,
-                     LogStatus, CachedVersion, CacheReport, CacheWishes, Error>;
+using Types = ::testing::Types<ExperimentId, JobId, WireF64, JobKey, Phase, DataOrder, JobOrder,
+                               RankPulse, JobUpdate, MountShown, WirePoint, MetricBatch, NodeHello,
+                               NodeWelcome, LogStatus, CachedVersion, CacheReport, CacheWishes,
+                               CheckpointSeen, ResumeChoice, CheckpointDrop, Error>;
 TYPED_TEST_SUITE(WireType, Types);
 
 TYPED_TEST(WireType, GoesRoundWithAllItsMembers) {
@@ -208,7 +210,7 @@ TYPED_TEST(WireType, CutAndChangedBytesOnlyFail) {
 
 TEST(Wire, EveryTypeOfTheBlockIsTestedHere) {
   // Error is no type of the block: it travels inside of others.
-  constexpr auto tested = 18;
+  constexpr auto tested = 21;
   EXPECT_EQ(caf::id_block::troupe_wire::end - caf::id_block::troupe_wire::begin, tested);
 }
 
