@@ -165,7 +165,7 @@ void Checkpoints::manifest_came(const PullRef& pull, Result<cluster::BulkAnswer>
   pull->bytes = std::move(answer->bytes);
   pull->manifest = std::move(*manifest);
   for (const auto& block : pull->manifest.blocks)
-    if (!context_->data->blocks().has(block.id)) pull->lacking.push_back(block.id);
+    if (!context_->data->blocks().touch(block.id)) pull->lacking.push_back(block.id);
   pull->blocks_lacked = pull->lacking.size();
   if (auto room = check_room(*pull); !room) return finish(pull, room.error());
   next_blocks(pull);
@@ -350,8 +350,8 @@ void Checkpoints::drop(const DatasetVersion& version) {
                   std::vector<dataset::ContentId> coming;
                   for (const auto& [of, pull] : pulls_)
                     for (const auto& block : pull->manifest.blocks) coming.push_back(block.id);
-                  if (auto removed = context_->data->remove_version(*id, coming); !removed)
-                    log::warning("checkpoints", "{}", to_string(removed.error()));
+                  auto removed = context_->data->remove_version(*id, coming);
+                  if (!removed) log::warning("checkpoints", "{}", to_string(removed.error()));
                 });
 }
 

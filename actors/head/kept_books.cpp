@@ -46,7 +46,8 @@ class BookKeeper {
     for (const auto& [id, reader] : books_.readers)
       hold(id, fmt::format("{} reads them and has not ended", reader));
     for (const auto& version : versions)
-      if (auto id = parse_experiment_id(version.from); id && !outputs_of(version))
+      if (auto id = parse_experiment_id(version.from);
+          id && !outputs_of(version) && !version.checkpoint)
         hold(*id, fmt::format("dataset {} was made of them", version_title(version)));
   }
 

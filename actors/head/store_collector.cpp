@@ -52,6 +52,7 @@ Result<api::Collection> StoreCollector::collect(const api::CollectRequest& reque
   ask_nodes();
   TROUPE_TRY(collect_outputs());
   TROUPE_TRY(collect_copies());
+  TROUPE_TRY(collect_checkpoints());
   TROUPE_TRY(collect_data(started - age));
   TROUPE_TRY(collect_code(started - std::max<Duration>(age, submit_time_max)));
   collect_aside();
@@ -75,6 +76,8 @@ void StoreCollector::ask_nodes() {
 Result<void> StoreCollector::collect_outputs() {
   std::vector<OutputFacts> facts;
   std::set<ExperimentId> noted;
+  for (const auto& version : versions_)
+    if (auto id = parse_experiment_id(version.from); id && version.checkpoint) kept_[*id];
   for (const auto& [id, nodes] : kept_) {
     auto at = books_.experiments.find(id);
     // Of an experiment that this ledger does not know: it may be an older one, restored.
@@ -126,7 +129,8 @@ Result<CopyFacts> StoreCollector::copy_facts(const DatasetVersion& copy, Experim
   facts.is_dataset = std::any_of(versions_.begin(), versions_.end(), [&](const auto& other) {
     return other.digest == copy.digest && other.name != copy.name;
   });
-  facts.original = kept_.contains(id);
+  auto kept = kept_.find(id);
+  facts.original = kept != kept_.end() && !kept->second.empty();
   facts.outputs_gone =
       outputs_gone_.contains(id) || !check_outputs_kept(*context_.ledger, id).has_value();
   return facts;
@@ -146,9 +150,24 @@ Result<void> StoreCollector::collect_copies() {
         continue;
       }
     }
-    forgotten_.insert(copy.digest);
+    forgotten_.insert(version_title(copy));
     // Its bytes are counted with the blocks.
     add({"copy", copy.name, "", 0, verdict.why});
+  }
+  return ok();
+}
+
+/// What the head keeps of outputs that were removed goes with them.
+Result<void> StoreCollector::collect_checkpoints() {
+  for (const auto& version : versions_) {
+    auto id = parse_experiment_id(version.from);
+    if (!version.checkpoint || !id || stopped()) continue;
+    bool gone = outputs_gone_.contains(*id) || !check_outputs_kept(*context_.ledger, *id);
+    if (!gone) continue;
+    if (!dry_run_) TROUPE_TRY(ports_.commit({storage::DropDataset{version.name, version.version}}));
+    forgotten_.insert(version_title(version));
+    add({"checkpoint", version.checkpoint->name + " of " + version.from, "", 0,
+         "the outputs of its experiment go"});
   }
   return ok();
 }
@@ -157,12 +176,11 @@ Result<void> StoreCollector::collect_data(storage::FileTime than) {
   auto named = [&]() -> Result<dataset::DatasetStore::Named> {
     auto all = named_contents(*context_.ledger);
     if (!all || !dry_run_) return all;
-    std::set<std::string> others;
+    all->clear();
     for (const auto& version : versions_)
-      if (!outputs_of(version)) others.insert(version.digest);
-    for (const auto& digest : forgotten_)
-      if (auto id = dataset::content_id_from(digest); id && !others.contains(digest))
-        all->erase(*id);
+      if (auto id = dataset::content_id_from(version.digest);
+          id && !forgotten_.contains(version_title(version)))
+        all->insert(*id);
     return all;
   };
   auto data = context_.data->collect(than, dry_run_, named);

@@ -31,6 +31,7 @@ class StoreCollector {
   Result<void> collect_outputs();
   Result<void> remove_outputs(ExperimentId id, const std::string& why, bool noted);
   Result<void> collect_copies();
+  Result<void> collect_checkpoints();
   Result<CopyFacts> copy_facts(const DatasetVersion& copy, ExperimentId id) const;
   Result<void> collect_data(storage::FileTime than);
   Result<void> collect_code(storage::FileTime than);
@@ -46,7 +47,7 @@ class StoreCollector {
   ExperimentBooks books_;
   Kept kept_;
   std::set<ExperimentId> outputs_gone_;
-  std::set<std::string> forgotten_;  // digests of copies
+  std::set<std::string> forgotten_;  // titles of versions that go
   std::vector<DatasetVersion> versions_;
 };
 

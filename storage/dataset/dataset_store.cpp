@@ -99,12 +99,19 @@ Result<void> DatasetStore::remove_version(const ContentId& id,
                                           const std::vector<ContentId>& coming) const {
   auto gone = manifest(id);
   if (!gone) return std::move(gone).error();
+  struct stat info {};
+  if (::stat(path_of(id).c_str(), &info) != 0)
+    return errno_error(errno, "a manifest cannot be looked at");
   TROUPE_TRY(remove_manifest(id));
+  auto than =
+      storage::time_of(info) + BlockStore::Time::duration{1};  // its blocks were there before
   auto used = named_blocks();
   if (!used) return std::move(used).error();
   used->insert(coming.begin(), coming.end());
   for (const auto& block : gone->blocks)
-    if (!used->contains(block.id)) TROUPE_TRY(blocks_.remove(block.id));
+    if (!used->contains(block.id))
+      if (auto removed = blocks_.remove_older(block.id, than); !removed)
+        return std::move(removed).error();
   return ok();
 }
 

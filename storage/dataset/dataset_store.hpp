@@ -36,8 +36,8 @@ class DatasetStore {
   Result<Manifest> manifest(const ContentId& id) const;
   /// Forgets a version.
   Result<void> remove_manifest(const ContentId& id) const;
-  /// Forgets a version, and with it the blocks that no other one names, at once. Those of `coming`
-  /// stay: versions that are being stored need them.
+  /// Forgets a version, and with it the blocks that no other one names and nobody has counted on
+  /// since it was stored. Those of `coming` stay: versions that are being stored need them.
   Result<void> remove_version(const ContentId& id, const std::vector<ContentId>& coming) const;
   /// Of the disk on which all of it lies, in bytes.
   struct Room {

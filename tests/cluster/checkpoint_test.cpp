@@ -1,5 +1,6 @@
 // Jobs that count steps and go on from their newest checkpoint, wherever they are started again.
 #include "tests/cluster/many.hpp"
+#include "tests/temp_dir.hpp"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -224,6 +225,34 @@ TEST_F(Checkpoints, WhatTheHeadCannotGiveAnyMoreIsReplacedByAnOlderOne) {
   EXPECT_EQ(many.await_end(id), "FINISHED") << causes(many);
   EXPECT_THAT(many.lines("trace"), ElementsAre("1", "2 one"));
   EXPECT_THAT(causes(many), HasSubstr("attempt 2 goes on from step-1: step-2 cannot be had"));
+}
+
+TEST(CheckpointRetention, WhatTheHeadKeepsGoesWithTheOutputsItIsOf) {
+  TempDir config;
+  std::ofstream{config.path() + "/head.yaml"}
+      << "retention: {every: 0s, outputs: {keep_last: 1}}\n";
+  ManyMachines many{{"--config", config.path() + "/head.yaml"}};
+  ASSERT_TRUE(many.start_head());
+  ASSERT_TRUE(many.start_worker("w1"));
+  for (const std::string id : {"1", "2"}) {
+    many.submit_shell("cd $TROUPE_CHECKPOINTS && echo of $TROUPE_JOB > .n && mv .n step-1", "");
+    ASSERT_EQ(many.await_end(id), "FINISHED");
+    ASSERT_TRUE(await([&] { return kept(many, id).size() == 1; })) << id;
+  }
+  auto dry = many.cli({"gc", "--dry-run"});
+  EXPECT_THAT(dry.out, HasSubstr("outputs\t1\t")) << "that the head has a checkpoint holds nothing";
+  EXPECT_THAT(dry.out, HasSubstr("checkpoint\tstep-1 of 1\t"));
+  EXPECT_EQ(kept(many, "1").size(), 1u) << "a dry run removes nothing";
+  auto done = many.cli({"gc", "--older-than", "0s"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_TRUE(kept(many, "1").empty());
+  // What was stored in the same instant may be somebody's who has not named it yet.
+  EXPECT_TRUE(await([&] {
+    done.out += many.cli({"gc", "--older-than", "0s"}).out;
+    return done.out.find("blocks\t1 block\t") != std::string::npos;
+  })) << done.out;
+  EXPECT_EQ(kept(many, "2").size(), 1u);
+  EXPECT_EQ(many.cli({"data", "fsck"}).code, 0);
 }
 
 TEST_F(Checkpoints, ARuleInTheFileHoldsOnTheNodeToo) {
