@@ -133,28 +133,8 @@ void Checkpoints::ask(const PullRef& pull, cluster::BulkRequest request, Take ta
   question.bytes_max = whole ? manifest_bytes_max : block_bytes_max;
   question.limit = whole ? std::chrono::milliseconds{pack_timeout} : block_timeout;
   question.request = std::move(request);
-  question.done = [inbox = inbox_, wake = ports_.wake,
-                   take = std::move(take)](Result<cluster::BulkAnswer> answer) {
-    auto held = std::make_shared<Result<cluster::BulkAnswer>>(std::move(answer));
-    {
-      std::lock_guard guard{inbox->mutex};
-      inbox->answers.emplace_back([take, held] { take(std::move(*held)); });
-    }
-    wake();
-  };
-  if (!context_->ask_node)
-    return question.done(
-        Error{Errc::unavailable, "checkpoints cannot be fetched", "there is no way to nodes", ""});
-  context_->ask_node(pull->mark.node, std::move(question));
-}
-
-void Checkpoints::arrived() {
-  std::vector<std::function<void()>> answers;
-  {
-    std::lock_guard guard{inbox_->mutex};
-    answers.swap(inbox_->answers);
-  }
-  for (const auto& answer : answers) answer();
+  answers_.ask(*context_, pull->mark.node, std::move(question), ports_.wake, std::move(take),
+               "checkpoints cannot be fetched");
 }
 
 void Checkpoints::manifest_came(const PullRef& pull, Result<cluster::BulkAnswer> answer) {

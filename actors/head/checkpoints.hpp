@@ -5,13 +5,13 @@
 
 #include "actors/head/checkpoint_books.hpp"
 #include "actors/head/head_context.hpp"
+#include "actors/head/node_answers.hpp"
 #include "actors/head/output_versions.hpp"
 
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -37,7 +37,7 @@ class Checkpoints {
   void lost_node(const std::string& node);
   void found_node(const std::string& node) { lost_.erase(node); }
   /// Takes in what nodes have answered.
-  void arrived();
+  void arrived() { answers_.arrived(); }
 
   /// Versions of this experiment that stay although its rule would give them up.
   void pin(ExperimentId id, std::vector<uint32_t> versions);
@@ -46,12 +46,8 @@ class Checkpoints {
  private:
   struct Pull;
   using PullRef = std::shared_ptr<Pull>;
-  using Take = std::function<void(Result<cluster::BulkAnswer>)>;
+  using Take = NodeAnswers::Take;
   using Key = std::tuple<uint64_t, int64_t, std::string>;  // of a mark
-  struct Inbox {
-    std::mutex mutex;
-    std::vector<std::function<void()>> answers;
-  };
   struct Known {
     RecordRef record;
     std::map<Key, Error> failed;  // those that could not be had
@@ -83,7 +79,7 @@ class Checkpoints {
 
   HeadContextRef context_;
   OutputVersions::Ports ports_;
-  std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  NodeAnswers answers_;
   std::map<ExperimentId, Known> known_;  // those with something left to bring
   std::deque<ExperimentId> queue_;       // of these, in turn
   std::map<ExperimentId, PullRef> pulls_;

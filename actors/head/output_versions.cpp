@@ -79,25 +79,8 @@ void OutputVersions::ask(const FetchRef& fetch, cluster::BulkRequest request, Ta
   question.bytes_max = whole ? manifest_bytes_max : block_bytes_max;
   question.limit = whole ? std::chrono::milliseconds{pack_timeout} : block_timeout;
   question.request = std::move(request);
-  question.done = [inbox = inbox_, wake = ports_.wake,
-                   take = std::move(take)](Result<cluster::BulkAnswer> answer) {
-    auto held = std::make_shared<Result<cluster::BulkAnswer>>(std::move(answer));
-    {
-      std::lock_guard guard{inbox->mutex};
-      inbox->answers.emplace_back([take, held] { take(std::move(*held)); });
-    }
-    wake();
-  };
-  context_->ask_node(fetch->node, std::move(question));
-}
-
-void OutputVersions::arrived() {
-  std::vector<std::function<void()>> answers;
-  {
-    std::lock_guard guard{inbox_->mutex};
-    answers.swap(inbox_->answers);
-  }
-  for (const auto& answer : answers) answer();
+  answers_.ask(*context_, fetch->node, std::move(question), ports_.wake, std::move(take),
+               "outputs cannot be fetched");
 }
 
 void OutputVersions::manifest_came(const FetchRef& fetch, Result<cluster::BulkAnswer> answer) {

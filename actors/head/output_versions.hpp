@@ -4,11 +4,11 @@
 #pragma once
 
 #include "actors/head/head_context.hpp"
+#include "actors/head/node_answers.hpp"
 
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -29,16 +29,12 @@ class OutputVersions {
   /// where its node is away.
   void find(ExperimentId id, Done done);
   /// Takes in what nodes have answered.
-  void arrived();
+  void arrived() { answers_.arrived(); }
 
  private:
   struct Fetch;
   using FetchRef = std::shared_ptr<Fetch>;
-  using Take = std::function<void(Result<cluster::BulkAnswer>)>;
-  struct Inbox {
-    std::mutex mutex;
-    std::vector<std::function<void()>> answers;
-  };
+  using Take = NodeAnswers::Take;
 
   Result<std::string> node_of(ExperimentId id) const;
   void ask(const FetchRef& fetch, cluster::BulkRequest request, Take take);
@@ -51,7 +47,7 @@ class OutputVersions {
 
   HeadContextRef context_;
   Ports ports_;
-  std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  NodeAnswers answers_;
   std::map<ExperimentId, FetchRef> fetches_;
 };
 

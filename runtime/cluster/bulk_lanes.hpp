@@ -34,7 +34,7 @@ class BulkLanes final : public BulkPort {
   using LaneRef = std::shared_ptr<BulkLane>;
 
   explicit BulkLanes(BulkLanesOptions options) : options_{std::move(options)} {}
-  /// An idle one where `fresh` does not forbid it; null: none is idle.
+  /// Null: none is idle.
   LaneRef take_idle();
   Result<LaneRef> dial();
   Result<BulkAnswer> ask_on(const LaneRef& lane, const BulkQuestion& question);
