@@ -37,7 +37,7 @@ class HeadProcess {
   HeadProcess(const HeadProcessOptions& options, caf::actor_system& system)
       : options_{options},
         system_{system},
-        hostname_{this_machine().hostname},
+        hostname_{this_host()},
         clock_{std::make_shared<SystemClock>()} {}
 
   Result<void> start();

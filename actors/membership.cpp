@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -90,7 +92,7 @@ Result<Membership> find_membership(const WorkerProcessOptions& options,
   auto text = options.head.empty() ? token->address : options.head;
   auto head = cluster::parse_address(text);
   if (!head) return std::move(head).error();
-  auto name = options.name.empty() ? this_machine().hostname : options.name;
+  auto name = options.name.empty() ? this_host() : options.name;
   bool told = false;
   while (true) {
     auto joined = cluster::join_cluster(*head, *token, name, *key, hello, clock);
@@ -126,6 +128,25 @@ std::string address_towards(const cluster::Address& peer) {
                             NI_NUMERICHOST) == 0;
   ::freeaddrinfo(found);
   return good ? text : "";
+}
+
+std::string interface_of(const std::string& address) {
+  ifaddrs* list = nullptr;
+  if (address.empty() || ::getifaddrs(&list) != 0) return {};
+  std::string name;
+  for (auto* one = list; one != nullptr && name.empty(); one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || (one->ifa_flags & IFF_LOOPBACK) != 0) continue;
+    auto family = one->ifa_addr->sa_family;
+    if (family != AF_INET && family != AF_INET6) continue;
+    char text[NI_MAXHOST] = {};
+    auto size =
+        static_cast<socklen_t>(family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
+    if (::getnameinfo(one->ifa_addr, size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0 &&
+        address == text)
+      name = one->ifa_name;
+  }
+  ::freeifaddrs(list);
+  return name;
 }
 
 }  // namespace troupe::actors

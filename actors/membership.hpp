@@ -24,5 +24,7 @@ Result<Membership> find_membership(const WorkerProcessOptions& options,
 
 /// The address of this machine on the way to another; empty where none can be found.
 std::string address_towards(const cluster::Address& peer);
+/// The network interface that has this address; empty where none has, or it is a loopback one.
+std::string interface_of(const std::string& address);
 
 }  // namespace troupe::actors

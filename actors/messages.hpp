@@ -21,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace troupe::actors {
@@ -65,6 +66,9 @@ struct Staging {
   LeaseTerm lease;  // where it is exclusive
 };
 
+/// In the order of the calls.
+using TrialAnswers = std::vector<std::variant<Result<api::Asked>, Result<api::Told>>>;
+
 using MutationsRef = Shared<Mutations>;
 using ChunksRef = Shared<std::vector<storage::SeriesChunk>>;
 using SubmitRef = Shared<struct SubmitBatch>;
@@ -99,6 +103,10 @@ using FoundRef = Shared<std::vector<CachedVersion>>;
 using VictimsRef = Shared<std::vector<std::string>>;
 using WarmRef = Shared<struct Warm>;
 using ResumeRef = Shared<struct Resume>;
+using MemberReportsRef = Shared<struct MemberReports>;
+using SearchReplayRef = Shared<api::SearchReplay>;
+using TrialCallsRef = Shared<const struct TrialCalls>;
+using TrialAnswersRef = Shared<TrialAnswers>;
 using LinkRef = Shared<cluster::Link>;
 using HeadLinkRef = Shared<HeadLink>;
 
@@ -107,6 +115,18 @@ struct SubmitBatch {
   std::string user;
   std::vector<Submission> submissions;
   std::vector<std::string> rerun_of;  // by submission; may be empty
+};
+
+/// What people ask of one set whose members they run themselves, and tell of it.
+struct TrialCalls {
+  struct Call {
+    std::string user;
+    std::variant<api::AskRequest, api::TellRequest> request;
+    std::string cause{};  // of an end, in words; empty: it was told
+  };
+
+  uint64_t top = 0;
+  std::vector<Call> calls;
 };
 
 /// Nodes that are to fetch a dataset version.
@@ -119,6 +139,17 @@ struct Warm {
 struct Resume {
   std::vector<ResumeChoice> choices;  // the newest first
   std::string note;                   // why not from a newer one; empty: there is none
+};
+
+/// What a member of a set with early stopping has reported, in its order.
+struct MemberReports {
+  struct Report {
+    double resource = 0;
+    double value = 0;
+  };
+
+  ExperimentId id;
+  std::vector<Report> reports;
 };
 
 }  // namespace troupe::actors
@@ -157,6 +188,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::FoundRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::VictimsRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::WarmRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::ResumeRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::MemberReportsRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::SearchReplayRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TrialCallsRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TrialAnswersRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LinkRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::HeadLinkRef)
 
@@ -167,10 +202,10 @@ using status_actor = caf::typed_actor<caf::replies_to<status_atom>::with<std::st
 
 /// Runs jobs on one machine. Event-based; what blocks is done by its stager.
 using node_actor = caf::typed_actor<
-    caf::reacts_to<start_atom, JobOrder>,          // begin a job; a known key changes nothing
-    caf::reacts_to<stop_atom, JobKey, uint32_t>,   // end it, SIGKILL after so many milliseconds
-    caf::reacts_to<phase_atom, JobKey, uint32_t>,  // the gang may begin this line of `run`
-    caf::reacts_to<forget_atom, JobKey>,           // its end is recorded: drop what is kept of it
+    caf::reacts_to<start_atom, JobOrder>,            // begin a job; a known key changes nothing
+    caf::reacts_to<stop_atom, JobKey, uint32_t>,     // end it, SIGKILL after so many milliseconds
+    caf::reacts_to<phase_atom, JobKey, PhaseStart>,  // the gang may begin this line of `run`
+    caf::reacts_to<forget_atom, JobKey>,             // its end is recorded: drop what is kept of it
     caf::replies_to<log_atom, JobId, uint64_t, bool>::with<LogStatus>,  // offset; wait for more
                                                                         // than that
     caf::reacts_to<known_atom, RunStatusesRef>,  // INTERNAL: the launcher is there, with these runs
@@ -183,6 +218,8 @@ using node_actor = caf::typed_actor<
                                                // were killed
     caf::reacts_to<fetch_atom, CacheWishes>,   // datasets to bring before a job asks for them
     caf::reacts_to<forget_atom, CheckpointDrop>,  // its rule keeps these no longer
+    caf::reacts_to<devices_atom, GpuReport>,      // INTERNAL: all its GPUs, as one has changed
+    caf::reacts_to<devices_atom, JobKey, std::string>,  // INTERNAL: what went bad below this job
     caf::reacts_to<tick_atom>,            // INTERNAL: time for the jobs to look at their metrics
     caf::reacts_to<lease_atom, int64_t>,  // INTERNAL: the head answered a beat that was sent then
                                           // (nanoseconds, monotonic)
@@ -196,7 +233,8 @@ using hello_port =
     caf::typed_actor<caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>,
                      // node, what there cannot be killed, in words; empty: nothing any more
                      caf::reacts_to<stuck_atom, std::string, std::string>,
-                     caf::reacts_to<cache_atom, std::string, CacheReport>>;  // node, all it keeps
+                     caf::reacts_to<cache_atom, std::string, CacheReport>,   // node, all it keeps
+                     caf::reacts_to<devices_atom, std::string, GpuReport>>;  // node, all its GPUs
 
 /// Where a node tells what becomes of its jobs.
 using report_port = caf::typed_actor<caf::reacts_to<update_atom, JobUpdate>,
@@ -254,11 +292,22 @@ using job_actor = caf::typed_actor<
     caf::reacts_to<begin_atom>,                   // first message
     caf::reacts_to<adopt_atom, RunStatusRef>,     // instead of begin: its processes exist already
     caf::reacts_to<stop_atom, uint32_t>,          // grace in milliseconds
-    caf::reacts_to<phase_atom, uint32_t>,         // the gang may begin this line of `run`
+    caf::reacts_to<phase_atom, PhaseStart>,       // the gang may begin this line of `run`
     caf::reacts_to<launched_atom, RunStatusRef>,  // its run started, ended or was not started
     caf::reacts_to<report_atom>,  // send the newest update again, to a head that came back
     caf::replies_to<status_atom>::with<JobUpdate>,  // the newest update
+    caf::reacts_to<devices_atom, std::string>,      // a GPU of it went bad: why; it ends
     caf::reacts_to<tick_atom>                       // INTERNAL: look at the metrics
+    >;
+
+/// Watches the GPUs of one node: which of them may be given away, and whether they live. Detached:
+/// a driver may take its time.
+using gpu_watch_actor = caf::typed_actor<
+    caf::reacts_to<hold_atom, OrderRef>,   // this job has its GPUs now
+    caf::reacts_to<release_atom, JobKey>,  // it has ended: nothing of it may be left on them
+    caf::replies_to<check_atom, JobKey>::with<std::string>,  // looks: what is wrong with a GPU of
+                                                             // that job; empty: nothing
+    caf::reacts_to<tick_atom>                                // INTERNAL: time to look at all
     >;
 
 /// Does what blocks on files for one node. Detached.
@@ -385,6 +434,7 @@ using scheduler_actor = caf::typed_actor<
     caf::replies_to<unqueue_atom, ExperimentId>::with<bool>,   // whether it was waiting
     caf::reacts_to<adopt_atom, RequestRef, JobPlacesRef>,      // runs already
     caf::reacts_to<release_atom, ExperimentId, uint32_t>,      // one job's resources are free
+    caf::reacts_to<note_atom, ExperimentId>,                   // has just written a checkpoint
     caf::reacts_to<node_atom, NodeSpecRef>,                    // a node came, or changed
     caf::reacts_to<lost_atom, std::string>,                    // a node went
     caf::reacts_to<open_atom>,                                 // recovery is over: begin to place
@@ -400,6 +450,7 @@ using registry_actor =
     caf::typed_actor<caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>,
                      caf::reacts_to<stuck_atom, std::string, std::string>,  // as in hello_port
                      caf::reacts_to<cache_atom, std::string, CacheReport>,  // likewise
+                     caf::reacts_to<devices_atom, std::string, GpuReport>,  // likewise
                      caf::replies_to<fetch_atom, WarmRef>::with<WarmRef>,   // now they fetch it
                      caf::replies_to<find_atom, std::string>::with<node_actor>,
                      caf::replies_to<nodes_atom>::with<NodeViewsRef>,
@@ -433,6 +484,7 @@ using experiment_actor = caf::typed_actor<
     caf::reacts_to<update_atom, std::string, JobUpdate>,     // from this node; empty: it is trusted
     caf::reacts_to<metrics_atom, std::string, MetricBatch>,  // likewise
     caf::replies_to<kill_atom, std::string>::with<bool>,     // cause; durable when answered
+    caf::reacts_to<stop_atom, std::string>,                  // early stopping sees no hope: why
     caf::reacts_to<lost_atom, std::string>,                  // a node went
     caf::reacts_to<preempt_atom, std::string>,               // cause
     caf::reacts_to<limit_atom, uint64_t>,  // INTERNAL: running limit of the attempt with this epoch
@@ -442,11 +494,21 @@ using experiment_actor = caf::typed_actor<
 /// One sweep: its members, its best.
 using experiment_set_actor = caf::typed_actor<
     caf::reacts_to<begin_atom>, caf::reacts_to<ended_atom, RecordRef>,  // a member ended
-    caf::reacts_to<placed_atom>,                                        // a member was placed
-    caf::reacts_to<metrics_atom, RecordRef>,                            // a member reported
-    caf::reacts_to<flush_atom>,                          // INTERNAL: a commit failed; try again
+    caf::reacts_to<placed_atom, ExperimentId>,      // a member was placed: the first, or, where a
+                                                    // strategy learns, each
+    caf::reacts_to<metrics_atom, RecordRef>,        // a member reported
+    caf::reacts_to<report_atom, MemberReportsRef>,  // and this is what its rule looks at
+    caf::reacts_to<flush_atom>,  // INTERNAL: a commit failed, or there is more to do
     caf::replies_to<kill_atom, std::string>::with<bool>  // cause; durable when answered
     >;
+
+/// The same of one whose members are run elsewhere.
+using asked_set_actor = experiment_set_actor::extend<
+    caf::replies_to<ask_atom, TrialCallsRef>::with<TrialAnswersRef>>;  // durable when answered
+
+/// Derives the decisions of a set's search again.
+using search_checker_actor =
+    caf::typed_actor<caf::replies_to<check_atom, uint64_t>::with<SearchReplayRef>>;
 
 /// Admits submissions, gives ids, starts and ends the actors of experiments and sets, and routes
 /// what nodes say to them.
@@ -454,7 +516,8 @@ using director_actor = caf::typed_actor<
     caf::replies_to<submit_atom, SubmitRef>::with<SubmittedRef>,
     caf::replies_to<kill_atom, std::string, ExperimentId>::with<bool>,  // cause; durable when
                                                                         // answered
-    caf::reacts_to<member_atom, RecordRef>,  // a set's member is durable: queue it
+    caf::reacts_to<member_atom, RecordRef>,                // a set's member is durable: queue it
+    caf::reacts_to<stop_atom, std::string, ExperimentId>,  // a set's rule stops a member: why
     caf::reacts_to<placed_atom, PlacementRef>,
     caf::reacts_to<preempt_atom, ExperimentId, std::string>,  // from the scheduler
     caf::reacts_to<wish_atom, std::string, CacheWishesRef>,   // likewise
@@ -474,6 +537,7 @@ using director_actor = caf::typed_actor<
     caf::reacts_to<set_ended_atom, uint64_t>,             // a set ended; durable
     caf::reacts_to<pending_atom, ExperimentId, int64_t>,  // INTERNAL: pending limit since `queued`
     caf::reacts_to<find_atom, ExperimentId>,              // INTERNAL: outputs may be here now
+    caf::replies_to<ask_atom, TrialCallsRef>::with<TrialAnswersRef>,  // of a set run elsewhere
     caf::replies_to<why_atom, ExperimentId>::with<WaitingRef>,
     caf::replies_to<drain_atom, std::string>::with<uint64_t>  // stop all that runs; how many when
                                                               // all ended

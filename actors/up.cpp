@@ -94,11 +94,11 @@ WorkerOptions Up::worker_options(uint32_t index) const {
   if (options_.cpus) context.milli_cpus = static_cast<int64_t>(*options_.cpus * 1000);
   context.mem = machine_.mem / options_.workers;
   context.gpus = options_.gpus.value_or(machine_.gpus / options_.workers);
-  context.gpu_type = machine_.gpu_type;
-  context.gpu_mem = machine_.gpu_mem;
+  use_machine(context, machine_, options_.binding, index * context.gpus);
   context.paths = worker_paths(index);
   context.cache_limit = options_.cache_limit;
   context.environment = WorkerEnvironment{inherited_environment(), url(), python_folder()};
+  context.environment.program = program_path();
   context.clock = head_.context()->clock;
   context.registry = head_.registry();
   context.director = head_.director();

@@ -1,6 +1,7 @@
 // `troupe up`: a head and its workers in one process, in the foreground, all state in one folder.
 #pragma once
 
+#include "runtime/core/binding.hpp"
 #include "runtime/core/result.hpp"
 
 #include <cstdint>
@@ -19,6 +20,7 @@ struct UpOptions {
   uint32_t workers = 1;
   std::optional<double> cpus;  // of each worker; otherwise the machine's, divided
   std::optional<uint32_t> gpus;
+  std::optional<Binding> binding;  // of jobs that ask for none
   uint64_t cache_limit = 0;  // bytes of datasets kept by each; 0: the disk's            // of each
                              // worker; otherwise those found, divided
   std::string policy = "fifo";             // of the scheduler, by name

@@ -79,10 +79,10 @@ WorkerOptions WorkerProcess::worker_options() const {
       options_.cpus ? static_cast<int64_t>(*options_.cpus * 1000) : machine_.milli_cpus;
   context.mem = options_.mem.value_or(machine_.mem);
   context.gpus = options_.gpus.value_or(machine_.gpus);
-  context.gpu_type = machine_.gpu_type;
-  context.gpu_mem = machine_.gpu_mem;
+  use_machine(context, machine_, options_.binding);
   context.paths = paths();
   context.environment = WorkerEnvironment{inherited_environment(), {}, python_folder()};
+  context.environment.program = program_path();
   context.clock = clock_;
   context.registry = uplink_;
   context.director = uplink_;
@@ -95,6 +95,7 @@ WorkerOptions WorkerProcess::worker_options() const {
       },
       [door = door_] { return door->head(); }, clock_);
   context.address = options_.address.empty() ? address_towards(membership_.head) : options_.address;
+  context.environment.interface = interface_of(context.address);
   context.data_address = door_->address(context.address);
   context.head_is_remote = true;
   context.cache_limit = options_.cache_limit;

@@ -1,6 +1,7 @@
 // `troupe worker`: one machine's worker as a daemon, linked to a head elsewhere.
 #pragma once
 
+#include "runtime/core/binding.hpp"
 #include "runtime/core/mount_method.hpp"
 
 #include <cstdint>
@@ -24,6 +25,7 @@ struct WorkerProcessOptions {
   std::optional<uint64_t> mem;
   std::optional<uint32_t> gpus;
   std::optional<MountMethod> mount_method;  // of jobs that ask for none
+  std::optional<Binding> binding;           // likewise
   std::map<std::string, std::string> labels;
   std::vector<std::string> launcher_argv;  // starts `troupe launcher`; "--dir D" is added
 };

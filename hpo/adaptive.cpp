@@ -39,19 +39,40 @@ Result<Point> AdaptiveSampler::suggest(uint64_t trial) {
     if (!is_used(positions)) return encoding_.decode(positions);
   }
   if (order_) return encoding_.decode(*unused());
+  if (encoding_.space().rules().has_constraints()) {
+    if (auto positions = drawn(trial)) return encoding_.decode(*positions);
+    return Error{Errc::exhausted, fmt::format("no point for member {}", trial),
+                 "no random point was found that keeps all constraints",
+                 "loosen the constraints, or narrow the ranges to where they hold"};
+  }
   // Where points cannot be counted, one that comes again for so long is what the strategy wants.
   auto positions = propose(trial, 0);
   encoding_.snap(positions);
   return encoding_.decode(positions);
 }
 
+/// Any point that keeps the constraints.
+std::optional<Positions> AdaptiveSampler::drawn(uint64_t trial) const {
+  auto point = encoding_.space().draw_allowed([&](size_t axis, uint64_t attempt) {
+    return draws(trial, attempt, encoding_.name(axis) ^ name_hash("allowed"));
+  });
+  return point ? encoding_.encode(*point) : std::nullopt;
+}
+
 void AdaptiveSampler::observe(const Observation& observation) {
   auto positions = encoding_.encode(observation.point);
   // A point from outside the space says nothing that this search can use.
   if (!positions && !ledger_.find(observation.trial)) return;
-  if (positions && settings_.refuse_duplicates) used_.insert(key(*positions));
+  if (positions && settings_.refuse_duplicates)
+    if (const auto of = key(*positions); !order_ || of != UINT64_MAX) used_.insert(of);
   auto* trial = ledger_.take(observation, positions ? std::move(*positions) : Positions{});
   if (trial != nullptr) learn(*trial);
+}
+
+std::string AdaptiveSampler::explain(uint64_t trial) const {
+  return fmt::format("{}; known were {} result{}, {} failed, {} running", method(trial),
+                     ledger_.results(), ledger_.results() == 1 ? "" : "s",
+                     ledger_.ended().size() - ledger_.results(), ledger_.running());
 }
 
 Draws AdaptiveSampler::draws(uint64_t trial, uint64_t attempt, uint64_t name) const {
@@ -67,6 +88,7 @@ Positions AdaptiveSampler::uniform(uint64_t trial, uint64_t attempt) const {
 }
 
 bool AdaptiveSampler::is_used(const Positions& positions) const {
+  if (!encoding_.allows(positions)) return true;
   if (!settings_.refuse_duplicates) return false;
   if (order_) return used_.contains(key(positions));
   auto snapped = positions;
@@ -75,7 +97,8 @@ bool AdaptiveSampler::is_used(const Positions& positions) const {
 }
 
 uint64_t AdaptiveSampler::key(const Positions& positions) const {
-  if (order_) return *encoding_.index(positions);
+  // Points of another search may break constraints of this one: they are none of its own.
+  if (order_) return encoding_.index(positions).value_or(UINT64_MAX);
   // No two points of so large a space have the same hash before they have filled a disk.
   return name_hash(
       {reinterpret_cast<const char*>(positions.data()), positions.size() * sizeof(positions[0])});

@@ -35,11 +35,14 @@ class AdaptiveSampler : public Sampler {
   /// space was tried. Must be followed by observe() of it as running before the next is asked for.
   Result<Point> suggest(uint64_t trial) final;
   void observe(const Observation& observation) final;
+  std::string explain(uint64_t trial) const final;
 
  protected:
   /// Positions for a trial; need not be on values. Asked again with the next attempt where the
   /// point was tried already. Changes nothing that a later proposal depends on.
   virtual Positions propose(uint64_t trial, uint64_t attempt) = 0;
+  /// How the next proposal for a trial comes about, in words.
+  virtual std::string method(uint64_t trial) const = 0;
   /// A trial was observed; ledger() has it.
   virtual void learn(const Trial& trial) = 0;
 
@@ -50,11 +53,13 @@ class AdaptiveSampler : public Sampler {
   Draws draws(uint64_t trial, uint64_t attempt, uint64_t name) const;
   /// Independent and uniform along each coordinate.
   Positions uniform(uint64_t trial, uint64_t attempt) const;
-  /// Whether the point at these positions was tried already and must not come again.
+  /// Whether the point at these positions must not come: it was tried already, or breaks a
+  /// constraint.
   bool is_used(const Positions& positions) const;
 
  private:
   std::optional<Positions> unused();
+  std::optional<Positions> drawn(uint64_t trial) const;
   uint64_t key(const Positions& positions) const;
 
   Encoding encoding_;

@@ -37,6 +37,12 @@ class CmaSampler final : public AdaptiveSampler {
     return positions_of(draw(trial, attempt));
   }
 
+  std::string method(uint64_t) const override {
+    if (free_.empty()) return "there is one point";
+    return fmt::format("drawn from distribution {} of its kind, {} of {} of whose results are in",
+                       epoch_ + 1, results_.size(), strategy_->population());
+  }
+
   void learn(const Trial& trial) override {
     if (free_.empty()) return;
     auto made = made_.find(trial.number);
@@ -206,6 +212,9 @@ Result<std::unique_ptr<Sampler>> make_cma_sampler(Space space, SearchSettings se
     return Error{Errc::invalid, "strategy cma-es searches for one objective",
                  fmt::format("{} were given", settings.maximize.size()),
                  "use strategy nsga2 or tpe for several"};
+  if (space.rules().has_conditions())
+    return Error{Errc::invalid, "strategy cma-es needs parameters that always have a value",
+                 "some have a condition (when)", "use strategy tpe, gp, nsga2, random or auto"};
   for (const auto& axis : space.axes()) {
     Coordinate coordinate{axis};
     // Two choices are two ends of a line.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 namespace troupe::hpo {
 namespace {
@@ -143,34 +144,87 @@ Encoding::Encoding(Space space) : space_{std::move(space)} {
   }
   points_ = space_.size();
   if (points_ == UINT64_MAX) points_.reset();
+  const auto& rules = space_.rules();
+  std::map<std::string, size_t> places;
+  for (size_t k = 0; k < size(); ++k) {
+    const auto axis = rules.empty() ? k : rules.order()[k];
+    auto condition = rules.has_conditions() ? rules.condition(axis) : std::string{};
+    auto [group, is_new] = places.emplace(std::move(condition), groups_.size());
+    if (is_new) groups_.emplace_back();
+    groups_[group->second].push_back(axis);
+  }
+  for (auto& group : groups_) std::sort(group.begin(), group.end());
 }
 
-Point Encoding::decode(const Positions& positions) const {
+Point Encoding::values_of(const Positions& positions) const {
   Point point;
   for (size_t i = 0; i < size(); ++i)
     point.emplace(space_.axes()[i].name(), coordinates_[i].decode(positions[i]));
   return point;
 }
 
-std::optional<Positions> Encoding::encode(const Point& point) const {
+Point Encoding::decode(const Positions& positions) const {
+  auto point = values_of(positions);
+  space_.rules().drop_inactive(point);
+  return point;
+}
+
+double Encoding::rest(size_t axis) const {
+  const auto& coordinate = coordinates_[axis];
+  return coordinate.snap(coordinate.from_unit(0.5));
+}
+
+bool Encoding::is_active(size_t axis, const Positions& positions) const {
+  if (!space_.rules().has_conditions() || space_.rules().condition(axis).empty()) return true;
+  return decode(positions).contains(space_.axes()[axis].name());
+}
+
+bool Encoding::allows(const Positions& positions) const {
+  return !space_.rules().has_constraints() || space_.rules().allows(decode(positions));
+}
+
+std::optional<Positions> Encoding::fill(const Point& point) const {
   Positions positions;
   positions.reserve(size());
   for (size_t i = 0; i < size(); ++i) {
     auto value = point.find(space_.axes()[i].name());
-    if (value == point.end()) return std::nullopt;
-    auto position = coordinates_[i].encode(value->second);
+    auto position = value == point.end() ? rest(i) : coordinates_[i].encode(value->second);
     if (!position) return std::nullopt;
     positions.push_back(*position);
   }
   return positions;
 }
 
+std::optional<Positions> Encoding::encode(const Point& point) const {
+  auto positions = fill(point);
+  if (!positions) return std::nullopt;
+  const bool varies = space_.rules().has_conditions();
+  const auto active = varies ? decode(*positions) : Point{};
+  for (const auto& axis : space_.axes())
+    if (point.contains(axis.name()) != (!varies || active.contains(axis.name())))
+      return std::nullopt;
+  return positions;
+}
+
 void Encoding::snap(Positions& positions) const {
   for (size_t i = 0; i < size(); ++i) positions[i] = coordinates_[i].snap(positions[i]);
+  if (!space_.rules().has_conditions()) return;
+  const auto point = decode(positions);
+  for (size_t i = 0; i < size(); ++i)
+    if (!point.contains(space_.axes()[i].name())) positions[i] = rest(i);
 }
 
 std::optional<uint64_t> Encoding::index(const Positions& positions) const {
   if (!points_) return std::nullopt;
+  if (!space_.rules().empty()) {
+    const auto point = decode(positions);
+    std::vector<uint32_t> digits(size());
+    for (size_t i = 0; i < size(); ++i)
+      digits[i] = point.contains(space_.axes()[i].name())
+                      ? static_cast<uint32_t>(coordinates_[i].index(positions[i]))
+                      : Space::inactive;
+    return space_.find_digits(digits);
+  }
   uint64_t index = 0;
   for (size_t i = 0; i < size(); ++i)
     index = index * *coordinates_[i].points() + coordinates_[i].index(positions[i]);
@@ -180,6 +234,13 @@ std::optional<uint64_t> Encoding::index(const Positions& positions) const {
 Positions Encoding::at(uint64_t index) const {
   TROUPE_ASSERT(points_ && index < *points_, "a point outside its space");
   Positions positions(size());
+  if (!space_.rules().empty()) {
+    const auto digits = space_.digits_at(index);
+    for (size_t i = 0; i < size(); ++i)
+      positions[i] =
+          digits[i] == Space::inactive ? rest(i) : coordinates_[i].position_at(digits[i]);
+    return positions;
+  }
   for (size_t i = size(); i-- > 0;) {
     const auto& coordinate = coordinates_[i];
     auto k = index % *coordinate.points();

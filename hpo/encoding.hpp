@@ -74,10 +74,24 @@ class Encoding {
   /// name_hash of each axis, for its draws.
   uint64_t name(size_t axis) const { return names_[axis]; }
 
+  /// Without the parameters that are not active there.
   Point decode(const Positions& positions) const;
-  /// None where the point lacks a parameter of the space or has a value outside it.
+  /// None where the point lacks a parameter that is active, has one that is not, or a value outside
+  /// the space. What is not active is at rest.
   std::optional<Positions> encode(const Point& point) const;
+  /// With what it lacks at rest, and whatever is active; none where a value is outside the space.
+  std::optional<Positions> fill(const Point& point) const;
   void snap(Positions& positions) const;
+
+  /// Where an axis stands while it is not active: in its middle, so that models see no difference
+  /// there.
+  double rest(size_t axis) const;
+  /// Whether an axis has a value, by the positions of those that it depends on.
+  bool is_active(size_t axis, const Positions& positions) const;
+  /// Whether the point breaks no constraint; positions need not be on values.
+  bool allows(const Positions& positions) const;
+  /// Axes that are always active together, those behind on which others depend.
+  const std::vector<std::vector<size_t>>& groups() const { return groups_; }
 
   /// The point's number in a space that can be counted (as Space::at has it), else none.
   std::optional<uint64_t> index(const Positions& positions) const;
@@ -86,10 +100,13 @@ class Encoding {
   Positions at(uint64_t index) const;
 
  private:
+  Point values_of(const Positions& positions) const;
+
   Space space_;
   std::vector<Coordinate> coordinates_;
   std::vector<uint64_t> names_;
   std::optional<uint64_t> points_;
+  std::vector<std::vector<size_t>> groups_;
 };
 
 }  // namespace troupe::hpo

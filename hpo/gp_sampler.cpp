@@ -57,6 +57,16 @@ class GpSampler final : public AdaptiveSampler {
     return uniform(trial, attempt);
   }
 
+  std::string method(uint64_t) const override {
+    if (columns_.size() == 0) return "there is one point";
+    if (ledger().results() < gp_.start_trials)
+      return fmt::format(
+          "one of the points spread evenly over the space, until there are {} "
+          "results",
+          gp_.start_trials);
+    return "where a Gaussian process over the results expects to gain most";
+  }
+
   void learn(const Trial&) override { process_.reset(); }
 
  private:
@@ -211,6 +221,17 @@ class GpSampler final : public AdaptiveSampler {
         out(k, j) = moved(column, from[j], k, numbers);
       }
     }
+    return encoding().space().rules().has_constraints() ? allowed(out) : out;
+  }
+
+  /// The rows that break no constraint; all where each does.
+  Eigen::MatrixXd allowed(const Eigen::MatrixXd& rows) const {
+    std::vector<Index> good;
+    for (Index k = 0; k < rows.rows(); ++k)
+      if (encoding().allows(columns_.positions(rows.row(k).transpose()))) good.push_back(k);
+    if (good.empty()) return rows;
+    Eigen::MatrixXd out(static_cast<Index>(good.size()), rows.cols());
+    for (size_t k = 0; k < good.size(); ++k) out.row(static_cast<Index>(k)) = rows.row(good[k]);
     return out;
   }
 

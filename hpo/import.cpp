@@ -1,9 +1,11 @@
 #include "hpo/import.hpp"
 
 #include "hpo/space.hpp"
+#include "runtime/core/condition_text.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -193,6 +195,47 @@ Result<Parameter> config_space_one(const std::string& name, const Value& map) {
   return ranged(name, *min, *max, type == "uniform_int", log == Value{true}, own_step);
 }
 
+std::string child_of(const Value& condition) {
+  if (auto child = text_of(optional(condition, "child")); !child.empty()) return child;
+  for (const auto* key : {"conditions", "components"})
+    if (const auto parts = optional(condition, key); parts.is_list() && !parts.as_list().empty())
+      return child_of(parts.as_list().front());
+  return "";
+}
+
+/// A condition on a parent, or a forbidden clause, in the words of Predicate.
+Result<std::string> condition_text(const Value& condition) {
+  const auto type = text_of(optional(condition, "type"));
+  if (type == "AND" || type == "OR") {
+    std::string text;
+    for (const auto* key : {"conditions", "components", "clauses"}) {
+      const auto parts = optional(condition, key);
+      if (!parts.is_list()) continue;
+      for (const auto& part : parts.as_list()) {
+        auto one = condition_text(part);
+        if (!one) return one;
+        text += fmt::format("{}({})", text.empty() ? "" : type == "AND" ? " and " : " or ", *one);
+      }
+    }
+    return text;
+  }
+  auto name = text_of(optional(condition, "parent"));
+  if (name.empty()) name = text_of(optional(condition, "name"));
+  if (type == "IN") {
+    const auto values = optional(condition, "values");
+    if (values.is_list()) return all_of_text({{name, values}});
+  }
+  const auto* sign = type == "EQ" || type == "EQUALS" ? "=="
+                     : type == "NEQ"                  ? "!="
+                     : type == "LT"                   ? "<"
+                     : type == "GT"                   ? ">"
+                                                      : nullptr;
+  if (sign == nullptr || name.empty())
+    return refused(name, fmt::format("a condition of type {} has no equal here", type),
+                   "known are EQ, NEQ, IN, LT, GT, AND, OR");
+  return fmt::format("{} {} {}", name_text(name), sign, literal_text(optional(condition, "value")));
+}
+
 Error no_list(const char* what) {
   return {Errc::invalid, "the search space cannot be taken over", fmt::format("{}", what),
           "give the part of the file that lists the parameters"};
@@ -227,19 +270,33 @@ Result<std::vector<Parameter>> import_katib(const Value& parameters) {
   return each_of(parameters, katib_one);
 }
 
-Result<std::vector<Parameter>> import_config_space(const Value& document) {
+Result<ImportedSpace> import_config_space(const Value& document) {
   const auto list = optional(document, "hyperparameters");
   if (!list.is_list()) return no_list("hyperparameters is no list");
-  for (const auto* key : {"conditions", "forbiddens"}) {
-    const auto rules = optional(document, key);
-    if (!rules.is_list() || rules.as_list().empty()) continue;
-    const auto child = text_of(optional(rules.as_list().front(), "child"));
-    return Error{Errc::invalid, "the search space cannot be taken over",
-                 fmt::format("it has {} {}{}", rules.as_list().size(), key,
-                             child.empty() ? "" : fmt::format(", the first on {}", child)),
-                 "spaces without them can be"};
-  }
-  return each_of(list, config_space_one);
+  auto parameters = each_of(list, config_space_one);
+  if (!parameters) return std::move(parameters).error();
+  ImportedSpace space{std::move(*parameters), {}};
+  const auto conditions = optional(document, "conditions");
+  if (conditions.is_list())
+    for (const auto& condition : conditions.as_list()) {
+      auto text = condition_text(condition);
+      if (!text) return std::move(text).error();
+      const auto child = child_of(condition);
+      auto found = std::find_if(space.parameters.begin(), space.parameters.end(),
+                                [&](const Parameter& one) { return one.name == child; });
+      if (found == space.parameters.end())
+        return refused(child, "a condition is on it, and it is no parameter", "");
+      found->when = found->when.empty() ? *text : fmt::format("({}) and ({})", found->when, *text);
+    }
+  const auto forbiddens = optional(document, "forbiddens");
+  if (forbiddens.is_list())
+    for (const auto& forbidden : forbiddens.as_list()) {
+      auto text = condition_text(forbidden);
+      if (!text) return std::move(text).error();
+      space.rules.constraints.push_back(fmt::format("not ({})", *text));
+    }
+  if (auto made = Space::make(space.parameters, space.rules); !made) return std::move(made).error();
+  return space;
 }
 
 }  // namespace troupe::hpo

@@ -3,6 +3,7 @@
 // Pure functions.
 #pragma once
 
+#include "hpo/space_rules.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/spec.hpp"
 
@@ -17,8 +18,13 @@ Result<std::vector<Parameter>> import_determined(const Value& hyperparameters);
 /// The `parameters` list of a Katib experiment, whose numbers are texts.
 Result<std::vector<Parameter>> import_katib(const Value& parameters);
 
-/// A ConfigSpace document. Conditions, forbidden combinations and unequal probabilities are
+/// Parameters with their conditions, and what else holds between them.
+struct ImportedSpace {
+  std::vector<Parameter> parameters;
+  RuleTexts rules;
+};
+/// A ConfigSpace document, with its conditions and forbidden clauses. Unequal probabilities are
 /// refused.
-Result<std::vector<Parameter>> import_config_space(const Value& document);
+Result<ImportedSpace> import_config_space(const Value& document);
 
 }  // namespace troupe::hpo

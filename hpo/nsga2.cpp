@@ -2,6 +2,8 @@
 
 #include "hpo/pareto.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -31,6 +33,12 @@ class Nsga2Sampler final : public AdaptiveSampler {
     for (size_t i = 0; i < child.size(); ++i)
       if (numbers.uniform() * static_cast<double>(free_) < 1) child[i] = fresh[i];
     return child;
+  }
+
+  std::string method(uint64_t) const override {
+    if (parents_.empty())
+      return fmt::format("drawn at random until {} have ended", nsga2_.population);
+    return fmt::format("a child of two of the {} fittest", parents_.size());
   }
 
   void learn(const Trial& trial) override {

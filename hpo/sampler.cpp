@@ -75,12 +75,14 @@ class RandomSampler final : public Sampler {
       names_.push_back(name_hash(axis.name()));
       even_ = even_ && axis.is_even();
     }
-    // A space too large to count is never drawn out: independent draws do not meet there.
+    // A space too large to count is never drawn out: independent draws do not meet there. Where
+    // parameters depend on each other draws are weighted by how they depend.
     if (auto all = space_.size(); all && *all != UINT64_MAX) order_.emplace(seed, *all);
   }
   std::optional<uint64_t> size() const override { return size_; }
   Result<Point> suggest(uint64_t trial) override {
     if (is_outside(trial, size_)) return outside(trial, size_);
+    if (!space_.rules().empty()) return ruled(trial);
     if (order_ && even_) return space_.at((*order_)(trial - 1));
     if (order_) return space_.at(uneven(trial));
     Point point;
@@ -114,6 +116,34 @@ class RandomSampler final : public Sampler {
     return drawn_[trial - 1];
   }
 
+  std::optional<Point> drawn_point(uint64_t trial, uint64_t round) const {
+    return space_.draw_allowed([&](size_t axis, uint64_t attempt) {
+      return Draws{seed_, trial, names_[axis] ^ ((round << 32 | attempt) * 0x9E3779B97F4A7C15)};
+    });
+  }
+
+  Result<Point> ruled(uint64_t trial) {
+    if (!order_) {
+      if (auto point = drawn_point(trial, 0)) return std::move(*point);
+      return Error{Errc::exhausted, fmt::format("no point for member {}", trial),
+                   "no random point was found that keeps all constraints",
+                   "loosen the constraints, or narrow the ranges to where they hold"};
+    }
+    constexpr uint64_t tries = 64;  // then the space is nearly used up there
+    while (ruled_.size() < trial) {
+      std::optional<Point> fresh;
+      for (uint64_t i = 0; i < tries && !fresh; ++i)
+        if (auto point = drawn_point(ruled_.size() + 1, i))
+          if (ruled_used_.insert(identity(*point)).second) fresh = std::move(point);
+      while (!fresh) {
+        auto point = space_.at((*order_)(next_left_++));
+        if (ruled_used_.insert(identity(point)).second) fresh = std::move(point);
+      }
+      ruled_.push_back(std::move(*fresh));
+    }
+    return ruled_[trial - 1];
+  }
+
   Space space_;
   uint64_t seed_;
   std::optional<uint64_t> size_;
@@ -123,9 +153,17 @@ class RandomSampler final : public Sampler {
   std::vector<uint64_t> drawn_;
   std::unordered_set<uint64_t> used_;
   uint64_t next_left_ = 0;
+  std::vector<Point> ruled_;
+  std::unordered_set<std::string> ruled_used_;
 };
 
 Result<void> check_list(const std::vector<Parameter>& parameters, const SweepSpec& sweep) {
+  bool conditions = std::any_of(parameters.begin(), parameters.end(),
+                                [](const Parameter& parameter) { return !parameter.when.empty(); });
+  if (conditions || !sweep.constraints.empty() || !sweep.forbidden.empty())
+    return Error{Errc::invalid, "strategy list takes points as they are listed",
+                 "conditions, constraints and forbidden values choose among points",
+                 "leave them out, or use strategy grid or random"};
   std::optional<uint64_t> length;
   if (!sweep.points.empty()) length = sweep.points.size();
   for (const auto& parameter : parameters) {
@@ -157,12 +195,7 @@ Result<std::unique_ptr<Sampler>> adaptive(Space space, const SweepSpec& sweep) {
   if (!sweep.seed)
     return Error{Errc::bug, "a search without a seed", "the seed was not drawn at submit",
                  "please report this"};
-  SearchSettings settings;
-  settings.seed = *sweep.seed;
-  settings.trials = sweep.trials;
-  settings.maximize = {sweep.metric->maximize};
-  settings.parallel = sweep.concurrency.value_or(1);
-  return make_search(sweep.strategy, std::move(space), std::move(settings));
+  return make_search(sweep.strategy, std::move(space), search_settings(sweep));
 }
 
 }  // namespace
@@ -173,7 +206,7 @@ Result<std::unique_ptr<Sampler>> make_sampler(const std::vector<Parameter>& para
     TROUPE_TRY(check_list(parameters, sweep));
     return std::unique_ptr<Sampler>{std::make_unique<ListSampler>(parameters, sweep)};
   }
-  auto space = Space::make(parameters);
+  auto space = Space::make(parameters, {sweep.constraints, sweep.forbidden});
   if (!space) return std::move(space).error();
   if (sweep.strategy == "grid") {
     for (const auto& axis : space->axes())

@@ -24,6 +24,8 @@ class Sampler {
   /// Whether points depend on what was observed. Then `suggest` gives the same point for the same
   /// spec, seed, number and observations in their order, and a point can be `exhausted`.
   virtual bool is_adaptive() const { return false; }
+  /// What the next suggestion for a trial is made from, in words.
+  virtual std::string explain(uint64_t) const { return ""; }
   /// What became of a trial, in the order of the ledger; also of trials that were not suggested.
   virtual void observe(const Observation&) {}
 };

@@ -48,6 +48,16 @@ const std::vector<std::string>& adaptive_strategies() {
   return names;
 }
 
+SearchSettings search_settings(const SweepSpec& sweep) {
+  SearchSettings settings;
+  settings.seed = sweep.seed.value_or(0);
+  settings.trials = sweep.trials;
+  settings.maximize.clear();
+  for (const auto& metric : objectives(sweep)) settings.maximize.push_back(metric.maximize);
+  settings.parallel = sweep.concurrency.value_or(1);
+  return settings;
+}
+
 StrategyChoice choose_strategy(const Space& space, const SearchSettings& settings) {
   const auto shape = shape_of(space);
   const auto trials = settings.trials.value_or(trials_assumed);
@@ -64,6 +74,10 @@ StrategyChoice choose_strategy(const Space& space, const SearchSettings& setting
   }
   if (shape.varying == 0) return {"tpe", "no parameter has more than one value"};
   if (trials > gp_trials_max) {
+    if (space.rules().has_conditions())
+      return {"tpe", fmt::format("{}, and parameters that are not always active: those that are "
+                                 "active together are modelled together",
+                                 budget)};
     if (shape.unordered == 0)
       return {"cma-es", fmt::format("{}, all {} parameters ordered: many small steps beat a model "
                                     "of everything",

@@ -13,6 +13,9 @@ namespace troupe::hpo {
 /// auto, tpe, tpe-independent, gp, cma-es, nsga2.
 const std::vector<std::string>& adaptive_strategies();
 
+/// What a sweep says of its search; a seed that was not drawn yet is 0.
+SearchSettings search_settings(const SweepSpec& sweep);
+
 struct StrategyChoice {
   std::string strategy;
   std::string reason;  // in words, with the numbers that decided

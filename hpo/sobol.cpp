@@ -30,6 +30,7 @@ class SobolSampler final : public Sampler {
     if (trial == 0 || trial > size_.value_or(UINT64_MAX))
       return Error{Errc::invalid, fmt::format("no member {}", trial),
                    fmt::format("members are numbered 1 to {}", size_.value_or(UINT64_MAX)), ""};
+    if (!order_ && encoding_.space().rules().has_constraints()) return allowed(trial);
     if (!order_) return encoding_.decode(positions(trial - 1));
     while (drawn_.size() < trial) drawn_.push_back(next_new());
     return encoding_.decode(encoding_.at(drawn_[trial - 1]));
@@ -43,11 +44,23 @@ class SobolSampler final : public Sampler {
     return positions;
   }
 
+  /// Points of the sequence that break a constraint are left out.
+  Result<Point> allowed(uint64_t trial) {
+    constexpr uint64_t tries = 10'000;
+    const auto end = next_ + tries * (trial - std::min<uint64_t>(trial, drawn_.size()));
+    for (; drawn_.size() < trial && next_ < end; ++next_)
+      if (encoding_.allows(positions(next_))) drawn_.push_back(next_);
+    if (drawn_.size() >= trial) return encoding_.decode(positions(drawn_[trial - 1]));
+    return Error{Errc::exhausted, fmt::format("no point for member {}", trial),
+                 "the sequence has none for long that keeps all constraints",
+                 "loosen the constraints, or use strategy random"};
+  }
+
   uint64_t next_new() {
     constexpr int tries = 64;  // then the space is nearly used up there: take any that is left
     for (int i = 0; i < tries; ++i) {
-      auto index = *encoding_.index(positions(next_++));
-      if (used_.insert(index).second) return index;
+      auto index = encoding_.index(positions(next_++));
+      if (index && used_.insert(*index).second) return *index;
     }
     auto index = (*order_)(next_left_++);
     while (!used_.insert(index).second) index = (*order_)(next_left_++);

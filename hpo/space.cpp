@@ -1,7 +1,6 @@
 #include "hpo/space.hpp"
 
 #include "runtime/core/assert.hpp"
-#include "runtime/core/json.hpp"
 #include "runtime/core/limits.hpp"
 
 #include <fmt/format.h>
@@ -9,17 +8,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <set>
 
 namespace troupe::hpo {
 namespace {
 
 constexpr auto uncountable = std::numeric_limits<uint64_t>::max();
-
-uint64_t times(uint64_t a, uint64_t b) {
-  if (a != 0 && b > uncountable / a) return uncountable;
-  return a * b;
-}
 
 int64_t rounded_into(double value, int64_t least, int64_t most) {
   // Compared as doubles first: a double above the largest int64 has no int64 to round to.
@@ -151,60 +144,6 @@ uint64_t Axis::draw_index(Draws& draws) const {
 Value Axis::draw(Draws& draws) const {
   if (points_) return at(draw_index(draws));
   return std::clamp(draw_real(draws), range_->min.as_number(), range_->max.as_number());
-}
-
-Result<Space> Space::make(const std::vector<Parameter>& parameters) {
-  Space space;
-  std::set<std::string_view> names;
-  for (const auto& parameter : parameters) {
-    if (!names.insert(parameter.name).second)
-      return Error{Errc::invalid, fmt::format("parameter {}", parameter.name),
-                   "the name stands there twice", "give each parameter its own name"};
-    auto axis = Axis::make(parameter);
-    if (!axis) return std::move(axis).error();
-    space.axes_.push_back(std::move(*axis));
-  }
-  return space;
-}
-
-std::optional<uint64_t> Space::size() const {
-  uint64_t size = 1;
-  for (const auto& axis : axes_) {
-    if (!axis.points()) return std::nullopt;
-    size = times(size, *axis.points());
-  }
-  return size;
-}
-
-std::optional<uint64_t> Space::grid_size() const {
-  uint64_t size = 1;
-  for (const auto& axis : axes_) {
-    if (!axis.grid_points()) return std::nullopt;
-    size = times(size, *axis.grid_points());
-  }
-  return size;
-}
-
-Point Space::at(uint64_t k) const {
-  Point point;
-  for (auto axis = axes_.rbegin(); axis != axes_.rend(); ++axis) {
-    point[axis->name()] = axis->at(k % *axis->points());
-    k /= *axis->points();
-  }
-  return point;
-}
-
-Point Space::grid_at(uint64_t k) const {
-  Point point;
-  for (auto axis = axes_.rbegin(); axis != axes_.rend(); ++axis) {
-    point[axis->name()] = axis->grid_at(k % *axis->grid_points());
-    k /= *axis->grid_points();
-  }
-  return point;
-}
-
-std::string identity(const Point& point) {
-  return json_text(ValueMap{point.begin(), point.end()});
 }
 
 }  // namespace troupe::hpo

@@ -3,20 +3,22 @@
 #pragma once
 
 #include "hpo/random.hpp"
+#include "hpo/space_point.hpp"
+#include "hpo/space_rules.hpp"
 #include "runtime/core/decimal.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/spec.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace troupe::hpo {
-
-/// The values of one member, by parameter name.
-using Point = std::map<std::string, Value>;
 
 class Axis {
  public:
@@ -60,19 +62,41 @@ class Axis {
 
 class Space {
  public:
-  static Result<Space> make(const std::vector<Parameter>& parameters);
+  /// `invalid` also where no point keeps the constraints, as far as a bounded search can tell.
+  static Result<Space> make(const std::vector<Parameter>& parameters, const RuleTexts& rules = {});
 
   const std::vector<Axis>& axes() const { return axes_; }
-  /// All points; none where an axis is continuous. UINT64_MAX: that many or more.
+  const SpaceRules& rules() const { return rules_; }
+  /// All points; none where an axis is continuous. UINT64_MAX: that many or more. Where parameters
+  /// depend on each other points that these leave are counted, up to some ten thousands; none where
+  /// there are more.
   std::optional<uint64_t> size() const;
   /// The k-th point, the last-named axis fastest.
   Point at(uint64_t k) const;
   /// The same over the grid's points.
   std::optional<uint64_t> grid_size() const;
   Point grid_at(uint64_t k) const;
+  /// Where rules leave a finite number of points: those of the k-th, by axis; `inactive` where one
+  /// has no value.
+  static constexpr uint32_t inactive = UINT32_MAX;
+  std::span<const uint32_t> digits_at(uint64_t k) const;
+  std::optional<uint64_t> find_digits(std::span<const uint32_t> digits) const;
+
+  /// A random point; each axis draws from its own numbers, and only where it is active. None where
+  /// that breaks a constraint.
+  std::optional<Point> draw(const std::function<Draws(size_t axis)>& draws) const;
+  /// The first such that breaks none, of a bounded number of tries: tries are counted from 0.
+  std::optional<Point> draw_allowed(
+      const std::function<Draws(size_t axis, uint64_t attempt)>& draws) const;
 
  private:
+  Point point_of(std::span<const uint32_t> digits, bool grid) const;
+  Result<void> check_satisfiable() const;
+
   std::vector<Axis> axes_;
+  SpaceRules rules_;
+  // Shared by copies. Null where there are no rules, or more points than are counted.
+  std::shared_ptr<const std::vector<uint32_t>> points_, grid_points_;
 };
 
 /// One text for equal points: canonical JSON.

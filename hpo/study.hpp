@@ -57,6 +57,9 @@ class Study {
   /// Why, in words: "12 finished, 1 failed".
   std::string summary() const;
 
+  /// There will be no more members than these: the space has no other point.
+  void shrink(uint64_t size) { state_.size = size; }
+
   const StudyState& state() const { return state_; }
 
  private:

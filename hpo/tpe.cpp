@@ -2,8 +2,9 @@
 
 #include "hpo/parzen.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <numeric>
 #include <optional>
 
 namespace troupe::hpo {
@@ -28,11 +29,23 @@ class TpeSampler final : public AdaptiveSampler {
     if (ledger().results() < tpe_.start_trials) return uniform(trial, attempt);
     build();
     Positions best(encoding().size());
+    for (size_t i = 0; i < best.size(); ++i) best[i] = encoding().rest(i);
     for (size_t i = 0; i < densities_.size(); ++i) {
-      auto name = tpe_.multivariate ? name_hash("tpe") : encoding().name(i);
+      const auto& axes = axes_[i];
+      if (!encoding().is_active(axes[0], best)) continue;
+      auto name = !tpe_.multivariate       ? encoding().name(axes[0])
+                  : densities_.size() == 1 ? name_hash("tpe")
+                                           : name_hash("tpe") ^ encoding().name(axes[0]);
       best_of(densities_[i], draws(trial, attempt, name), candidates(attempt), best);
     }
     return best;
+  }
+
+  std::string method(uint64_t) const override {
+    if (ledger().results() < tpe_.start_trials)
+      return fmt::format("drawn at random until there are {} results", tpe_.start_trials);
+    return fmt::format("of {} draws near the best results the one least like the others",
+                       candidates(0));
   }
 
   void learn(const Trial&) override { densities_.clear(); }
@@ -46,15 +59,27 @@ class TpeSampler final : public AdaptiveSampler {
     std::vector<const Positions*> good, bad;
     for (const auto* trial : split.good) good.push_back(&trial->positions);
     for (const auto* trial : split.bad) bad.push_back(&trial->positions);
-    auto add = [&](const std::vector<size_t>& axes) {
-      const auto bandwidth = tpe_.multivariate ? Bandwidth::scott : Bandwidth::neighbours;
-      densities_.push_back(
-          {Parzen{encoding(), axes, good, bandwidth}, Parzen{encoding(), axes, bad, bandwidth}});
-    };
-    std::vector<size_t> axes(encoding().size());
-    std::iota(axes.begin(), axes.end(), size_t{0});
-    if (tpe_.multivariate) return add(axes);
-    for (auto axis : axes) add({axis});
+    const auto bandwidth = tpe_.multivariate ? Bandwidth::scott : Bandwidth::neighbours;
+    axes_.clear();
+    // Only trials in which a group had values say anything of it.
+    for (const auto& group : encoding().groups()) {
+      const auto near = having(group[0], good), far = having(group[0], bad);
+      auto add = [&](std::vector<size_t> axes) {
+        densities_.push_back(
+            {Parzen{encoding(), axes, near, bandwidth}, Parzen{encoding(), axes, far, bandwidth}});
+        axes_.push_back(std::move(axes));
+      };
+      if (tpe_.multivariate)
+        add(group);
+      else
+        for (auto axis : group) add({axis});
+    }
+  }
+
+  std::vector<const Positions*> having(size_t axis, std::vector<const Positions*> all) const {
+    if (encoding().groups().size() > 1)
+      std::erase_if(all, [&](const Positions* one) { return !encoding().is_active(axis, *one); });
+    return all;
   }
 
   /// Where each parameter is chosen by itself, the best of many for each ends up at the same points
@@ -72,7 +97,7 @@ class TpeSampler final : public AdaptiveSampler {
     Positions candidate = best;
     for (uint64_t i = 0; i < candidates; ++i) {
       pair.good.sample(draws, candidate);
-      const bool used = tpe_.multivariate && is_used(candidate);
+      const bool used = tpe_.multivariate && densities_.size() == 1 && is_used(candidate);
       if (used && best_is_used == false) continue;
       const double score = pair.good.log_density(candidate) - pair.bad.log_density(candidate);
       if (best_is_used && used == *best_is_used && !(score > best_score)) continue;
@@ -83,7 +108,8 @@ class TpeSampler final : public AdaptiveSampler {
   }
 
   TpeSettings tpe_;
-  std::vector<Pair> densities_;  // empty: to be built from what is known now
+  std::vector<Pair> densities_;            // empty: to be built from what is known now
+  std::vector<std::vector<size_t>> axes_;  // of each of these
 };
 
 }  // namespace

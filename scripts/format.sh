@@ -5,5 +5,5 @@ cd "$(dirname "$0")/.."
 mode=-i
 [ "${1:-}" = --check ] && mode="--dry-run -Werror"
 # shellcheck disable=SC2086
-find runtime storage gpu hpo actors client tests \( -name '*.hpp' -o -name '*.cpp' \) -print0 |
+find runtime storage gpu hpo actors client docs/examples tests \( -name '*.hpp' -o -name '*.cpp' \) -print0 |
   xargs -0 -r -n 20 -P "$(nproc)" clang-format $mode

@@ -8,13 +8,13 @@ set -eu
 packages="
 build-essential ca-certificates cmake ninja-build pkg-config ccache git clang-format python3
 libcaf-dev capnproto libcapnp-dev liblmdb-dev libarchive-dev libcurl4-openssl-dev libfmt-dev libyaml-cpp-dev nlohmann-json3-dev
-libeigen3-dev libboost-random-dev libssl-dev libgtest-dev libgmock-dev
+libeigen3-dev libboost-random-dev libhwloc-dev libpmix-dev libssl-dev libgtest-dev libgmock-dev
 curl jq procps iproute2 nftables
 python3-numpy python3-sklearn
 "
 
 peers="slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge nftables iproute2 python3-optuna
-libopenmpi-dev openmpi-bin python3-torch"
+libopenmpi-dev openmpi-bin libmpich-dev mpich python3-torch"
 [ "${1:-}" = --peers ] && packages="$packages $peers"
 
 is_installed() {

@@ -67,7 +67,8 @@ if [ $sanitizers = yes ] && [ $failed_steps -eq 0 ]; then
   LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$PWD/tests/lsan.supp:print_suppressions=0}
   export ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS
   if step "build with sanitizers" scripts/build.sh asan; then
-    # Tidy looks at the same text again, and figures under a sanitizer say nothing.
+    # Tidy looks at the same text again. Figures, and tests of many processes, are not in this preset at all
+    # (TROUPE_LONG_TESTS): the two halves would take longer than people wait.
     step "test with sanitizers" run_tests asan '^(tidy|bench)$' || failed_steps=$((failed_steps + 1))
   else
     failed_steps=$((failed_steps + 1))

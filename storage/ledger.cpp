@@ -138,8 +138,8 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options) {
   wanted.map_bytes = options.map_bytes;
   wanted.reserve_bytes = options.reserve_bytes;
   wanted.version = ledger_version;
-  wanted.tables = {"meta",   "experiments", "sets",   "specs", "tops",    "index",
-                   "events", "keys",        "tokens", "users", "datasets"};  // as LedgerTable
+  wanted.tables = {"meta", "experiments", "sets",  "specs",    "tops",  "index", "events",
+                   "keys", "tokens",      "users", "datasets", "search"};  // as LedgerTable
   auto env = Env::open(std::move(wanted));
   if (!env) return std::move(env).error();
   auto impl = std::make_unique<Impl>();

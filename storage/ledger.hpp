@@ -34,6 +34,12 @@ struct PutSet {
   std::shared_ptr<const SetRecord> record;
   bool is_new = false;
 };
+/// The next page of what the search of a set was told and decided; pages are numbered from 0.
+struct PutSearch {
+  uint64_t top = 0;
+  uint64_t page = 0;
+  std::vector<SearchEntry> entries;
+};
 /// The number is given at commit; the one in `event` is not looked at.
 struct AppendEvent {
   Event event;
@@ -80,7 +86,7 @@ struct PutMeta {
   std::string name, value;
 };
 using Mutation = std::variant<PutExperiment, PutSet, AppendEvent, PutKey, PutToken, DropToken,
-                              PutUser, PutMeta, PutDataset, DropDataset, PutTag>;
+                              PutUser, PutMeta, PutDataset, DropDataset, PutTag, PutSearch>;
 
 /// Numbers of the events a commit appended; both 0 where there were none.
 struct Committed {
@@ -100,6 +106,12 @@ using ListEntry = std::variant<ExperimentRecord, SetRecord>;
 struct ListPage {
   std::vector<ListEntry> entries;
   std::string next_page_token;  // empty: the end. A page may be short and still not be the last.
+};
+
+/// Some pages of a search; no entries: there are no more.
+struct SearchPages {
+  std::vector<SearchEntry> entries;
+  uint64_t next = 0;  // the page behind them
 };
 
 struct KeyRecord {
@@ -157,6 +169,8 @@ class Ledger {
   Result<std::vector<ExperimentId>> live() const;
   /// Members with records, numbers from `from` on.
   Result<std::vector<ExperimentRecord>> members(uint64_t top, uint32_t from, uint32_t limit) const;
+  /// What the search of a set was told and decided: some pages from this one on.
+  Result<SearchPages> search(uint64_t top, uint64_t page) const;
   /// Events with numbers above `after`, oldest first.
   Result<std::vector<Event>> events(uint64_t after, uint32_t limit) const;
   Result<std::optional<KeyRecord>> idempotent(const std::string& user,

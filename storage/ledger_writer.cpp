@@ -245,6 +245,12 @@ Result<void> LedgerWriter::one(const PutUser& put_user) {
   return put(table_users, Key{}.name(put_user.name), builder);
 }
 
+Result<void> LedgerWriter::one(const PutSearch& put_search) {
+  RowBuilder builder;
+  fill(builder.init<rows::SearchPage>(), put_search.entries);
+  return put(table_search, Key{}.u64(put_search.top).u64(put_search.page), builder);
+}
+
 Result<void> LedgerWriter::one(const PutMeta& put_meta) {
   auto key = Key{}.byte('m').name(put_meta.name);
   if (put_meta.value.empty()) return drop(table_meta, key);

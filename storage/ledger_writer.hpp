@@ -28,6 +28,7 @@ enum LedgerTable : size_t {
   table_tokens,
   table_users,
   table_datasets,
+  table_search,
 };
 
 Key experiment_key(ExperimentId id);
@@ -62,6 +63,7 @@ class LedgerWriter {
   Result<void> one(const DropToken& drop);
   Result<void> one(const PutUser& put);
   Result<void> one(const PutMeta& put);
+  Result<void> one(const PutSearch& put);
 
   Result<void> put(LedgerTable table, const Key& key, std::string_view bytes, unsigned flags = 0);
   Result<void> put(LedgerTable table, const Key& key, RowBuilder& row, unsigned flags = 0);

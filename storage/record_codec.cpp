@@ -95,6 +95,25 @@ State state_of(uint8_t number) {
   return static_cast<State>(number);
 }
 
+void fill(rows::Binding::Builder row, const BindingRecord& binding) {
+  row.setCpus(text(binding.cpus));
+  row.setMemory(text(binding.memory));
+  row.setOwn(binding.own);
+  auto gpus = row.initGpus(static_cast<unsigned>(binding.gpus.size()));
+  for (unsigned i = 0; i < gpus.size(); ++i) gpus.set(i, text(binding.gpus[i]));
+  auto nics = row.initNics(static_cast<unsigned>(binding.nics.size()));
+  for (unsigned i = 0; i < nics.size(); ++i) nics.set(i, text(binding.nics[i]));
+  row.setNote(text(binding.note));
+}
+
+BindingRecord binding_record(rows::Binding::Reader row) {
+  BindingRecord binding{str(row.getCpus()), str(row.getMemory()), row.getOwn(), {}, {},
+                        str(row.getNote())};
+  for (auto gpu : row.getGpus()) binding.gpus.push_back(str(gpu));
+  for (auto nic : row.getNics()) binding.nics.push_back(str(nic));
+  return binding;
+}
+
 void fill(rows::Job::Builder row, const JobRecord& job) {
   row.setRole(text(job.role));
   row.setIndex(job.index);
@@ -110,6 +129,7 @@ void fill(rows::Job::Builder row, const JobRecord& job) {
   }
   row.setStarted(job.started.us);
   row.setEnded(job.ended.us);
+  if (job.binding != BindingRecord{}) fill(row.initBinding(), job.binding);
   if (job.mounts.empty()) return;
   auto mounts = row.initMounts(static_cast<unsigned>(job.mounts.size()));
   for (unsigned i = 0; i < mounts.size(); ++i) {
@@ -134,6 +154,7 @@ JobRecord job_record(rows::Job::Reader row) {
   for (auto mount : row.getMounts())
     job.mounts.push_back({str(mount.getMount()), str(mount.getMethod()), str(mount.getPlace()),
                           mount.getWritable()});
+  if (row.hasBinding()) job.binding = binding_record(row.getBinding());
   return job;
 }
 
@@ -170,6 +191,11 @@ void fill(rows::Checkpoint::Builder row, const CheckpointMark& mark) {
   row.setNode(text(mark.node));
   row.setHasValue(mark.value.has_value());
   row.setValue(mark.value.value_or(0));
+  auto parts = row.initParts(static_cast<uint32_t>(mark.parts.size()));
+  for (uint32_t i = 0; i < mark.parts.size(); ++i) {
+    parts[i].setNode(text(mark.parts[i].node));
+    parts[i].setMade(mark.parts[i].made.us);
+  }
 }
 
 CheckpointMark checkpoint_mark(rows::Checkpoint::Reader row) {
@@ -180,6 +206,7 @@ CheckpointMark checkpoint_mark(rows::Checkpoint::Reader row) {
   mark.made = {row.getMade()};
   mark.node = str(row.getNode());
   if (row.getHasValue()) mark.value = row.getValue();
+  for (auto part : row.getParts()) mark.parts.push_back({str(part.getNode()), {part.getMade()}});
   return mark;
 }
 
@@ -255,6 +282,7 @@ void fill(rows::Experiment::Builder row, const ExperimentRecord& record, std::st
   row.setFailures(record.failures);
   row.setRestarts(record.restarts);
   row.setHangs(record.hangs);
+  if (!record.stopped.empty()) row.setStopped(text(record.stopped));
   if (record.checkpoints.empty()) return;
   auto checkpoints = row.initCheckpoints(static_cast<unsigned>(record.checkpoints.size()));
   for (i = 0; i < checkpoints.size(); ++i) fill(checkpoints[i], record.checkpoints[i].mark);
@@ -282,6 +310,31 @@ void fill(rows::Set::Builder row, const SetRecord& record, std::string_view proj
   row.setRerunOf(text(record.rerun_of));
   row.setStopReason(text(record.stop_reason));
   row.setFailuresPassed(record.failures_passed);
+  row.setStopped(record.stopped);
+  if (!record.picked.empty()) row.setPicked(text(record.picked));
+  if (!record.picked_reason.empty()) row.setPickedReason(text(record.picked_reason));
+  if (record.front.empty()) return;
+  auto front = row.initFront(static_cast<unsigned>(record.front.size()));
+  for (unsigned i = 0; i < front.size(); ++i) front.set(i, record.front[i]);
+}
+
+void fill(rows::SearchPage::Builder row, const std::vector<SearchEntry>& entries) {
+  auto list = row.initEntries(static_cast<unsigned>(entries.size()));
+  for (unsigned i = 0; i < list.size(); ++i) {
+    const auto& entry = entries[i];
+    auto out = list[i];
+    out.setKind(static_cast<uint8_t>(entry.kind));
+    out.setOutcome(static_cast<uint8_t>(entry.outcome));
+    out.setTrial(entry.trial);
+    out.setStep(entry.step);
+    if (!entry.values.empty()) {
+      auto values = out.initValues(static_cast<unsigned>(entry.values.size()));
+      for (unsigned k = 0; k < values.size(); ++k) values.set(k, entry.values[k]);
+    }
+    if (!entry.params.empty())
+      fill_parameters(out.initParams(static_cast<unsigned>(entry.params.size())), entry.params);
+    if (!entry.note.empty()) out.setNote(text(entry.note));
+  }
 }
 
 void fill(rows::Event::Builder row, const Event& event) {
@@ -328,6 +381,7 @@ Result<ExperimentRecord> decode_experiment(std::string_view bytes, ExperimentId 
     record.failures = row.getFailures();
     record.restarts = row.getRestarts();
     record.hangs = row.getHangs();
+    record.stopped = str(row.getStopped());
     for (auto one : row.getCheckpoints())
       record.checkpoints.push_back({checkpoint_mark(one), 0, {}, 0});
   }));
@@ -356,8 +410,27 @@ Result<SetRecord> decode_set(std::string_view bytes, ExperimentId id) {
     record.rerun_of = str(row.getRerunOf());
     record.stop_reason = str(row.getStopReason());
     record.failures_passed = row.getFailuresPassed();
+    record.stopped = row.getStopped();
+    record.picked = str(row.getPicked());
+    record.picked_reason = str(row.getPickedReason());
+    for (auto member : row.getFront()) record.front.push_back(member);
   }));
   return record;
+}
+
+Result<void> decode_search(std::string_view bytes, std::vector<SearchEntry>& to) {
+  return with_row<rows::SearchPage>(bytes, [&](rows::SearchPage::Reader row) {
+    for (auto in : row.getEntries()) {
+      auto& entry = to.emplace_back();
+      entry.kind = static_cast<SearchEntry::Kind>(in.getKind());
+      entry.outcome = static_cast<SearchEntry::Outcome>(in.getOutcome());
+      entry.trial = in.getTrial();
+      entry.step = in.getStep();
+      for (auto value : in.getValues()) entry.values.push_back(value);
+      entry.params = parameters(in.getParams());
+      entry.note = str(in.getNote());
+    }
+  });
 }
 
 Result<Event> decode_event(std::string_view bytes, uint64_t number) {

@@ -33,6 +33,7 @@ class RowBuilder {
 
 void fill(rows::Experiment::Builder row, const ExperimentRecord& record, std::string_view project);
 void fill(rows::Set::Builder row, const SetRecord& record, std::string_view project);
+void fill(rows::SearchPage::Builder row, const std::vector<SearchEntry>& entries);
 void fill(rows::Event::Builder row, const Event& event);
 void fill(rows::Dataset::Builder row, const DatasetVersion& version);
 
@@ -47,6 +48,8 @@ Result<RowHead> set_head(std::string_view bytes);
 /// Without the spec.
 Result<ExperimentRecord> decode_experiment(std::string_view bytes, ExperimentId id);
 Result<SetRecord> decode_set(std::string_view bytes, ExperimentId id);
+/// Adds the entries of a page.
+Result<void> decode_search(std::string_view bytes, std::vector<SearchEntry>& to);
 Result<Event> decode_event(std::string_view bytes, uint64_t number);
 Result<KeyRecord> decode_key(std::string_view bytes);
 Result<DatasetVersion> decode_dataset(std::string_view bytes, std::string_view name,

@@ -49,6 +49,16 @@ struct Job {
   started @9 :Int64;
   ended @10 :Int64;
   mounts @11 :List(Mount);
+  binding @12 :Binding;
+}
+
+struct Binding {
+  cpus @0 :Text;
+  memory @1 :Text;
+  own @2 :Bool;
+  gpus @3 :List(Text);
+  nics @4 :List(Text);
+  note @5 :Text;
 }
 
 struct Mount {
@@ -77,6 +87,12 @@ struct Checkpoint {
   node @4 :Text;
   hasValue @5 :Bool;
   value @6 :Float64;
+  parts @7 :List(CheckpointPart);
+}
+
+struct CheckpointPart {
+  node @0 :Text;
+  made @1 :Int64;
 }
 
 struct Experiment {
@@ -99,6 +115,7 @@ struct Experiment {
   restarts @16 :UInt32;
   hangs @17 :UInt32;
   checkpoints @18 :List(Checkpoint);
+  stopped @19 :Text;
 }
 
 struct Set {
@@ -122,6 +139,24 @@ struct Set {
   rerunOf @17 :Text;
   stopReason @18 :Text;
   failuresPassed @19 :Bool;
+  stopped @20 :UInt64;
+  picked @21 :Text;
+  pickedReason @22 :Text;
+  front @23 :List(UInt32);
+}
+
+struct SearchEntry {
+  kind @0 :UInt8;
+  outcome @1 :UInt8;
+  trial @2 :UInt64;
+  step @3 :Float64;
+  values @4 :List(Float64);
+  params @5 :List(Parameter);
+  note @6 :Text;
+}
+
+struct SearchPage {
+  entries @0 :List(SearchEntry);
 }
 
 struct Specs {

@@ -54,12 +54,14 @@ std::vector<CheckpointRecord> all_checkpoints(const storage::Ledger& ledger,
 }
 
 std::vector<ResumeChoice> resume_choices(ExperimentId id,
-                                         const std::vector<CheckpointRecord>& checkpoints) {
+                                         const std::vector<CheckpointRecord>& checkpoints,
+                                         bool kept) {
   std::vector<ResumeChoice> choices;
   for (auto one = checkpoints.rbegin();
        one != checkpoints.rend() && choices.size() < resume_choices_max; ++one) {
     ResumeChoice choice;
     choice.checkpoint = {one->mark.name, one->mark.made.us};
+    if (kept && !one->mark.parts.empty()) choice.checkpoint.made_us = -1;  // of no node's own
     if (one->version != 0) {
       choice.source = fmt::format("{}:{}", checkpoints_name(id), one->version);
       choice.digest = one->digest;

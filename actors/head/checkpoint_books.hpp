@@ -27,9 +27,11 @@ std::vector<CheckpointRecord> merge_checkpoints(const std::vector<CheckpointReco
 std::vector<CheckpointRecord> all_checkpoints(const storage::Ledger& ledger,
                                               const ExperimentRecord& record);
 
-/// What an attempt that begins may go on from, the newest first.
+/// What an attempt that begins may go on from, the newest first. `kept`: the head keeps
+/// checkpoints, and what a node has of one in shards is not the whole; else nodes share one folder.
 std::vector<ResumeChoice> resume_choices(ExperimentId id,
-                                         const std::vector<CheckpointRecord>& checkpoints);
+                                         const std::vector<CheckpointRecord>& checkpoints,
+                                         bool kept);
 constexpr size_t resume_choices_max = 8;
 
 /// Which of the versions kept the rule gives up; `spared` are not.

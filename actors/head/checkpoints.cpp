@@ -3,6 +3,7 @@
 #include "actors/bulk_words.hpp"
 #include "runtime/core/log.hpp"
 #include "runtime/core/units.hpp"
+#include "storage/dataset/merge_manifests.hpp"
 
 #include <fmt/format.h>
 
@@ -40,8 +41,11 @@ struct Checkpoints::Pull {
   CheckpointMark mark;
   std::string user;
   std::string project;
-  std::string bytes;  // of the manifest
+  std::vector<CheckpointPart> places;    // where its parts are: one, but for shards
+  std::vector<dataset::Manifest> parts;  // of as many of these as have answered
+  std::string bytes;                     // of the manifest of all
   dataset::Manifest manifest;
+  std::map<dataset::ContentId, size_t> place_of;  // of blocks, in `places`
   std::deque<dataset::ContentId> lacking;
   size_t blocks_lacked = 0;
   size_t in_flight = 0;
@@ -91,7 +95,8 @@ std::optional<CheckpointMark> Checkpoints::next_of(ExperimentId id) {
 std::optional<Error> Checkpoints::why_not(const Known& known, const CheckpointMark& mark) const {
   if (auto failed = known.failed.find(key_of(mark)); failed != known.failed.end())
     return failed->second;
-  if (lost_.contains(mark.node)) return away(mark.node);
+  for (const auto& node : lost_)
+    if (is_from(mark, node)) return away(node);
   return std::nullopt;
 }
 
@@ -121,29 +126,42 @@ void Checkpoints::pull(ExperimentId id, const CheckpointMark& mark) {
   const auto& record = *known_[id].record;
   made->user = record.user;
   made->project = record.spec->project;
+  made->places = mark.parts;
+  made->places.insert(made->places.begin(), {mark.node, mark.made});
   pulls_.insert_or_assign(id, made);
-  ask(made, ask_checkpoint(id, mark.name, mark.made.us),
-      [this, made](Result<cluster::BulkAnswer> answer) { manifest_came(made, std::move(answer)); });
+  ask_part(made);
+}
+
+/// One node after the other packs what it has.
+void Checkpoints::ask_part(const PullRef& pull) {
+  const auto& place = pull->places[pull->parts.size()];
+  ask(place.node, ask_checkpoint(pull->id, pull->mark.name, place.made.us),
+      [this, pull](Result<cluster::BulkAnswer> answer) { part_came(pull, std::move(answer)); });
 }
 
 /// The answer comes on some other thread; `take` is called on ours.
-void Checkpoints::ask(const PullRef& pull, cluster::BulkRequest request, Take take) {
+void Checkpoints::ask(const std::string& node, cluster::BulkRequest request, Take take) {
   cluster::BulkQuestion question;
   bool whole = request.what == "checkpoint";
   question.bytes_max = whole ? manifest_bytes_max : block_bytes_max;
   question.limit = whole ? std::chrono::milliseconds{pack_timeout} : block_timeout;
   question.request = std::move(request);
-  answers_.ask(*context_, pull->mark.node, std::move(question), ports_.wake, std::move(take),
+  answers_.ask(*context_, node, std::move(question), ports_.wake, std::move(take),
                "checkpoints cannot be fetched");
 }
 
-void Checkpoints::manifest_came(const PullRef& pull, Result<cluster::BulkAnswer> answer) {
+void Checkpoints::part_came(const PullRef& pull, Result<cluster::BulkAnswer> answer) {
   if (pull->over) return;
   if (!answer) return finish(pull, std::move(answer).error());
   auto manifest = dataset::parse_manifest(answer->bytes);
   if (!manifest) return finish(pull, std::move(manifest).error());
-  pull->bytes = std::move(answer->bytes);
-  pull->manifest = std::move(*manifest);
+  for (const auto& block : manifest->blocks) pull->place_of.emplace(block.id, pull->parts.size());
+  pull->parts.push_back(std::move(*manifest));
+  if (pull->parts.size() < pull->places.size()) return ask_part(pull);
+  auto whole = dataset::merge_manifests(pull->parts);
+  if (!whole) return finish(pull, std::move(whole).error());
+  pull->manifest = std::move(*whole);
+  pull->bytes = dataset::manifest_bytes(pull->manifest);
   for (const auto& block : pull->manifest.blocks)
     if (!context_->data->blocks().touch(block.id)) pull->lacking.push_back(block.id);
   pull->blocks_lacked = pull->lacking.size();
@@ -170,7 +188,8 @@ void Checkpoints::next_blocks(const PullRef& pull) {
     auto id = pull->lacking.front();
     pull->lacking.pop_front();
     ++pull->in_flight;
-    ask(pull, ask_checkpoint_block(pull->id, pull->mark.name, pull->mark.made.us, to_string(id)),
+    const auto& place = pull->places[pull->place_of.at(id)];
+    ask(place.node, ask_checkpoint_block(pull->id, pull->mark.name, place.made.us, to_string(id)),
         [this, pull, id](Result<cluster::BulkAnswer> answer) {
           block_came(pull, id, std::move(answer));
         });
@@ -212,9 +231,9 @@ void Checkpoints::store(const PullRef& pull) {
   event.kind = "checkpoint";
   event.subject = to_string(pull->id);
   event.project = pull->project;
-  event.cause =
-      fmt::format("{} of {} is kept: {}, {} of {} blocks came", pull->mark.name, pull->mark.node,
-                  bytes_text(version.bytes), pull->blocks_lacked, version.blocks);
+  event.cause = fmt::format("{} of {} is kept: {}, {} of {} blocks came", pull->mark.name,
+                            nodes_text(pull->mark), bytes_text(version.bytes), pull->blocks_lacked,
+                            version.blocks);
   ports_.commit({storage::PutDataset{version}, storage::AppendEvent{std::move(event)}},
                 [this, pull, version](Result<void> done) {
                   context_->data->settle(dataset::content_id_of(pull->bytes));
@@ -230,7 +249,7 @@ void Checkpoints::finish(const PullRef& pull, Result<DatasetVersion> version) {
   pulls_.erase(pull->id);
   if (!version) {
     log::warning("checkpoints", "{} of {} was not taken from {}: {}", pull->mark.name,
-                 to_string(pull->id), pull->mark.node, to_string(version.error()));
+                 to_string(pull->id), nodes_text(pull->mark), to_string(version.error()));
     known_[pull->id].failed.insert_or_assign(key_of(pull->mark), version.error());
   }
   try_starts(pull->id);
@@ -242,7 +261,7 @@ void Checkpoints::lost_node(const std::string& node) {
   lost_.insert(node);
   auto pulls = pulls_;
   for (const auto& [id, pull] : pulls)
-    if (pull->mark.node == node) finish(pull, away(node));
+    if (is_from(pull->mark, node)) finish(pull, away(node));
 }
 
 void Checkpoints::resume(const RecordRef& record, Resumed done) {
@@ -264,12 +283,13 @@ bool Checkpoints::try_start(const Start& start) {
   bool brings = context_->keeps_checkpoints && checkpoint_rule(*record.spec).keep_last != 0;
   for (auto one = all.rbegin(); brings && one != all.rend(); ++one) {
     const auto& mark = one->mark;
-    bool is_local = std::all_of(jobs.begin(), jobs.end(),
+    bool is_local = mark.parts.empty() &&
+                    std::all_of(jobs.begin(), jobs.end(),
                                 [&](const JobRecord& job) { return job.node == mark.node; });
     if (one->version != 0 || is_local) break;
     if (auto why = why_not(known, mark)) {
       if (resume.note.empty())
-        resume.note = fmt::format("{} cannot be had from {}: {}", mark.name, mark.node,
+        resume.note = fmt::format("{} cannot be had from {}: {}", mark.name, nodes_text(mark),
                                   why->detail.empty() ? why->what : why->detail);
       continue;
     }
@@ -277,7 +297,7 @@ bool Checkpoints::try_start(const Start& start) {
     if (!pulls_.contains(record.id)) pull(record.id, mark);
     return false;
   }
-  resume.choices = resume_choices(record.id, all);
+  resume.choices = resume_choices(record.id, all, context_->keeps_checkpoints);
   std::vector<uint32_t> versions;
   for (const auto& one : all)
     if (one.version != 0) versions.push_back(one.version);
@@ -299,9 +319,10 @@ std::string Checkpoints::waits_for(ExperimentId id) const {
   if (!starts_.contains(id) || pull == pulls_.end()) return {};
   const auto& one = *pull->second;
   if (one.bytes.empty())
-    return fmt::format("its checkpoint {} is being packed on {}", one.mark.name, one.mark.node);
+    return fmt::format("its checkpoint {} is being packed on {}", one.mark.name,
+                       one.places[one.parts.size()].node);
   return fmt::format("its checkpoint {} is on its way from {}: {} of {} blocks are here",
-                     one.mark.name, one.mark.node,
+                     one.mark.name, nodes_text(one.mark),
                      one.manifest.blocks.size() - one.lacking.size() - one.in_flight,
                      one.manifest.blocks.size());
 }

@@ -64,8 +64,9 @@ class Checkpoints {
   void line_up(ExperimentId id);
   void begin_pulls();
   void pull(ExperimentId id, const CheckpointMark& mark);
-  void ask(const PullRef& pull, cluster::BulkRequest request, Take take);
-  void manifest_came(const PullRef& pull, Result<cluster::BulkAnswer> answer);
+  void ask_part(const PullRef& pull);
+  void ask(const std::string& node, cluster::BulkRequest request, Take take);
+  void part_came(const PullRef& pull, Result<cluster::BulkAnswer> answer);
   Result<void> check_room(const Pull& pull) const;
   void next_blocks(const PullRef& pull);
   void block_came(const PullRef& pull, const dataset::ContentId& id,

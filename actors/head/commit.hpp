@@ -9,6 +9,8 @@ namespace troupe::actors {
 // What is asked of actors that wait for a commit themselves. A commit is one sync: far beyond that
 // the disk hangs.
 inline constexpr auto commit_timeout = std::chrono::seconds{60};
+/// Until what could not be made durable is tried again.
+inline constexpr auto save_again_after = std::chrono::seconds{1};
 
 inline MutationsRef mutations_ref(std::vector<storage::Mutation> list) {
   return share(Mutations{std::move(list)});

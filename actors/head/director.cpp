@@ -1,5 +1,6 @@
 #include "actors/head/director.hpp"
 
+#include "actors/head/asked_set.hpp"
 #include "actors/head/commit.hpp"
 #include "actors/head/datasets.hpp"
 #include "actors/head/experiment_set.hpp"
@@ -40,6 +41,7 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
           caf::anon_send(adopted->second, kill_atom_v, killed.mapped());  // nobody waits
         }
       },
+      [this](stop_atom, const std::string& cause, ExperimentId id) { stop(cause, id); },
       [this](placed_atom, const PlacementRef& placement) { placed(placement); },
       [this](update_atom, const JobUpdate& job) { update({}, job); },
       [this](metrics_atom, const MetricBatch& batch) { metrics({}, batch); },
@@ -71,6 +73,7 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
         predecessor_ended({top, 0});
       },
       [this](pending_atom, ExperimentId id, int64_t queued_us) { pending_limit(id, queued_us); },
+      [this](ask_atom, const TrialCallsRef& calls) { return ask(calls); },
       [this](why_atom, ExperimentId id) { return why(id); },
       [this](find_atom, ExperimentId id) { outputs_awaited(id); },
       [this](drain_atom, const std::string& cause) { return drain(cause); },
@@ -99,10 +102,13 @@ experiment_actor DirectorState::spawn_experiment(ExperimentRecord record) {
                         peers_.scheduler,
                         peers_.series,
                         peers_.datasets,
+                        {},
                         {}};
   auto id = record.id;
-  if (id.is_member())
-    if (auto it = sets_.find(id.top); it != sets_.end()) peers.set = it->second.actor;
+  if (auto it = sets_.find(id.top); id.is_member() && it != sets_.end()) {
+    peers.set = it->second.actor;
+    peers.followed = it->second.followed;
+  }
   auto actor = self_->spawn(experiment_behavior, context_, std::move(peers), std::move(record));
   running_.insert_or_assign(id, actor);
   leases_awaited_.erase(id);
@@ -114,8 +120,25 @@ void DirectorState::spawn_set(SetRecord record, bool fresh) {
   ExperimentSetPeers peers{static_cast<director_actor>(self_), peers_.ledger};
   LiveSet live;
   live.started = static_cast<bool>(record.started);
-  live.actor =
-      self_->spawn(experiment_set_behavior, context_, std::move(peers), std::move(record), fresh);
+  live.learns = hpo::learns(record.sweep.strategy);
+  if (record.sweep.metric && record.sweep.early_stop.is_map())
+    if (auto rule = hpo::read_early_stop(record.sweep.early_stop))
+      live.followed = std::make_shared<const Followed>(
+          Followed{record.sweep.metric->name, std::move(rule->resource)});
+  // What it learns it computes for long.
+  if (record.sweep.ask)
+    live.actor = live.asked =
+        live.learns && context_->own_threads
+            ? self_->spawn<caf::detached>(asked_set_behavior, context_, std::move(peers),
+                                          std::move(record), fresh)
+            : self_->spawn(asked_set_behavior, context_, std::move(peers), std::move(record),
+                           fresh);
+  else
+    live.actor = live.learns && context_->own_threads
+                     ? self_->spawn<caf::detached>(experiment_set_behavior, context_,
+                                                   std::move(peers), std::move(record), fresh)
+                     : self_->spawn(experiment_set_behavior, context_, std::move(peers),
+                                    std::move(record), fresh);
   sets_.insert_or_assign(top, live);
   self_->send(live.actor, begin_atom_v);
 }
@@ -302,11 +325,21 @@ auto DirectorState::target_of(ExperimentId id) const -> std::optional<kill_targe
 
 caf::typed_response_promise<bool> DirectorState::kill(const std::string& cause, ExperimentId id) {
   auto promise = self_->make_response_promise<bool>();
-  if (auto target = target_of(id))
+  if (auto set = sets_.find(id.top); id.is_member() && set != sets_.end() && set->second.asked)
+    kill_trial(cause, id, promise);
+  else if (auto target = target_of(id))
     pass_kill(*target, cause, id, promise);
   else
     kill_queued(cause, id, promise);
   return promise;
+}
+
+/// One that waits for another attempt is stopped when it reports again: its set says so again.
+void DirectorState::stop(const std::string& cause, ExperimentId id) {
+  if (auto it = running_.find(id); it != running_.end())
+    self_->send(it->second, stop_atom_v, cause);
+  else if (recovering_.contains(id))
+    self_->send(revive(id), stop_atom_v, cause);
 }
 
 void DirectorState::kill_queued(const std::string& cause, ExperimentId id,
@@ -361,11 +394,12 @@ void DirectorState::placed(const PlacementRef& placement) {
   self_->send(actor, placed_atom_v, placement, next_epoch());
 }
 
-/// A set runs from the placement of its first member on.
+/// A set runs from the placement of its first member on; one that learns makes the next.
 void DirectorState::member_placed(ExperimentId id) {
   auto set = sets_.find(id.top);
-  if (!id.is_member() || set == sets_.end() || std::exchange(set->second.started, true)) return;
-  self_->send(set->second.actor, placed_atom_v);
+  if (!id.is_member() || set == sets_.end()) return;
+  if (std::exchange(set->second.started, true) && !set->second.learns) return;
+  self_->send(set->second.actor, placed_atom_v, id);
 }
 
 void DirectorState::metrics(const std::string& from, const MetricBatch& batch) {

@@ -5,6 +5,7 @@
 
 #include "actors/head/experiment.hpp"
 #include "actors/head/head_context.hpp"
+#include "hpo/searcher.hpp"
 
 #include <map>
 #include <set>
@@ -36,12 +37,16 @@ class DirectorState {
   struct LiveSet {
     experiment_set_actor actor;
     bool started = false;
+    bool learns = false;    // hears of each placement
+    asked_set_actor asked;  // the same actor where its members are run elsewhere
+    std::shared_ptr<const Followed> followed;
   };
 
   // director_submit.cpp
   SubmittedPromise submit(const SubmitRef& batch);
   void check_fit(std::shared_ptr<Admission> admission);
   void admit(const std::shared_ptr<Admission>& admission);
+  Result<hpo::SearchPlan> plan(const Submission& submission) const;
   void admit_one(Admission& admission, size_t index);
   void admitted(const std::shared_ptr<Admission>& admission);
 
@@ -60,6 +65,7 @@ class DirectorState {
   std::optional<kill_target> target_of(ExperimentId id) const;
   void pass_kill(const kill_target& target, const std::string& cause, ExperimentId id,
                  caf::typed_response_promise<bool> promise);
+  void stop(const std::string& cause, ExperimentId id);
   void placed(const PlacementRef& placement);
   void member_placed(ExperimentId id);
   void update(const std::string& from, const JobUpdate& update);
@@ -73,6 +79,10 @@ class DirectorState {
   caf::typed_response_promise<WaitingRef> why(ExperimentId id);
   void why_queued(ExperimentId id, caf::typed_response_promise<WaitingRef> promise);
   void why_starting(ExperimentId id, caf::typed_response_promise<WaitingRef> promise);
+  caf::typed_response_promise<TrialAnswersRef> ask(const TrialCallsRef& calls);
+  TrialAnswersRef ask_nobody(const TrialCalls& calls) const;
+  void kill_trial(const std::string& cause, ExperimentId id,
+                  caf::typed_response_promise<bool> promise);
   caf::typed_response_promise<uint64_t> drain(const std::string& cause);
   experiment_actor spawn_experiment(ExperimentRecord record);
   void spawn_set(SetRecord record, bool fresh);

@@ -27,7 +27,8 @@ void DirectorState::recover() {
       auto& record = std::get<ExperimentRecord>(**entry);
       if (record.state == State::queued)
         waiting.push_back(std::move(record));
-      else
+      else if (!record.attempts.empty())  // else it is run elsewhere, and its set knows of it
+
         recovering_.emplace(id, std::move(record));
     }
   }

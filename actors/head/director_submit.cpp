@@ -4,7 +4,6 @@
 #include "actors/head/director.hpp"
 #include "actors/head/orders.hpp"
 #include "hpo/expression.hpp"
-#include "hpo/sampler.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/submission_check.hpp"
 
@@ -90,6 +89,7 @@ void DirectorState::check_fit(std::shared_ptr<Admission> admission) {
   };
   for (size_t i = 0; i < submissions.size(); ++i) {
     if (!admission->open[i]) continue;
+    if (submissions[i].sweep && submissions[i].sweep->ask) continue;  // nothing of it runs here
     ExperimentRecord probe;
     probe.spec = std::make_shared<const ExperimentSpec>(submissions[i].experiment);
     auto request = request_of(probe);
@@ -131,6 +131,18 @@ void DirectorState::admit(const std::shared_ptr<Admission>& admission) {
       });
 }
 
+/// What the set will be, if it can be.
+Result<hpo::SearchPlan> DirectorState::plan(const Submission& submission) const {
+  auto plan = hpo::plan_search(submission.experiment.parameters, *submission.sweep);
+  if (!plan || !submission.sweep->from) return plan;
+  auto earlier = context_->ledger->set(*submission.sweep->from);
+  if (!earlier) return std::move(earlier).error();
+  if (!*earlier)
+    return Error{Errc::not_found, fmt::format("set {} not found", *submission.sweep->from),
+                 "sweep.from names it", "troupe ls -a"};
+  return plan;
+}
+
 void DirectorState::admit_one(Admission& admission, size_t index) {
   auto& submission = admission.batch->submissions[index];
   const auto& user = admission.batch->user;
@@ -151,16 +163,18 @@ void DirectorState::admit_one(Admission& admission, size_t index) {
   auto now = context_->clock->now();
   ExperimentId id{next_top_, 0};
   uint64_t size = 1;
+  hpo::StrategyChoice picked;
   if (submission.sweep) {
     if (!submission.sweep->seed)
       submission.sweep->seed =
           submission.experiment.seed ? submission.experiment.seed : random_seed();
-    auto count = hpo::set_size(submission.experiment.parameters, *submission.sweep);
-    if (!count) {
-      admission.results[index] = std::move(count).error();
+    auto planned = plan(submission);
+    if (!planned) {
+      admission.results[index] = std::move(planned).error();
       return;
     }
-    size = *count;
+    size = planned->members;
+    picked = std::move(planned->picked);
   }
   ++next_top_;
   auto spec = std::make_shared<const ExperimentSpec>(submission.experiment);
@@ -176,6 +190,8 @@ void DirectorState::admit_one(Admission& admission, size_t index) {
     set.reason = "submitted";
     set.created = now;
     set.size = size;
+    set.picked = std::move(picked.strategy);
+    set.picked_reason = std::move(picked.reason);
     set.rerun_of = std::move(rerun_of);
     admission.mutations.push_back(storage::PutSet{std::make_shared<const SetRecord>(set), true});
     admission.sets.push_back(std::move(set));

@@ -16,9 +16,6 @@ namespace troupe::actors {
 
 namespace {
 
-// A full disk may be emptied at any time; until then state changes wait in memory.
-constexpr auto save_again_after = std::chrono::seconds{1};
-
 /// The values of one metric in a batch. A set hears of each that goes beyond the ones before, and
 /// of the last: so what it finds best does not depend on how points were batched on their way.
 struct Extremes {
@@ -56,6 +53,7 @@ experiment_actor::behavior_type ExperimentState::make_behavior(HeadContextRef co
       [this](adopt_atom, const JobUpdate& update, const std::string& node) { adopt(update, node); },
       [this](update_atom, const std::string& from, const JobUpdate& update) {
         if (!may_speak(from, update.key)) return;
+        note_port(update);
         apply(life_->update(update, context_->clock->now()));
         if (watch_) watch(update);
       },
@@ -63,6 +61,9 @@ experiment_actor::behavior_type ExperimentState::make_behavior(HeadContextRef co
         if (may_speak(from, batch.key)) metrics(batch);
       },
       [this](kill_atom, const std::string& cause) { return kill(cause); },
+      [this](stop_atom, const std::string& cause) {
+        apply(life_->stop(cause, context_->clock->now()));
+      },
       [this](lost_atom, const std::string& node) {
         apply(life_->lost_node(node, "its node " + node + " is gone", context_->clock->now()));
       },
@@ -126,10 +127,10 @@ void ExperimentState::place(const schedule::Placement& placement, uint64_t epoch
     }
     return;
   }
-  // Ranks on several nodes meet where the first of them is.
-  auto meeting = addresses_[placement.jobs.front().node];
-  for (auto& order : *orders)
-    if (orders->size() > 1 && !meeting.empty()) order.master_addr = meeting;
+  if (orders->size() > 1)
+    for (auto& order : *orders)
+      for (auto& host : order.hosts) host.address = addresses_[host.node];
+  first_ports_.assign(orders->size(), 0);
   orders_ = std::move(*orders);
   if (record.attempts.back().number > 1) return ask_resume();
   give_orders();
@@ -193,6 +194,15 @@ void ExperimentState::adopt(const JobUpdate& update, const std::string& node) {
   apply(life_->update(update, context_->clock->now()));
 }
 
+/// What a job has set aside on its node; all of a gang hear it with the word to begin.
+void ExperimentState::note_port(const JobUpdate& update) {
+  if (update.key.epoch != life_->epoch() || update.first_port == 0) return;
+  auto index = update.key.job.index;
+  if (index >= limits::workers_max) return;
+  if (index >= first_ports_.size()) first_ports_.resize(index + 1);
+  first_ports_[index] = update.first_port;
+}
+
 void ExperimentState::metrics(const MetricBatch& batch) {
   if (batch.key.epoch != life_->epoch()) return;  // a stale attempt: its results are refused
   storage::SeriesChunk chunk;
@@ -209,6 +219,7 @@ void ExperimentState::metrics(const MetricBatch& batch) {
     if (peers_.set && extremes[point.name].widen(point.value.value)) tell_set();
   }
   if (peers_.set && !batch.points.empty()) tell_set();
+  if (peers_.followed) tell_rule(batch);
   points_unsynced_ = true;
   self_->send(peers_.series, metrics_atom_v,
               share(std::vector<storage::SeriesChunk>{std::move(chunk)}));
@@ -221,6 +232,25 @@ void ExperimentState::tell_set() {
   now->state = State::running;
   now->metrics = life_->record().metrics;
   self_->send(peers_.set, metrics_atom_v, RecordRef{std::move(now)});
+}
+
+/// Points with the same end come from one line, in which the resource may stand behind the metric.
+void ExperimentState::tell_rule(const MetricBatch& batch) {
+  MemberReports told;
+  told.id = life_->record().id;
+  const auto& [metric, resource] = *peers_.followed;
+  for (size_t i = 0, next = 0; i < batch.points.size(); i = next) {
+    std::optional<double> value;
+    for (next = i; next < batch.points.size() && batch.points[next].end == batch.points[i].end;
+         ++next) {
+      const auto& point = batch.points[next];
+      if (point.name == metric) value = point.value.value;
+      if (point.name == resource) resource_ = point.value.value;
+      if (resource == "step" && point.name == metric) resource_ = point.step.value;
+    }
+    if (value) told.reports.push_back({resource_, *value});
+  }
+  if (!told.reports.empty()) self_->send(peers_.set, report_atom_v, share(std::move(told)));
 }
 
 caf::typed_response_promise<bool> ExperimentState::kill(const std::string& cause) {
@@ -243,7 +273,8 @@ void ExperimentState::apply(Effects effects) {
   for (auto index : effects.stop) tell_node(index, stop_atom_v, key_of(index), grace);
   if (effects.go_phase)
     for (const auto& job : record.attempts.back().jobs)
-      tell_node(job.index, phase_atom_v, key_of(job.index), *effects.go_phase);
+      tell_node(job.index, phase_atom_v, key_of(job.index),
+                PhaseStart{*effects.go_phase, first_ports_});
   if (effects.next != Effects::Next::none) {
     next_ = effects.next;
     backoff_ = effects.backoff;
@@ -255,8 +286,11 @@ void ExperimentState::apply(Effects effects) {
   if (effects.checkpoints_told)
     self_->send(peers_.datasets, note_atom_v,
                 RecordRef{std::make_shared<const ExperimentRecord>(record)});
-  if (!effects.drop_checkpoints.empty())
-    tell_node(0, forget_atom_v, CheckpointDrop{record.id, std::move(effects.drop_checkpoints)});
+  if (effects.checkpoint_came && record.spec->workers.min != record.spec->workers.max)
+    self_->send(peers_.scheduler, note_atom_v, record.id);
+  for (auto& [node, gone] : effects.drop_checkpoints)
+    if (auto it = nodes_.find(node); it != nodes_.end() && it->second)
+      self_->send(it->second, forget_atom_v, CheckpointDrop{record.id, std::move(gone)});
 }
 
 void ExperimentState::arm_running_limit() {

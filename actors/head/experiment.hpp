@@ -14,6 +14,12 @@
 
 namespace troupe::actors {
 
+/// A metric, and the one that says how far a member is.
+struct Followed {
+  std::string metric;
+  std::string resource;  // a metric's name, or "step": that of each report
+};
+
 /// Those an experiment talks to.
 struct ExperimentPeers {
   director_actor director;
@@ -22,6 +28,8 @@ struct ExperimentPeers {
   series_actor series;
   dataset_actor datasets;
   experiment_set_actor set;  // of a member; else empty
+  /// What its set's rule of early stopping looks at; null where it has none.
+  std::shared_ptr<const Followed> followed;
 };
 
 class ExperimentState {
@@ -37,8 +45,10 @@ class ExperimentState {
   void give_orders();
   void adopt(const JobUpdate& update, const std::string& node);
   void settle(const std::string& node, const std::vector<JobKey>& known);
+  void note_port(const JobUpdate& update);
   void metrics(const MetricBatch& batch);
   void tell_set();
+  void tell_rule(const MetricBatch& batch);
   caf::typed_response_promise<bool> kill(const std::string& cause);
   void apply(Effects effects);
   void save();
@@ -61,6 +71,7 @@ class ExperimentState {
   std::map<std::string, node_actor> nodes_;
   std::map<std::string, std::string> addresses_;  // by node
   std::vector<JobOrder> orders_;  // of the newest attempt, until it is known what it goes on from
+  std::vector<uint16_t> first_ports_;  // by job of the newest attempt, as far as they have said
   std::vector<Event> unsaved_;
   bool saving_ = false;
   bool points_unsynced_ = false;  // sent to the series since it last said that all is stored
@@ -70,6 +81,7 @@ class ExperimentState {
   Effects::Next next_ = Effects::Next::none;
   Duration backoff_{0};
   std::chrono::nanoseconds lease_over_{0};  // monotonic; before that no other attempt may begin
+  double resource_ = 0;                     // the last its rule was told; 0: none
   std::optional<HangWatch> watch_;          // where its spec has a watchdog
   uint64_t limit_armed_ = 0;  // epoch of the attempt whose running limit is being timed
 };

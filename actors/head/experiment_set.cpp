@@ -15,7 +15,8 @@ namespace {
 // and few enough that killing the set is one short commit.
 constexpr size_t live_without_limit = 1024;
 constexpr size_t made_at_once = 256;
-constexpr auto save_again_after = std::chrono::seconds{1};
+// A point of a strategy that learns takes up to some tenths of a second.
+constexpr size_t learned_at_once = 4;
 
 }  // namespace
 
@@ -29,18 +30,15 @@ experiment_set_actor::behavior_type ExperimentSetState::make_behavior(HeadContex
   return {
       [this, fresh](begin_atom) { prepare(fresh); },
       [this](ended_atom, const RecordRef& member) { member_ended(*member); },
-      [this](placed_atom) {
-        if (record_.state != State::queued) return;
-        record_.started = context_->clock->now();
-        become(State::running, "its first member was placed");
-      },
+      [this](placed_atom, ExperimentId member) { placed(member); },
       [this](metrics_atom, const RecordRef& member) {
         if (!study_ || !live_.contains(member->id.member)) return;
         follow(study_->report(member->id.member, member->state, member->metrics));
       },
+      [this](report_atom, const MemberReportsRef& reports) { reported(*reports); },
       [this](flush_atom) {
         fill();
-        if (dirty_ || !unsaved_.empty()) save();
+        if (dirty_ || !unsaved_.empty() || (search_ && search_->has_news())) save();
         finish_if_done();
       },
       [this](kill_atom, const std::string& cause) { return kill(cause); },
@@ -48,9 +46,9 @@ experiment_set_actor::behavior_type ExperimentSetState::make_behavior(HeadContex
 }
 
 void ExperimentSetState::prepare(bool fresh) {
-  auto sampler = hpo::make_sampler(record_.spec->parameters, record_.sweep);
-  if (!sampler) return fail(std::move(sampler).error());
-  sampler_ = std::move(*sampler);
+  auto search = SetSearch::make(record_);
+  if (!search) return fail(std::move(search).error());
+  search_ = std::move(*search);
   // What the members' last values cannot tell any more; their ends are counted anew by resume().
   hpo::StudyState known;
   known.size = record_.size;
@@ -61,7 +59,11 @@ void ExperimentSetState::prepare(bool fresh) {
   auto study = hpo::Study::restore(record_.sweep, std::move(known));
   if (!study) return fail(std::move(study).error());
   study_ = std::move(*study);
-  if (!fresh) resume();
+  if (!fresh)
+    if (auto resumed = resume(); !resumed) return fail(std::move(resumed).error());
+  if (record_.sweep.from && search_->is_fresh())
+    if (auto told = search_->learn_from(*context_->ledger, *record_.sweep.from); !told)
+      return fail(std::move(told).error());
   fill();
   finish_if_done();
 }
@@ -69,17 +71,22 @@ void ExperimentSetState::prepare(bool fresh) {
 /// After a restart of the head. The ends of members and their count in the set's record are two
 /// commits, so what the members say wins. The best value and the reason to stop may come from
 /// values that are no member's last: they are the record's to say.
-void ExperimentSetState::resume() {
+Result<void> ExperimentSetState::resume() {
+  if (search_->is_kept()) TROUPE_TRY(search_->recall(*context_->ledger, record_));
   killed_ = record_.state == State::killing;
+  record_.stopped = 0;
   uint32_t from = 1;
   while (from < record_.next) {
     auto members = context_->ledger->members(record_.id.top, from, 1000);
     if (!members || members->empty()) break;
     for (const auto& member : *members) {
+      if (!member.stopped.empty() && member.state == State::finished) ++record_.stopped;
       if (is_terminal(member.state))
         study_->report(member.id.member, member.state, member.metrics);
       else
         live_.insert(member.id.member);
+      if (member.state == State::queued && member.attempts.empty())
+        unplaced_.insert(member.id.member);
       from = member.id.member + 1;
     }
   }
@@ -88,6 +95,11 @@ void ExperimentSetState::resume() {
   stopping_ = killed_ || decision.stop;
   if (killed_) kill_members(record_.reason);
   if (decision.stop && decision.kill) kill_members(decision.reason);
+  // The word to do so may not have reached them.
+  for (const auto& [member, reason] : search_->stopping())
+    to_stop_.push_back(static_cast<uint32_t>(member));
+  stop_members();
+  return ok();
 }
 
 ExperimentRecord ExperimentSetState::member_record(uint32_t number,
@@ -104,15 +116,29 @@ ExperimentRecord ExperimentSetState::member_record(uint32_t number,
   return member;
 }
 
-void ExperimentSetState::fill() {
-  if (making_ || stopping_ || !sampler_) return;
+/// How many more members may be made now.
+size_t ExperimentSetState::room() const {
   size_t limit = record_.sweep.concurrency ? *record_.sweep.concurrency : live_without_limit;
+  auto room = limit - std::min(limit, live_.size());
+  if (!search_->learns()) return std::min(room, made_at_once);
+  // With no limit of its own it is the cluster's: there is a place for as long as each gets one.
+  if (!record_.sweep.concurrency) return unplaced_.empty() ? std::min<size_t>(room, 1) : 0;
+  return std::min(room, learned_at_once);
+}
+
+void ExperimentSetState::fill() {
+  if (making_ || stopping_ || !search_) return;
+  if (saving_ && search_->is_kept()) return;  // what it was told is written in order
   std::vector<RecordRef> members;
   std::vector<storage::Mutation> mutations;
   auto next = record_.next;
-  while (next <= record_.size && live_.size() + members.size() < limit &&
-         members.size() < made_at_once) {
-    auto point = sampler_->suggest(next);
+  for (auto room = this->room(); next <= record_.size && members.size() < room; ++next) {
+    auto point = search_->next(next);
+    if (!point && point.error().code == Errc::exhausted) {
+      record_.next = next;
+      space_is_done();
+      break;
+    }
     if (!point) return fail(std::move(point).error());
     auto now = context_->clock->now();
     RecordRef member{std::make_shared<const ExperimentRecord>(
@@ -121,32 +147,59 @@ void ExperimentSetState::fill() {
     mutations.push_back(storage::AppendEvent{
         state_event(member->id, record_.spec->project, "", State::queued, "made by its set", now)});
     members.push_back(std::move(member));
-    ++next;
   }
   if (members.empty()) return;
-  // The record says which members exist, in the same transaction that makes them.
+  // The record says which members exist, in the same transaction that makes them; so does what
+  // their points were made from.
   record_.next = next;
+  auto news = add_news(mutations);
   mutations.push_back(storage::PutSet{std::make_shared<const SetRecord>(record_), false});
   making_ = true;
+  dirty_ = false;
   auto first = members.front()->id.member;
   request_commit(
       self_, peers_.ledger, commit_atom_v, mutations_ref(std::move(mutations)),
       [this, members = std::move(members)](uint64_t) mutable { made(std::move(members)); },
-      [this, first](caf::error& e) {
-        log::error("set", "{}: members not made yet: {}", to_string(record_.id),
-                   to_string(from_caf(e, "making members")));
-        making_ = false;
-        record_.next = first;
-        dirty_ = true;
-        self_->delayed_send(self_, save_again_after, flush_atom_v);
+      [this, first, news = std::move(news)](caf::error& e) mutable {
+        not_made(first, std::move(news), e);
       });
+}
+
+/// The search asks for the same members again: it gives what was suggested the same points.
+void ExperimentSetState::not_made(uint32_t first, std::optional<storage::PutSearch> news,
+                                  const caf::error& error) {
+  log::error("set", "{}: members not made yet: {}", to_string(record_.id),
+             to_string(from_caf(error, "making members")));
+  making_ = false;
+  if (news) search_->put_back(std::move(*news));
+  record_.next = first;
+  dirty_ = true;
+  self_->delayed_send(self_, save_again_after, flush_atom_v);
+}
+
+void ExperimentSetState::space_is_done() {
+  record_.size = record_.next - 1;
+  study_->shrink(record_.size);
+  dirty_ = true;
+  self_->send(self_, flush_atom_v);  // nothing may be on its way that would end the set
+}
+
+void ExperimentSetState::placed(ExperimentId member) {
+  unplaced_.erase(member.member);
+  if (record_.state == State::queued) {
+    record_.started = context_->clock->now();
+    become(State::running, "its first member was placed");
+  }
+  if (search_ && search_->learns()) fill();
 }
 
 void ExperimentSetState::made(std::vector<RecordRef> members) {
   making_ = false;
-  if (dirty_ || !unsaved_.empty()) save();
+  stop_members();
+  if (dirty_ || !unsaved_.empty() || search_->has_news()) save();
   for (const auto& member : members) {
     live_.insert(member->id.member);
+    unplaced_.insert(member->id.member);
     self_->send(peers_.director, member_atom_v, member);
   }
   if (stopping_) {
@@ -154,11 +207,16 @@ void ExperimentSetState::made(std::vector<RecordRef> members) {
       caf::anon_send(peers_.director, kill_atom_v, record_.reason, member->id);
     return;
   }
+  // What has been told meanwhile comes first where it is learned from.
+  if (search_->learns()) return self_->send(self_, flush_atom_v);
   fill();
 }
 
 void ExperimentSetState::member_ended(const ExperimentRecord& member) {
   if (live_.erase(member.id.member) == 0 || !study_) return;
+  unplaced_.erase(member.id.member);
+  if (!member.stopped.empty() && member.state == State::finished) ++record_.stopped;
+  search_->end(member);
   auto decision = study_->report(member.id.member, member.state, member.metrics);
   copy_study();
   dirty_ = true;
@@ -166,6 +224,24 @@ void ExperimentSetState::member_ended(const ExperimentRecord& member) {
   fill();
   finish_if_done();
   if (dirty_) save();
+}
+
+void ExperimentSetState::reported(const MemberReports& reports) {
+  if (!search_ || !live_.contains(reports.id.member)) return;
+  // It runs again, from before it was stopped.
+  if (search_->stopping().contains(reports.id.member)) to_stop_.push_back(reports.id.member);
+  for (const auto& [resource, value] : reports.reports)
+    search_->report(reports.id.member, resource, value);
+  if (search_->has_news()) save();
+  if (!saving_ && !making_) stop_members();
+}
+
+/// Once that is durable: a head that comes back must find the reason for what it did.
+void ExperimentSetState::stop_members() {
+  for (auto member : std::exchange(to_stop_, {}))
+    if (auto it = search_->stopping().find(member);
+        live_.contains(member) && it != search_->stopping().end())
+      self_->send(peers_.director, stop_atom_v, it->second, ExperimentId{record_.id.top, member});
 }
 
 void ExperimentSetState::follow(const hpo::Decision& decision) {
@@ -190,11 +266,10 @@ void ExperimentSetState::copy_study() {
   record_.killed = state.killed;
   record_.stop_reason = state.stop_reason;
   record_.failures_passed = state.failures_passed;
-  record_.stop_reason = state.stop_reason;
-  record_.failures_passed = state.failures_passed;
+  record_.front = search_->front();
   record_.best_value = state.best_value;
-  if (record_.best_member != state.best_member && state.best_member && sampler_)
-    if (auto point = sampler_->suggest(*state.best_member)) record_.best_params = std::move(*point);
+  if (record_.best_member != state.best_member && state.best_member)
+    if (auto point = search_->point(*state.best_member)) record_.best_params = std::move(*point);
   record_.best_member = state.best_member;
 }
 
@@ -259,6 +334,7 @@ void ExperimentSetState::save() {
   dirty_ = false;
   std::vector<storage::Mutation> mutations{
       storage::PutSet{std::make_shared<const SetRecord>(record_), false}};
+  auto news = add_news(mutations);
   for (const auto& event : unsaved_) mutations.push_back(storage::AppendEvent{event});
   auto count = static_cast<std::ptrdiff_t>(unsaved_.size());
   request_commit(
@@ -268,17 +344,33 @@ void ExperimentSetState::save() {
         unsaved_.erase(unsaved_.begin(), unsaved_.begin() + count);
         saved();
       },
-      [this](caf::error& e) {
+      [this, news = std::move(news)](caf::error& e) mutable {
         saving_ = false;
         dirty_ = true;
+        if (news) search_->put_back(std::move(*news));
         log::error("set", "{}: not recorded yet: {}", to_string(record_.id),
                    to_string(from_caf(e, "a set")));
         self_->delayed_send(self_, save_again_after, flush_atom_v);
       });
 }
 
+/// What the search was told goes with whatever is written next; given back where that fails.
+std::optional<storage::PutSearch> ExperimentSetState::add_news(
+    std::vector<storage::Mutation>& mutations) {
+  auto news = search_ ? search_->take() : std::nullopt;
+  to_stop_.clear();
+  if (!news) return news;
+  for (const auto& entry : news->entries)
+    if (entry.kind == SearchEntry::Kind::stop)
+      to_stop_.push_back(static_cast<uint32_t>(entry.trial));
+  mutations.push_back(*news);
+  return news;
+}
+
 void ExperimentSetState::saved() {
-  if (dirty_ || !unsaved_.empty()) return save();
+  if (search_) stop_members();
+  if (dirty_ || !unsaved_.empty() || (search_ && search_->has_news())) return save();
+  fill();
   if (record_.state == State::killing || is_terminal(record_.state))
     for (auto& promise : std::exchange(kill_promises_, {})) promise.deliver(true);
   if (!is_terminal(record_.state)) return;

@@ -1,10 +1,14 @@
 // The actor of one sweep. Members are made a few at a time, as places become free: a set of a
-// hundred thousand costs no more than those that run. What the reports add up to is decided by
-// hpo::Study.
+// hundred thousand costs no more than those that run. What they try its search says (SetSearch),
+// what the reports add up to hpo::Study.
+//
+// Where the strategy learns, a member is born as late as can be, so that its point is made from all
+// that is known: when a place under the set's concurrency is free, without that as soon as the one
+// before it was placed.
 #pragma once
 
 #include "actors/head/head_context.hpp"
-#include "hpo/sampler.hpp"
+#include "actors/head/set_search.hpp"
 #include "hpo/study.hpp"
 
 #include <memory>
@@ -30,11 +34,17 @@ class ExperimentSetState {
 
  private:
   void prepare(bool fresh);
-  void resume();
+  Result<void> resume();
   void fill();
+  size_t room() const;
+  void space_is_done();
   void made(std::vector<RecordRef> members);
+  void not_made(uint32_t first, std::optional<storage::PutSearch> news, const caf::error& error);
+  void placed(ExperimentId member);
   ExperimentRecord member_record(uint32_t number, std::map<std::string, Value> params,
                                  Timestamp now) const;
+  void reported(const MemberReports& reports);
+  void stop_members();
   void member_ended(const ExperimentRecord& member);
   void follow(const hpo::Decision& decision);
   void kill_members(const std::string& cause);
@@ -44,16 +54,19 @@ class ExperimentSetState {
   void finish_if_done();
   void fail(Error error);
   void save();
+  std::optional<storage::PutSearch> add_news(std::vector<storage::Mutation>& mutations);
   void saved();
 
   experiment_set_actor::pointer self_;
   HeadContextRef context_;
   ExperimentSetPeers peers_;
   SetRecord record_;
-  std::unique_ptr<hpo::Sampler> sampler_;
+  std::optional<SetSearch> search_;
   std::optional<hpo::Study> study_;
-  std::unordered_set<uint32_t> live_;  // members with a record that have not ended
-  bool making_ = false;                // members are on their way to the ledger
+  std::unordered_set<uint32_t> live_;      // members with a record that have not ended
+  std::unordered_set<uint32_t> unplaced_;  // of these: have had no place yet
+  std::vector<uint32_t> to_stop_;          // by what is on its way to the ledger
+  bool making_ = false;                    // members are on their way to the ledger
   bool stopping_ = false;
   bool killed_ = false;
   bool dirty_ = false;  // the record differs from what was saved

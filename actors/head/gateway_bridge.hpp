@@ -25,6 +25,15 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::QuestionRef)
 
 namespace troupe::actors {
 
+/// What a question that changes nothing gets: people wait for the answer.
+inline constexpr auto read_timeout = std::chrono::seconds{30};
+
+/// An answer that says nothing but that it is done.
+inline Result<void> without_value(Result<bool> answer) {
+  if (!answer) return std::move(answer).error();
+  return ok();
+}
+
 /// Runs questions; end it with exit_reason::user_shutdown.
 caf::behavior bridge_behavior(caf::event_based_actor* self);
 

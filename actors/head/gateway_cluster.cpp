@@ -16,11 +16,6 @@ Result<void> check_admin(const api::Caller& caller) {
       "ask whoever runs the head"};
 }
 
-Result<void> done(Result<bool> answer) {
-  if (!answer) return std::move(answer).error();
-  return ok();
-}
-
 }  // namespace
 
 kj::Promise<Result<void>> GatewayService::drain_node(const api::Caller& caller, std::string node,
@@ -28,7 +23,7 @@ kj::Promise<Result<void>> GatewayService::drain_node(const api::Caller& caller, 
   if (auto may = check_admin(caller); !may) return may;
   return bridge_
       .ask<bool>(peers_.registry, wish_timeout, "a node", drain_atom_v, std::move(node), drained)
-      .then([](Result<bool> answer) { return done(std::move(answer)); });
+      .then([](Result<bool> answer) { return without_value(std::move(answer)); });
 }
 
 kj::Promise<Result<void>> GatewayService::label_node(const api::Caller& caller, std::string node,
@@ -37,7 +32,7 @@ kj::Promise<Result<void>> GatewayService::label_node(const api::Caller& caller, 
   return bridge_
       .ask<bool>(peers_.registry, wish_timeout, "a node", label_atom_v, std::move(node),
                  share(std::move(labels)))
-      .then([](Result<bool> answer) { return done(std::move(answer)); });
+      .then([](Result<bool> answer) { return without_value(std::move(answer)); });
 }
 
 Result<void> GatewayService::remove_node(const api::Caller& caller, const std::string& node) {

@@ -30,11 +30,6 @@ Result<void> may_change(const api::Caller& caller) {
                "it is good for its own experiment alone", "use your own login"};
 }
 
-Result<void> done(Result<bool> answer) {
-  if (!answer) return std::move(answer).error();
-  return ok();
-}
-
 }  // namespace
 
 Result<std::vector<std::string>> GatewayService::missing_blocks(
@@ -55,7 +50,7 @@ kj::Promise<Result<void>> GatewayService::put_block(const api::Caller& caller, s
   return bridge_
       .ask<bool>(peers_.datasets, write_timeout, "an upload", store_atom_v,
                  share(std::pair{std::move(digest), std::move(bytes)}))
-      .then([](Result<bool> stored) { return done(std::move(stored)); });
+      .then([](Result<bool> stored) { return without_value(std::move(stored)); });
 }
 
 Result<api::FileChunk> GatewayService::get_block(const api::Caller&, const std::string& digest,
@@ -218,7 +213,7 @@ kj::Promise<Result<void>> GatewayService::drop_dataset(const api::Caller& caller
   return bridge_
       .ask<bool>(peers_.datasets, write_timeout, "a dataset", leave_atom_v, caller.user,
                  std::move(name), version)
-      .then([](Result<bool> answer) { return done(std::move(answer)); });
+      .then([](Result<bool> answer) { return without_value(std::move(answer)); });
 }
 
 kj::Promise<Result<void>> GatewayService::tag_dataset(const api::Caller& caller, std::string name,
@@ -227,7 +222,7 @@ kj::Promise<Result<void>> GatewayService::tag_dataset(const api::Caller& caller,
   return bridge_
       .ask<bool>(peers_.datasets, write_timeout, "a dataset", label_atom_v, std::move(name),
                  std::move(tag), version)
-      .then([](Result<bool> answer) { return done(std::move(answer)); });
+      .then([](Result<bool> answer) { return without_value(std::move(answer)); });
 }
 
 }  // namespace troupe::actors

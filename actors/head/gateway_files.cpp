@@ -12,7 +12,6 @@ namespace troupe::actors {
 
 namespace {
 
-constexpr auto read_timeout = std::chrono::seconds{30};
 // How long an answer to `wait` may be held; clients ask again.
 constexpr auto wait_max = 2 * kj::SECONDS;
 

@@ -1,7 +1,7 @@
 // Lists, and the members of sets that have no record yet: they exist by their number, and what they
 // will be follows from the set's seed.
 #include "actors/head/gateway_service.hpp"
-#include "hpo/sampler.hpp"
+#include "hpo/searcher.hpp"
 #include "runtime/core/limits.hpp"
 
 #include <fmt/format.h>
@@ -41,6 +41,13 @@ Result<api::Entry> GatewayService::unborn_member(ExperimentId id) {
     missing.detail = fmt::format("set {} has {} members", id.top, (**set).size);
     return missing;
   }
+  if (hpo::learns((**set).sweep.strategy) || (**set).sweep.ask) {
+    missing.detail = is_terminal((**set).state) ? "its set ended before it was made"
+                     : (**set).sweep.ask        ? "nobody has asked for it yet"
+                                         : "what it tries is chosen when there is a place for it";
+    missing.hint = fmt::format("troupe show {}", id.top);
+    return missing;
+  }
   auto sampler = hpo::make_sampler((**set).spec->parameters, (**set).sweep);
   if (!sampler) return std::move(sampler).error();
   return api::Entry{unborn(**set, id.member, **sampler)};
@@ -70,7 +77,9 @@ Result<api::Listing> GatewayService::list(const api::Caller& caller, const api::
 
 void GatewayService::add_unborn(const api::ListQuery& query, api::Listing& listing) {
   auto set = context_->ledger->set(query.set->top);
-  if (!set || !*set || is_terminal((**set).state)) return;
+  if (!set || !*set || is_terminal((**set).state) || (**set).sweep.ask ||
+      hpo::learns((**set).sweep.strategy))
+    return;
   auto sampler = hpo::make_sampler((**set).spec->parameters, (**set).sweep);
   if (!sampler) return;
   uint64_t next = (**set).next;

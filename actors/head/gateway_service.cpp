@@ -21,7 +21,6 @@ struct OnlyAnswer {
 
 constexpr auto submit_timeout =
     std::chrono::seconds{65};  // longer than the director's own wait for a commit
-constexpr auto read_timeout = std::chrono::seconds{30};
 
 Error not_found(ExperimentId id) {
   return Error{Errc::not_found, fmt::format("experiment {} not found", to_string(id)),
@@ -41,7 +40,8 @@ GatewayService::GatewayService(HeadContextRef context, GatewayPeers peers, caf::
       peers_{std::move(peers)},
       bridge_{std::move(bridge)},
       timer_{timer},
-      gather_{[this](SubmitBatch batch) { return submit_batch(std::move(batch)); }} {}
+      gather_{[this](SubmitBatch batch) { return submit_batch(std::move(batch)); }},
+      trials_{[this](TrialCalls calls) { return ask_set(std::move(calls)); }} {}
 
 void GatewayService::events_came(uint64_t last) {
   for (auto it = waiters_.begin(); it != waiters_.end();) {
@@ -223,6 +223,7 @@ kj::Promise<Result<api::Waiting>> GatewayService::why(const api::Caller& caller,
   }
   auto& record = std::get<ExperimentRecord>(*found);
   waiting.state = record.state;
+  if (id.is_member()) waiting.search = search_story(id);
   if (record.state != State::queued) {
     waiting.reasons.push_back(fmt::format("it is {}: {}", to_string(record.state), record.reason));
     if (record.error && !record.error->detail.empty())
@@ -234,8 +235,9 @@ kj::Promise<Result<api::Waiting>> GatewayService::why(const api::Caller& caller,
     return Result<api::Waiting>{std::move(waiting)};
   }
   return bridge_.ask<WaitingRef>(peers_.director, read_timeout, "why", why_atom_v, id)
-      .then([](Result<WaitingRef> answer) -> Result<api::Waiting> {
+      .then([search = waiting.search](Result<WaitingRef> answer) -> Result<api::Waiting> {
         if (!answer) return std::move(answer).error();
+        (**answer).search = search;
         (**answer).state = State::queued;
         if ((**answer).reasons.empty()) (**answer).reasons.push_back("it starts in a moment");
         return std::move(**answer);

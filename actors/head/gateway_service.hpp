@@ -5,6 +5,7 @@
 
 #include "actors/head/gateway_bridge.hpp"
 #include "actors/head/gateway_gather.hpp"
+#include "actors/head/gateway_trials.hpp"
 #include "actors/head/head_context.hpp"
 #include "client/api/service.hpp"
 #include "runtime/cluster/bulk.hpp"
@@ -26,6 +27,7 @@ struct GatewayPeers {
   code_actor code;
   dataset_actor datasets;
   keeper_actor keeper;
+  search_checker_actor searches;
   AskNode ask_node;
   std::function<void(const std::string& node)> cut_node;
 };
@@ -48,6 +50,14 @@ class GatewayService final : public api::Service {
   Result<api::Entry> show(const api::Caller& caller, ExperimentId id) override;
   Result<api::Listing> list(const api::Caller& caller, const api::ListQuery& query) override;
   Result<ExperimentId> last(const api::Caller& caller, const std::string& project) override;
+  kj::Promise<Result<api::SearchReplay>> replay(const api::Caller& caller,
+                                                ExperimentId set) override;
+  kj::Promise<Result<api::Asked>> ask(const api::Caller& caller, ExperimentId set,
+                                      api::AskRequest request) override;
+  kj::Promise<Result<api::Told>> tell(const api::Caller& caller, ExperimentId set,
+                                      api::TellRequest request) override;
+  Result<std::vector<api::Trial>> pending_trials(const api::Caller& caller,
+                                                 ExperimentId set) override;
   kj::Promise<Result<api::Waiting>> why(const api::Caller& caller, ExperimentId id) override;
   kj::Promise<Result<api::LogChunk>> logs(const api::Caller& caller, const JobId& job,
                                           uint64_t offset, uint32_t limit, bool wait) override;
@@ -125,6 +135,7 @@ class GatewayService final : public api::Service {
   Result<api::Entry> entry(const api::Caller& caller, ExperimentId id);
   Result<ExperimentRecord> experiment(const api::Caller& caller, ExperimentId id);
   Result<api::Entry> unborn_member(ExperimentId id);
+  std::vector<std::string> search_story(ExperimentId id);
   Result<api::Caller> authenticate_job(const std::string& token);
   void add_unborn(const api::ListQuery& query, api::Listing& listing);
   kj::Promise<Result<api::LogChunk>> logs_elsewhere(ExperimentRecord record, uint64_t offset,
@@ -138,6 +149,7 @@ class GatewayService final : public api::Service {
                                                uint64_t offset, uint32_t limit, bool wait,
                                                bool over);
   kj::Promise<Result<std::vector<Result<api::Submitted>>>> submit_batch(SubmitBatch batch);
+  kj::Promise<Result<TrialAnswersRef>> ask_set(TrialCalls calls);
   void name_datasets(std::vector<api::CachedVersion>& versions);
 
   HeadContextRef context_;
@@ -148,6 +160,7 @@ class GatewayService final : public api::Service {
   std::optional<std::chrono::nanoseconds> dataset_names_at_;
   std::list<Waiter> waiters_;
   SubmitGather gather_;
+  TrialGather trials_;
 };
 
 }  // namespace troupe::actors

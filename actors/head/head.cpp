@@ -1,5 +1,6 @@
 #include "actors/head/head.hpp"
 
+#include "actors/head/search_checker.hpp"
 #include "actors/head/stores.hpp"
 #include "runtime/core/log.hpp"
 
@@ -38,6 +39,7 @@ Result<void> Head::start_actors() {
   context->audit = std::make_shared<ReportAudit>(clock_, *context->metrics);
   context->secret = stores->secret;
   context->ask_node = options_.ask_node;
+  context->own_threads = true;
   context->keeps_checkpoints = options_.keeps_checkpoints;
   context->rules = options_.rules;
   context->retention = options_.retention;
@@ -51,6 +53,7 @@ Result<void> Head::start_actors() {
   cast_ = spawn_cast(system_, context_, options_.policy);
   keeper_ = system_.spawn<caf::detached>(keeper_behavior, context_,
                                          KeeperPeers{cast_.ledger, cast_.datasets, cast_.registry});
+  searches_ = system_.spawn<caf::detached>(search_checker_behavior, context_);
   auto asked = [](const auto& actor) { return caf::actor_cast<status_actor>(actor); };
   lag_probe_ =
       system_.spawn<caf::detached>(lag_probe_behavior, context_,
@@ -63,8 +66,8 @@ Result<void> Head::start_actors() {
 }
 
 Result<void> Head::start_gateway() {
-  GatewayPeers peers{cast_.director, cast_.registry,    cast_.code,       cast_.datasets,
-                     keeper_,        options_.ask_node, options_.cut_node};
+  GatewayPeers peers{cast_.director, cast_.registry, cast_.code,        cast_.datasets,
+                     keeper_,        searches_,      options_.ask_node, options_.cut_node};
   GatewayOptions options;
   options.bind = options_.bind;
   options.port = options_.port;
@@ -106,6 +109,7 @@ void Head::stop_serving() {
   if (context_) context_->closing->store(true);
   if (gateway_) gateway_->stop();
   end(keeper_);
+  end(searches_);
   end(lag_probe_);
   end(cast_.registry);
 }

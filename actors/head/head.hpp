@@ -74,6 +74,7 @@ class Head {
   HeadCast cast_;
   lag_probe_actor lag_probe_;
   keeper_actor keeper_;
+  search_checker_actor searches_;
   std::unique_ptr<Gateway> gateway_;
 };
 

@@ -41,6 +41,9 @@ struct HeadContext {
   std::function<void(const std::string& node, cluster::BulkQuestion question)> ask_node;
   /// Copies of checkpoints that nodes have made: no use where all nodes are this machine.
   bool keeps_checkpoints = true;
+  /// Actors that compute for long have threads of their own. Not where everything is to happen in
+  /// one order, as in tests.
+  bool own_threads = false;
   std::shared_ptr<cluster::JoinDesk> joins;  // null: no other machine can join
   std::shared_ptr<Replicas> replicas = std::make_shared<Replicas>();
   std::shared_ptr<NoteBox> notes = std::make_shared<NoteBox>();

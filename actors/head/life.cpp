@@ -37,14 +37,19 @@ Duration restart_backoff(uint32_t restarts) {
   return pause;
 }
 
-/// An attempt that ran so long met nothing broken where it was: machines of a training of weeks die
-/// one after the other, and each of them by chance.
-constexpr int64_t steady_us = std::chrono::microseconds{std::chrono::minutes{10}}.count();
-
 /// Codes of a job that could not be prepared for a reason that another start does not change.
 bool is_own(Errc code) {
   return code == Errc::failed || code == Errc::exhausted || code == Errc::invalid ||
          code == Errc::corrupt;
+}
+
+/// Of the job with that index, where the spec tells its workers apart.
+std::string role_of(const ExperimentSpec& spec, uint32_t index) {
+  for (const auto& role : spec.roles) {
+    if (index < role.count) return role.name;
+    index -= role.count;
+  }
+  return "worker";
 }
 
 void note_mounts(JobRecord& job, const std::vector<MountShown>& mounts) {
@@ -53,15 +58,25 @@ void note_mounts(JobRecord& job, const std::vector<MountShown>& mounts) {
     job.mounts.push_back({one.mount, one.method, one.place, one.writable});
 }
 
+void note_binding(JobRecord& job, const JobBound& bound) {
+  job.binding = {bound.cpus, bound.memory, bound.own, bound.gpus, {}, bound.note};
+  for (const auto& rank : bound.ranks)
+    if (!rank.nic.empty()) job.binding.nics.push_back(rank.nic);
+}
+
 }  // namespace
 
 ExperimentLife::ExperimentLife(ExperimentRecord record) : record_{std::move(record)} {
   if (record_.state == State::killing) {
     outcome_ = Outcome::killed;
     outcome_cause_ = record_.reason;
+  } else if (!record_.stopped.empty()) {
+    outcome_ = Outcome::stopped;
+    outcome_cause_ = record_.stopped;
   } else if (!record_.attempts.empty() && !attempt().ended) {
     recall_failure();
   }
+  if (!record_.attempts.empty() && !attempt().ended) wound_up_ = only_servers_left();
   if (!record_.attempts.empty())
     for (const auto& job : attempt().jobs)
       unseen_ = unseen_ || (is_terminal(job.state) && !job.exit_code && !job.signal);
@@ -147,6 +162,7 @@ Effects ExperimentLife::adopt(const std::vector<Place>& places, uint64_t epoch, 
   std::string nodes;
   for (uint32_t index = 0; index < places.size(); ++index) {
     JobRecord record;
+    record.role = role_of(*record_.spec, index);
     record.index = index;
     record.node = places[index].node;
     record.gpus = places[index].gpus;
@@ -162,7 +178,8 @@ Effects ExperimentLife::adopt(const std::vector<Place>& places, uint64_t epoch, 
   outcome_error_.reset();
   phase_done_.clear();
   announced_ = 0;
-  unseen_ = false;
+  unseen_ = wound_up_ = false;
+  world_note_.clear();
   become(State::preparing, fmt::format("placed on {}", nodes), now, effects);
   return effects;
 }
@@ -180,9 +197,13 @@ Effects ExperimentLife::update(const JobUpdate& update, Timestamp now) {
   }
   if (update.started_us != 0) record->started = Timestamp{update.started_us};
   if (!update.mounts.empty()) note_mounts(*record, update.mounts);
+  const auto& bound = update.bound;
+  if (!bound.cpus.empty() || !bound.gpus.empty() || !bound.note.empty())
+    note_binding(*record, update.bound);
   note_checkpoints(update, now, effects);
+  note_world(update, now, effects);
   // It goes on although the attempt is over: the order to stop was lost, with a head or on the way.
-  if (outcome_ != Outcome::none && update.step != JobStep::ended) {
+  if ((outcome_ != Outcome::none || wound_up_) && update.step != JobStep::ended) {
     effects.grace = limits::kill_grace;
     effects.stop.push_back(record->index);
   }
@@ -265,6 +286,8 @@ void ExperimentLife::end_job(const JobUpdate& update, Timestamp now, Effects& ef
   bool orphaned = update.stopped && outcome_ == Outcome::none;
   bool good = !orphaned && update.has_exit && update.exit_code == 0 && update.signal == 0 &&
               update.error.what.empty();
+  // It served to the end, however it takes being told so.
+  good = good || (wound_up_ && outcome_ == Outcome::none);
   record->ended = Timestamp{update.time_us};
   unseen_ = unseen_ || (update.infrastructure && !update.has_exit);
   if (update.has_exit) {
@@ -284,9 +307,14 @@ void ExperimentLife::end_job(const JobUpdate& update, Timestamp now, Effects& ef
       announced_ = least;
       effects.go_phase = least - 1;
     }
+    if (outcome_ == Outcome::none && !wound_up_ && !all_ended() && only_servers_left()) {
+      wound_up_ = true;
+      stop_others(effects, limits::kill_grace);
+    }
   } else {
-    record->state = outcome_ == Outcome::killed || outcome_ == Outcome::preempted ? State::killed
-                                                                                  : State::failed;
+    bool asked = outcome_ == Outcome::killed || outcome_ == Outcome::preempted ||
+                 outcome_ == Outcome::stopped;
+    record->state = asked ? State::killed : State::failed;
     if (outcome_ == Outcome::none) {
       outcome_ = update.infrastructure || orphaned ? Outcome::infrastructure : Outcome::failed;
       outcome_error_ = job_error(update);
@@ -319,6 +347,16 @@ bool ExperimentLife::all_ended() const {
                      [](const JobRecord& job) { return is_terminal(job.state); });
 }
 
+/// Parameter servers never end by themselves.
+bool ExperimentLife::only_servers_left() const {
+  const auto& jobs = record_.attempts.back().jobs;
+  auto is_server = [](const JobRecord& job) { return job.role == "ps"; };
+  return std::any_of(jobs.begin(), jobs.end(), is_server) &&
+         std::all_of(jobs.begin(), jobs.end(), [&](const JobRecord& job) {
+           return is_server(job) || job.state == State::finished;
+         });
+}
+
 void ExperimentLife::finish_attempt(State state, Timestamp now) {
   attempt().state = state;
   attempt().ended = now;
@@ -331,12 +369,19 @@ void ExperimentLife::settle(Timestamp now, Effects& effects) {
     case Outcome::none:
       record_.exit_code = 0;
       finish_attempt(State::finished, now);
-      become(State::finished, "exit 0", now, effects);
+      become(State::finished, world_note_.empty() ? "exit 0" : "exit 0; " + world_note_, now,
+             effects);
       effects.next = Effects::Next::ended;
       break;
     case Outcome::killed:
       finish_attempt(State::killed, now);
       become(State::killed, outcome_cause_, now, effects);
+      effects.next = Effects::Next::ended;
+      break;
+    case Outcome::stopped:
+      finish_attempt(State::finished, now);
+      advance_to(State::running, "its processes ran", now, effects);
+      become(State::finished, outcome_cause_, now, effects);
       effects.next = Effects::Next::ended;
       break;
     case Outcome::preempted:
@@ -393,6 +438,7 @@ Effects ExperimentLife::kill(const std::string& cause, Timestamp now) {
   outcome_ = Outcome::killed;
   outcome_cause_ = cause;
   outcome_error_.reset();
+  record_.stopped.clear();
   become(State::killing, cause, now, effects);
   if (record_.attempts.empty() || attempt().ended || all_ended()) {
     become(State::killed, cause, now, effects);
@@ -400,6 +446,19 @@ Effects ExperimentLife::kill(const std::string& cause, Timestamp now) {
   } else {
     stop_others(effects, limits::kill_grace);
   }
+  return effects;
+}
+
+Effects ExperimentLife::stop(const std::string& cause, Timestamp now) {
+  Effects effects;
+  (void)now;
+  if (is_terminal(record_.state) || outcome_ != Outcome::none || record_.attempts.empty() ||
+      all_ended())
+    return effects;
+  outcome_ = Outcome::stopped;
+  outcome_cause_ = record_.stopped = cause;
+  effects.changed = true;
+  stop_others(effects, limits::kill_grace);
   return effects;
 }
 

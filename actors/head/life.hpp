@@ -6,6 +6,7 @@
 #include "runtime/core/record.hpp"
 #include "runtime/wire/messages.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -34,8 +35,14 @@ struct Effects {
   bool awaits_lease = false;
   bool changed = false;           // the record is another, also where no event says so
   bool checkpoints_told = false;  // its node has said which it has
-  std::vector<CheckpointSeen> drop_checkpoints;  // that the node of its first job is to remove
+  bool checkpoint_came = false;   // and one of them is new
+  std::map<std::string, std::vector<CheckpointSeen>>
+      drop_checkpoints;  // by node, which removes them
 };
+
+/// An attempt that ran so long met nothing broken where it was: machines of a training of weeks die
+/// one after the other, and each of them by chance.
+inline constexpr int64_t steady_us = std::chrono::microseconds{std::chrono::minutes{10}}.count();
 
 class ExperimentLife {
  public:
@@ -56,6 +63,8 @@ class ExperimentLife {
 
   Effects update(const JobUpdate& update, Timestamp now);
   Effects kill(const std::string& cause, Timestamp now);
+  /// Early stopping of its set sees no hope in it: that is an end as good as its own.
+  Effects stop(const std::string& cause, Timestamp now);
   /// The running limit fired.
   Effects running_limit(Timestamp now);
   /// Its ranks stand still, as its watchdog sees: what is done then is the spec's.
@@ -78,7 +87,7 @@ class ExperimentLife {
   static constexpr uint32_t hang_restarts_max = 3;
 
  private:
-  enum class Outcome { none, failed, infrastructure, killed, preempted, stalled };
+  enum class Outcome { none, failed, infrastructure, killed, preempted, stalled, stopped };
 
   AttemptRecord& attempt() { return record_.attempts.back(); }
   JobRecord* job(uint32_t index);
@@ -88,6 +97,7 @@ class ExperimentLife {
   void end_job(const JobUpdate& update, Timestamp now, Effects& effects);
   void stop_others(Effects& effects, Duration grace);
   bool all_ended() const;
+  bool only_servers_left() const;
   void settle(Timestamp now, Effects& effects);
   void settle_failed(Timestamp now, Effects& effects);
   void settle_stalled(Timestamp now, Effects& effects);
@@ -95,8 +105,11 @@ class ExperimentLife {
   void finish_attempt(State state, Timestamp now);
   void requeue(State through, const std::string& cause, Timestamp now, Effects& effects);
   void note_checkpoints(const JobUpdate& update, Timestamp now, Effects& effects);
+  bool find_parts(CheckpointMark& mark) const;
+  void tell_strays(const JobUpdate& update, Timestamp now, Effects& effects);
   void note_resume(const JobUpdate& update, Timestamp now, Effects& effects);
   void expire_checkpoints(Effects& effects);
+  void note_world(const JobUpdate& update, Timestamp now, Effects& effects);
   Error job_error(const JobUpdate& update) const;
   void recall_failure();
   uint32_t least_done() const;
@@ -106,10 +119,15 @@ class ExperimentLife {
   Outcome outcome_ = Outcome::none;
   std::string outcome_cause_;
   std::optional<Error> outcome_error_;
-  bool unseen_ = false;  // a job of the attempt counts as ended although nobody saw its end
+  bool unseen_ = false;     // a job of the attempt counts as ended although nobody saw its end
+  std::string world_note_;  // that its ranks do not find each other
+  bool wound_up_ = false;   // whom its parameter servers serve have ended well: they end now
   std::map<uint32_t, uint32_t> phase_done_;  // job index -> 1 + lines of the order it has done
-  uint64_t resume_told_ = 0;                 // epoch of the attempt that said why it begins anew
-  uint32_t announced_ = 0;                   // 1 + the newest line that all were told to begin
+  std::map<uint32_t, std::vector<CheckpointSeen>> seen_;  // job index -> what its node has
+  uint64_t seen_epoch_ = 0;                               // of the attempt that has seen them
+  uint64_t strays_told_ = 0;  // epoch of the attempt that said that some do not count
+  uint64_t resume_told_ = 0;  // epoch of the attempt that said why it begins anew
+  uint32_t announced_ = 0;    // 1 + the newest line that all were told to begin
 };
 
 }  // namespace troupe::actors

@@ -33,17 +33,26 @@ Event checkpoint_event(const ExperimentRecord& record, std::string cause, Timest
 
 }  // namespace
 
-/// The first job speaks for all: two nodes cannot both say which is the newest.
+/// The first job speaks for all: two nodes cannot both say which is the newest. What others have
+/// counts as parts of it, or not at all.
 void ExperimentLife::note_checkpoints(const JobUpdate& update, Timestamp now, Effects& effects) {
-  if (update.key.job.index != 0) return;
-  note_resume(update, now, effects);
+  if (update.key.job.index == 0) note_resume(update, now, effects);
   if (update.checkpoints.empty()) return;
-  const auto& node = job(0)->node;
+  if (seen_epoch_ != epoch()) seen_.clear();
+  seen_epoch_ = epoch();
+  seen_[update.key.job.index] = update.checkpoints;
+  bool in_shards = record_.spec->checkpoints && record_.spec->checkpoints->shards;
+  if (!in_shards && update.key.job.index != 0) return tell_strays(update, now, effects);
+  auto first = seen_.find(0);
+  if (first == seen_.end()) return;
   auto& known = record_.checkpoints;
   std::vector<CheckpointMark> told;
-  for (const auto& seen : update.checkpoints)
-    told.push_back(
-        {seen.name, epoch(), attempt().number, Timestamp{seen.made_us}, node, std::nullopt});
+  for (const auto& seen : first->second) {
+    CheckpointMark mark{
+        seen.name,    epoch(), attempt().number, Timestamp{seen.made_us}, job(0)->node,
+        std::nullopt, {}};
+    if (!in_shards || find_parts(mark)) told.push_back(std::move(mark));
+  }
   // What the job itself has removed, or replaced.
   auto left = std::erase_if(known, [&](const CheckpointRecord& one) {
     return one.mark.epoch == epoch() &&
@@ -60,6 +69,7 @@ void ExperimentLife::note_checkpoints(const JobUpdate& update, Timestamp now, Ef
     ++came;
   }
   effects.checkpoints_told = true;
+  effects.checkpoint_came = came > 0;
   if (left + came == 0) return;
   effects.changed = true;
   std::sort(known.begin(), known.end(), [](const CheckpointRecord& a, const CheckpointRecord& b) {
@@ -68,6 +78,41 @@ void ExperimentLife::note_checkpoints(const JobUpdate& update, Timestamp now, Ef
   expire_checkpoints(effects);
   if (known.size() > limits::checkpoints_max)
     known.erase(known.begin(), known.end() - static_cast<std::ptrdiff_t>(limits::checkpoints_max));
+}
+
+/// Whether all nodes of the attempt have put theirs in place; they are the mark's parts then.
+bool ExperimentLife::find_parts(CheckpointMark& mark) const {
+  for (const auto& job : record_.attempts.back().jobs) {
+    if (is_from(mark, job.node)) continue;
+    auto seen = seen_.find(job.index);
+    if (seen == seen_.end()) return false;
+    auto part = std::find_if(seen->second.begin(), seen->second.end(),
+                             [&](const CheckpointSeen& one) { return one.name == mark.name; });
+    if (part == seen->second.end()) return false;
+    mark.parts.push_back({job.node, Timestamp{part->made_us}});
+  }
+  return true;
+}
+
+/// Another node than the first one's has checkpoints of its own, in a folder that they do not
+/// share: shards most likely, and nobody would find out before they lack.
+void ExperimentLife::tell_strays(const JobUpdate& update, Timestamp now, Effects& effects) {
+  const auto& node = job(update.key.job.index)->node;
+  auto first = seen_.find(0);
+  if (node == job(0)->node || strays_told_ == epoch() || first == seen_.end()) return;
+  for (const auto& one : update.checkpoints) {
+    auto same_name = [&](const CheckpointSeen& other) { return other.name == one.name; };
+    auto other = std::find_if(first->second.begin(), first->second.end(), same_name);
+    if (other == first->second.end() || other->made_us == one.made_us) continue;
+    strays_told_ = epoch();
+    effects.events.push_back(checkpoint_event(
+        record_,
+        fmt::format("{} has a {} of its own, which is not kept: of a gang that of rank 0's node "
+                    "counts; checkpoints: {{shards: true}} takes both",
+                    node, one.name),
+        now));
+    return;
+  }
 }
 
 /// Only where somebody wrote down what is to be kept: they are the user's own files.
@@ -84,7 +129,9 @@ void ExperimentLife::expire_checkpoints(Effects& effects) {
     if (std::binary_search(keep.begin(), keep.end(), index++) || one.mark.node != node ||
         one.mark.name == attempt().resumed)
       return false;
-    effects.drop_checkpoints.push_back({one.mark.name, one.mark.made.us});
+    effects.drop_checkpoints[node].push_back({one.mark.name, one.mark.made.us});
+    for (const auto& part : one.mark.parts)
+      effects.drop_checkpoints[part.node].push_back({one.mark.name, part.made.us});
     return true;
   });
 }

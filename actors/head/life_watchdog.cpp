@@ -8,9 +8,6 @@ namespace troupe::actors {
 
 namespace {
 
-/// An attempt that ran so long before it stood still met nothing that was broken from the start.
-constexpr int64_t steady_us = std::chrono::microseconds{std::chrono::minutes{10}}.count();
-
 Event watchdog_event(const ExperimentRecord& record, std::string cause, Timestamp now,
                      const Error* error) {
   Event event;

@@ -62,6 +62,10 @@ desk_actor::behavior_type desk_behavior(desk_actor::pointer self, LinksPeers pee
             peers.audit->refused(worker, good.error());
             return to_caf(good.error());
           }
+        if (auto good = check_plausible(hello); !good) {
+          peers.audit->refused(worker, good.error());
+          return to_caf(good.error());
+        }
         auto checked = hello;
         checked.accepts = true;
         return self->delegate(peers.registry, hello_atom_v, std::move(checked), node);
@@ -74,6 +78,11 @@ desk_actor::behavior_type desk_behavior(desk_actor::pointer self, LinksPeers pee
         if (auto good = check_plausible(report); !good)
           return peers.audit->refused(worker, good.error());
         self->send(peers.registry, cache_atom_v, worker, report);
+      },
+      [self, peers, worker](devices_atom, const std::string&, const GpuReport& report) {
+        if (auto good = check_plausible(report); !good)
+          return peers.audit->refused(worker, good.error());
+        self->send(peers.registry, devices_atom_v, worker, report);
       },
       [self, peers, worker](update_atom, const JobUpdate& update) {
         if (auto good = check_plausible(update); !good)

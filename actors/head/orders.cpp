@@ -20,11 +20,26 @@ uint32_t processes_of(const ExperimentSpec& spec) {
   return std::max(1u, spec.resources.gpus);  // one process per GPU, one where there are none
 }
 
-Result<std::vector<Phase>> phases_of(const ExperimentRecord& record) {
+/// The lines of `run` for workers of that role.
+const std::vector<Command>& run_of(const ExperimentSpec& spec, const std::string& role) {
+  for (const auto& one : spec.roles)
+    if (one.name == role && !one.run.empty()) return one.run;
+  return spec.run;
+}
+
+/// In commands a parameter that is not active is an empty word.
+std::map<std::string, Value> params_of(const ExperimentRecord& record) {
+  auto params = record.params;
+  for (const auto& parameter : record.spec->parameters)
+    if (!parameter.when.empty()) params.try_emplace(parameter.name, "");
+  return params;
+}
+
+Result<std::vector<Phase>> phases_of(const ExperimentRecord& record, const std::string& role) {
   std::vector<Phase> phases;
   auto add = [&](const std::vector<Command>& commands, bool setup) -> Result<void> {
     for (const auto& command : commands) {
-      auto filled = fill_placeholders(command, record.params);
+      auto filled = fill_placeholders(command, params_of(record));
       if (!filled) return std::move(filled).error();
       Phase phase;
       phase.setup = setup;
@@ -37,7 +52,7 @@ Result<std::vector<Phase>> phases_of(const ExperimentRecord& record) {
     return ok();
   };
   TROUPE_TRY(add(record.spec->setup, true));
-  TROUPE_TRY(add(record.spec->run, false));
+  TROUPE_TRY(add(run_of(*record.spec, role), false));
   return phases;
 }
 
@@ -57,7 +72,7 @@ Result<std::map<std::string, std::string>> environment_of(const ExperimentRecord
   for (const auto& [name, value] : record.params) env[parameter_variable(name)] = value.to_text();
   if (spec.seed) env["TROUPE_SEED"] = fmt::to_string(*spec.seed);
   for (const auto& [name, text] : spec.env) {
-    auto filled = fill_text(text, record.params);
+    auto filled = fill_text(text, params_of(record));
     if (!filled) return std::move(filled).error();
     env[name] = std::move(*filled);
   }
@@ -80,6 +95,9 @@ schedule::NodeSpec node_spec_of(const NodeHello& hello, bool accepts) {
   spec.gpu_mem = hello.gpu_mem;
   spec.labels = hello.labels;
   spec.accepts = accepts;
+  for (const auto& device : hello.devices.devices)
+    if (!device.closed.empty()) spec.gpus_closed.insert(device.index);
+  if (hello.gpu_near.size() == size_t{hello.gpus} * hello.gpus) spec.gpu_near = hello.gpu_near;
   return spec;
 }
 
@@ -97,6 +115,12 @@ schedule::Request request_of(const ExperimentRecord& record) {
   request.preemptible = spec.preemptible;
   request.workers_min = spec.workers.min;
   request.workers_max = spec.workers.max;
+  request.resize_after = spec.workers.resize_after;
+  if (!record.attempts.empty())
+    for (const auto& job : record.attempts.back().jobs) {
+      if (request.nodes_before.size() <= job.index) request.nodes_before.resize(job.index + 1);
+      request.nodes_before[job.index] = job.node;
+    }
   request.priority = spec.priority;
   request.user = record.user;
   request.project = spec.project;
@@ -112,11 +136,8 @@ schedule::Request request_of(const ExperimentRecord& record) {
 
 Result<std::vector<JobOrder>> orders_of(const ExperimentRecord& record, const std::string& token,
                                         Timestamp now) {
-  auto phases = phases_of(record);
-  if (!phases) return std::move(phases).error();
   auto env = environment_of(record);
   if (!env) return std::move(env).error();
-  for (const auto& phase : *phases) TROUPE_TRY(check_exec_size(phase.argv, *env));
   const auto& spec = *record.spec;
   const auto& attempt = record.attempts.back();
   auto processes = processes_of(spec);
@@ -126,17 +147,20 @@ Result<std::vector<JobOrder>> orders_of(const ExperimentRecord& record, const st
     JobOrder order;
     order.key = JobKey{JobId{record.id, job.role, job.index}, attempt.epoch};
     order.attempt = attempt.number;
-    order.phases = *phases;
+    auto phases = phases_of(record, job.role);
+    if (!phases) return std::move(phases).error();
+    for (const auto& phase : *phases) TROUPE_TRY(check_exec_size(phase.argv, *env));
+    order.phases = std::move(*phases);
     order.env = *env;
     order.processes = processes;
     order.first_rank = job.index * processes;
     order.world_size = nodes * processes;
     order.node_rank = job.index;
     order.nodes = nodes;
-    order.master_addr = "127.0.0.1";
-    // Below the kernel's own range for outgoing connections (32768 and up); spread by epoch, so
-    // that experiments on one machine do not meet.
-    order.master_port = static_cast<uint16_t>(20000 + attempt.epoch % 10000);
+    for (const auto& one : attempt.jobs) order.hosts.push_back({one.node, {}, 0});
+    if (!spec.roles.empty())
+      for (const auto& one : attempt.jobs) order.roles.push_back(one.role);
+    order.contracts = spec.launch.contracts;
     order.gpus = job.gpus;
     order.milli_cpus = static_cast<int64_t>(std::llround(spec.resources.cpus * 1000));
     order.mem = spec.resources.mem;
@@ -149,6 +173,7 @@ Result<std::vector<JobOrder>> orders_of(const ExperimentRecord& record, const st
     order.leased = spec.exclusive;
     order.patience_ms = spec.watchdog.patience.count();
     order.max_processes = spec.resources.max_processes;
+    if (spec.resources.binding) order.binding = to_string(*spec.resources.binding);
     orders.push_back(std::move(order));
   }
   return orders;

@@ -75,6 +75,9 @@ registry_actor::behavior_type RegistryState::make_behavior(HeadContextRef contex
       [this](cache_atom, const std::string& node, const CacheReport& report) {
         cached(node, report);
       },
+      [this](devices_atom, const std::string& node, const GpuReport& report) {
+        devices(node, report);
+      },
       [this](fetch_atom, const WarmRef& asked) { return warm(asked); },
       [this](drain_atom, const std::string& node, bool drained) { return drain(node, drained); },
       [this](label_atom, const std::string& node, const LabelsRef& labels) {

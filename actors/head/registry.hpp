@@ -71,6 +71,7 @@ class RegistryState {
   static std::string wish_text(const Wish& wish);
   void stuck(const std::string& name, const std::string& what);
   void cached(const std::string& name, const CacheReport& report);
+  void devices(const std::string& name, const GpuReport& report);
   caf::result<WarmRef> warm(const WarmRef& asked);
   static bool accepts(const Node& node);
   static std::string drain_reason(const Node& node);

@@ -111,6 +111,9 @@ void RegistryState::fill(api::NodeView& view, Node& node) const {
   view.clock_ahead_ms = node.clock_ahead_ms;
   if (!node.wish.distrusted) node.wish.failures.expire(context_->clock->now(), context_->rules);
   view.failures = node.wish.failures.texts();
+  view.topology = node.hello.topology;
+  for (const auto& device : node.hello.devices.devices)
+    view.devices.push_back({device.index, device.uuid, device.bus, device.name, device.closed});
 }
 
 /// What cannot be killed keeps what it has: its job has not ended. But where the head has given
@@ -127,6 +130,25 @@ void RegistryState::stuck(const std::string& id, const std::string& what) {
     tell(id, "up", "drained", drain_reason(node));
   else if (!before && accepts(node))
     tell(id, "drained", "up", "what could not be killed there has ended");
+  if (node.life != Life::lost) tell_scheduler(node);
+}
+
+/// A device that went bad is given to nobody else; what runs on it is its worker's to end.
+void RegistryState::devices(const std::string& id, const GpuReport& report) {
+  auto it = nodes_.find(id);
+  if (it == nodes_.end()) return;
+  auto& node = it->second;
+  for (const auto& device : report.devices) {
+    auto old = std::find_if(node.hello.devices.devices.begin(), node.hello.devices.devices.end(),
+                            [&](const GpuDevice& other) { return other.index == device.index; });
+    bool was_closed = old != node.hello.devices.devices.end() && !old->closed.empty();
+    auto gpu = fmt::format("GPU {}", device.index);
+    if (!device.closed.empty() && !was_closed)
+      tell(id, gpu, "closed", fmt::format("{} ({}): {}", gpu, device.uuid, device.closed));
+    else if (device.closed.empty() && was_closed)
+      tell(id, gpu, "open", fmt::format("{} ({}) is given to jobs again", gpu, device.uuid));
+  }
+  node.hello.devices = report;
   if (node.life != Life::lost) tell_scheduler(node);
 }
 

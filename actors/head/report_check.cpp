@@ -16,6 +16,8 @@ constexpr uint32_t attempts_max = 1'000'000;
 constexpr uint32_t phases_max = 100'000;
 constexpr size_t gpus_max = 1024;
 constexpr size_t text_max = 64u << 10;
+constexpr size_t near_max = 128u * 128;
+constexpr size_t topology_bytes_max = 1u << 20;
 // A worker lists a thousand.
 constexpr size_t versions_max = 4096;
 constexpr uint64_t bytes_max = uint64_t{1} << 60;
@@ -65,6 +67,13 @@ Result<void> check_plausible(const JobUpdate& update) {
     if (rank.quiet_ms < 0 || rank.steady_ms < 0 || rank.by > RankPulse::By::metrics ||
         rank.process.size() > limits::metric_line_bytes_max)
       return absurd(update.key, "what its ranks do is absurd");
+  size_t bound = update.bound.cpus.size() + update.bound.memory.size() + update.bound.note.size();
+  for (const auto& rank : update.bound.ranks)
+    bound += rank.cpus.size() + rank.memory.size() + rank.nic.size();
+  for (const auto& gpu : update.bound.gpus) bound += gpu.size();
+  if (update.bound.ranks.size() > limits::processes_max || update.bound.gpus.size() > gpus_max ||
+      bound > text_max)
+    return absurd(update.key, "the CPUs it is bound to are absurd");
   for (const auto* text : {&update.error.what, &update.error.detail, &update.error.hint})
     if (text->size() > text_max) return absurd(update.key, "its error is a book");
   return ok();
@@ -83,6 +92,26 @@ Result<void> check_plausible(const MetricBatch& batch) {
       return absurd(batch.key, "the name of a metric is absurd");
   }
   return ok();
+}
+
+Result<void> check_plausible(const GpuReport& report) {
+  size_t text = 0;
+  for (const auto& device : report.devices) {
+    text += device.uuid.size() + device.bus.size() + device.name.size() + device.closed.size();
+    if (device.index >= gpus_max) text = text_max + 1;
+  }
+  if (report.devices.size() <= gpus_max && text <= text_max) return ok();
+  return Error{Errc::refused, "a report on GPUs was refused", "their number or names are absurd",
+               "is its worker of the head's version?"};
+}
+
+Result<void> check_plausible(const NodeHello& hello) {
+  TROUPE_TRY(check_plausible(hello.devices));
+  bool square = hello.gpu_near.empty() || hello.gpu_near.size() == size_t{hello.gpus} * hello.gpus;
+  if (square && hello.gpu_near.size() <= near_max && hello.topology.size() <= topology_bytes_max)
+    return ok();
+  return Error{Errc::refused, fmt::format("what node {} says of itself was refused", hello.name),
+               "its topology is absurd", "is its worker of the head's version?"};
 }
 
 Result<void> check_plausible(const CacheReport& report) {

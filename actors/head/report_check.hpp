@@ -24,5 +24,8 @@ Standing standing_of(const ExperimentRecord& record, const JobKey& key, const st
 Result<void> check_plausible(const JobUpdate& update);
 Result<void> check_plausible(const MetricBatch& batch);
 Result<void> check_plausible(const CacheReport& report);
+Result<void> check_plausible(const GpuReport& report);
+/// Of its machine alone; its jobs are looked at one by one.
+Result<void> check_plausible(const NodeHello& hello);
 
 }  // namespace troupe::actors

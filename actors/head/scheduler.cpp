@@ -47,6 +47,11 @@ scheduler_actor::behavior_type SchedulerState::make_behavior(std::shared_ptr<Clo
         scheduler_.release(id, index);
         dirty();
       },
+      [this](note_atom, ExperimentId id) {
+        scheduler_.set_time(time());
+        scheduler_.checkpointed(id);
+        dirty();
+      },
       [this](node_atom, const NodeSpecRef& node) {
         scheduler_.put_node(*node);
         dirty();

@@ -3,6 +3,7 @@
 #include "actors/worker/checkpoint_look.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/variable.hpp"
+#include "runtime/topology/numbers.hpp"
 
 #include <fmt/format.h>
 
@@ -17,6 +18,14 @@ namespace {
 
 std::string list_text(const std::vector<uint32_t>& numbers) {
   return fmt::format("{}", fmt::join(numbers, ","));
+}
+
+std::string visible_devices(const JobOrder& order) {
+  const auto& names = order.bound.gpus;
+  bool named = names.size() == order.gpus.size() &&
+               std::all_of(names.begin(), names.end(),
+                           [](const auto& name) { return name.starts_with("GPU-"); });
+  return named ? fmt::format("{}", fmt::join(names, ",")) : list_text(order.gpus);
 }
 
 /// Put together the strongest first: what has a value keeps it. Some fifty short texts for each
@@ -34,7 +43,8 @@ class EnvironmentList {
     entry.append(name).append(1, '=').append(value);
   }
   void add(std::string_view name, uint64_t value) { add(name, fmt::format_int{value}.c_str()); }
-  void add(const std::map<std::string, std::string>& values) {
+  template <class Values>
+  void add(const Values& values) {
     for (const auto& [name, value] : values) add(name, value);
   }
   std::vector<std::string> take() { return std::move(list_); }
@@ -42,30 +52,6 @@ class EnvironmentList {
  private:
   std::vector<std::string> list_;
 };
-
-void add_ranks(EnvironmentList& env, const JobOrder& order, uint32_t local_rank) {
-  auto rank = order.first_rank + local_rank;
-  env.add("RANK", rank);
-  env.add("WORLD_SIZE", order.world_size);
-  env.add("LOCAL_RANK", local_rank);
-  env.add("LOCAL_WORLD_SIZE", order.processes);
-  env.add("NODE_RANK", order.node_rank);
-  env.add("GROUP_RANK", order.node_rank);
-  env.add("MASTER_ADDR", order.master_addr);
-  env.add("MASTER_PORT", order.master_port);
-  // What torchrun gives its processes; frameworks recognise it by these.
-  env.add("ROLE_RANK", rank);
-  env.add("ROLE_WORLD_SIZE", order.world_size);
-  env.add("ROLE_NAME", "default");
-  env.add("GROUP_WORLD_SIZE", order.nodes);
-  auto id = order.env.find("TROUPE_ID");
-  env.add("TORCHELASTIC_RUN_ID", id == order.env.end() ? "" : id->second);
-  env.add("TORCHELASTIC_RESTART_COUNT", order.attempt - 1);
-  env.add("TORCHELASTIC_MAX_RESTARTS", "0");
-  env.add("TROUPE_NODES", order.nodes);
-  env.add("TROUPE_NODE_RANK", order.node_rank);
-  env.add("TROUPE_GPUS_PER_NODE", order.gpus.size());
-}
 
 /// Ours comes last: whatever else is called `troupe` there goes first.
 std::string python_path(const WorkerEnvironment& worker, const JobOrder& order) {
@@ -77,17 +63,47 @@ std::string python_path(const WorkerEnvironment& worker, const JobOrder& order) 
   return given->second.empty() ? worker.python : given->second + ":" + worker.python;
 }
 
+uint32_t cpus_of_process(const JobOrder& order) {
+  auto cpus = order.milli_cpus / 1000;
+  if (auto own = topology::parse_numbers(order.bound.cpus); order.bound.own && own)
+    cpus = static_cast<int64_t>(own->size());
+  return static_cast<uint32_t>(std::max<int64_t>(1, cpus / std::max(1u, order.processes)));
+}
+
 }  // namespace
+
+launch::World world_of(const WorkerEnvironment& worker, const WorkerPaths& paths,
+                       const JobOrder& order, uint32_t slot) {
+  launch::World world;
+  auto id = order.key.job.experiment;
+  world.id = to_string(id);
+  world.number = id.top;
+  world.attempt = order.attempt;
+  for (const auto& host : order.hosts)
+    world.hosts.push_back({host.node, host.address, host.first_port});
+  if (world.hosts.size() <= order.node_rank) world.hosts.resize(order.node_rank + 1);
+  world.roles = order.roles;
+  world.contracts = order.contracts;
+  world.processes = order.processes;
+  world.job = order.node_rank;
+  world.gpus = static_cast<uint32_t>(order.gpus.size());
+  world.cpus = cpus_of_process(order);
+  world.interface = worker.interface;
+  world.hostfile = world.size() > 1 ? paths.hostfile(slot) : paths.lone_hostfile();
+  return world;
+}
 
 std::vector<std::string> job_environment(const WorkerEnvironment& worker, const WorkerPaths& paths,
                                          const JobOrder& order, uint32_t slot, uint32_t local_rank,
                                          const std::string& resume) {
-  constexpr size_t ours = 40;
+  constexpr size_t ours = 70;
   const auto& id = order.key.job;
   EnvironmentList env{ours + order.env.size() + worker.base.size()};
-  add_ranks(env, order, local_rank);
+  auto world = launch::environment_of(world_of(worker, paths, order, slot), local_rank);
+  env.add(world.fixed);
   // An empty list hides all devices: a job that asked for none must not find one.
-  env.add("CUDA_VISIBLE_DEVICES", list_text(order.gpus));
+  // By name where the names are known: CUDA may count in another order than the driver.
+  env.add("CUDA_VISIBLE_DEVICES", visible_devices(order));
   env.add("TROUPE_TOKEN_FILE", paths.token(slot));
   if (!worker.url.empty()) env.add("TROUPE_URL", worker.url);
   constexpr auto grace = std::chrono::duration_cast<std::chrono::seconds>(limits::kill_grace);
@@ -108,19 +124,25 @@ std::vector<std::string> job_environment(const WorkerEnvironment& worker, const 
   env.add("TROUPE_CHECKPOINTS", paths.checkpoints(id.experiment));
   env.add("TROUPE_OUTPUT", paths.output(id.experiment));
   env.add("TROUPE_JOB", to_string(id));
+  if (!worker.program.empty()) env.add("TROUPE_PROGRAM", worker.program);
   if (!worker.python.empty()) env.add("PYTHONPATH", python_path(worker, order));
   env.add(order.env);
+  env.add(world.advice);
   env.add("PYTHONUNBUFFERED", "1");
   // Libraries that start a thread for each core of the machine would starve each other.
-  auto threads = std::max<int64_t>(1, order.milli_cpus / 1000 / std::max(1u, order.processes));
-  env.add("OMP_NUM_THREADS", static_cast<uint64_t>(threads));
+  env.add("OMP_NUM_THREADS", cpus_of_process(order));
   env.add(worker.base);
   return env.take();
 }
 
+std::string program_path() {
+  std::error_code code;
+  return std::filesystem::read_symlink("/proc/self/exe", code).string();
+}
+
 std::string python_folder() {
   std::error_code code;
-  auto program = std::filesystem::read_symlink("/proc/self/exe", code);
+  std::filesystem::path program{program_path()};
   for (const char* place : {"../python", "../lib/troupe/python"}) {
     auto folder = (program.parent_path() / place).lexically_normal();
     if (std::filesystem::exists(folder / "troupe" / "__init__.py", code)) return folder.string();

@@ -1,6 +1,7 @@
 #include "actors/worker/job.hpp"
 
 #include "actors/worker/job_mounts.hpp"
+#include "actors/worker/job_ports.hpp"
 #include "actors/worker/run_request.hpp"
 #include "runtime/core/fd.hpp"
 #include "runtime/core/limits.hpp"
@@ -29,18 +30,18 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
       },
       [this](adopt_atom, const RunStatusRef& status) { adopt(*status); },
       [this](stop_atom, uint32_t grace_ms) { stop(Duration{grace_ms}); },
-      [this](phase_atom, uint32_t phase) {
-        if (stage_ == Stage::at_barrier && phase == phase_ + 1) start_phase(phase);
-      },
+      [this](phase_atom, const PhaseStart& start) { begin_phase(start); },
       [this](launched_atom, const RunStatusRef& status) { launched(*status); },
       [this](report_atom) { tell_again(); },
       [this](status_atom) { return newest_; },
+      [this](devices_atom, const std::string& what) { device_lost(what); },
       [this](tick_atom) {
         if (stage_ != Stage::running) return;
         scan_metrics(false);
         if (look_for_checkpoints()) send(blank(JobStep::running));
         watch_disk();
         pulse();
+        look_at_world();
       },
   };
 }
@@ -66,6 +67,9 @@ JobUpdate JobState::blank(JobStep step) const {
   update.time_us = context_->clock->now().us;
   update.started_us = started_us_;
   update.gpus = order_->gpus;
+  update.first_port = first_port(*order_);
+  update.warning = warning_;
+  update.bound = order_->bound;
   if (data_) update.mounts = shown_mounts(*context_, *order_, *data_);
   if (stage_ != Stage::holding && !order_->resume.empty())
     update.resumed = order_->resume.front().checkpoint.name;
@@ -128,6 +132,12 @@ void JobState::hold(const std::function<void()>& go_on) {
 
 void JobState::prepare() {
   stage_ = Stage::staging;
+  auto order = *order_;
+  if (auto taken = take_ports(*context_, order); !taken) return fail(taken.error(), true);
+  order_ = std::make_shared<const JobOrder>(std::move(order));
+  // Else the stager starts that line, before anything comes back here.
+  if (!waits_for_gang(*order_, 0))
+    if (auto served = serve_pmi(); !served) return fail(served.error(), true);
   staging_.value = std::make_shared<Staging>();
   staging_->order = order_;
   staging_->data = data_;
@@ -170,6 +180,7 @@ void JobState::adopt(const process::RunStatus& status) {
   stage_ = Stage::running;
   run_key_ = status.key;
   started_us_ = status.started.us;
+  keep_ports(*context_, *order_);
   // What it reads is here already: nobody may remove it.
   if (!order_->data.empty()) {
     // tidy: allow infinite: as in hold()
@@ -187,6 +198,16 @@ void JobState::go_on(uint32_t phase) {
   send(blank(JobStep::phase_done));
 }
 
+/// All of the gang are ready, and with the word to begin each hears where the others listen.
+void JobState::begin_phase(const PhaseStart& start) {
+  if (stage_ != Stage::at_barrier || start.phase != phase_ + 1) return;
+  auto order = *order_;
+  for (size_t job = 0; job < std::min(order.hosts.size(), start.first_ports.size()); ++job)
+    if (job != order.node_rank) order.hosts[job].first_port = start.first_ports[job];
+  order_ = std::make_shared<const JobOrder>(std::move(order));
+  start_phase(start.phase);
+}
+
 void JobState::start_phase(uint32_t phase) {
   phase_ = phase;
   // One that was adopted may not have heard yet where its data is.
@@ -198,7 +219,19 @@ void JobState::start_line() {
   auto request = run_request(*context_, *order_, data_.get(), slot_, phase_, peers_.lease);
   if (!request) return fail(std::move(request).error(), true);
   run_key_ = request->key;
+  let_ports_go(*context_, *order_, phase_);
+  if (auto served = serve_pmi(); !served) return fail(served.error(), true);
   peers_.launcher->start(std::move(*request));
+}
+
+/// Each line is a world of its own: what was put for the one before is gone.
+Result<void> JobState::serve_pmi() {
+  pmi_.reset();
+  if (!serves_pmi(*order_, phase_)) return ok();
+  auto server = PmiServer::start(context_->paths.dir, *order_, phase_);
+  if (!server) return std::move(server).error();
+  pmi_ = std::move(*server);
+  return ok();
 }
 
 void JobState::launched(const process::RunStatus& status) {
@@ -207,6 +240,7 @@ void JobState::launched(const process::RunStatus& status) {
     if (started_us_ == 0) started_us_ = status.started.us;
     if (order_->phases[phase_].setup) return;
     watch_ranks(status);
+    watch_world(status);
     send(blank(JobStep::running));
     return;
   }
@@ -241,8 +275,9 @@ void JobState::phase_ended(const process::RunStatus& status) {
   if (!status.log_error.empty())
     log::warning("job", "{}: output was lost: {}", to_string(order_->key.job), status.log_error);
   // Nobody here asked for it.
-  bool lease_ran_out = order_->leased && status.stopped && !stop_wanted_;
-  if (status.stopped) stop_wanted_ = true;  // also by a worker that is gone
+  bool for_device = !device_lost_.empty();
+  bool lease_ran_out = order_->leased && status.stopped && !stop_wanted_ && !for_device;
+  if (status.stopped && !for_device) stop_wanted_ = true;  // also by a worker that is gone
   auto update = blank(JobStep::ended);
   update.time_us = status.ended ? status.ended.us : update.time_us;
   update.stopped = stop_wanted_;
@@ -254,7 +289,9 @@ void JobState::phase_ended(const process::RunStatus& status) {
     exit = status.exits.front();
   bool good = status.state == process::RunState::ended && !status.error && exit.code == 0 &&
               exit.signal == 0;
-  if (good && !stop_wanted_ && phase_ + 1 < order_->phases.size()) {
+  if (good && !stop_wanted_ && pmi_ && pmi_->begun() == 0 && order_->world_size > 1)
+    update.warning = warning_ = WorldCheck::nobody_asked(*order_);
+  if (good && !stop_wanted_ && !for_device && phase_ + 1 < order_->phases.size()) {
     return go_on(phase_ + 1);
   }
   if (status.state == process::RunState::ended && !status.error) {
@@ -278,7 +315,43 @@ void JobState::phase_ended(const process::RunStatus& status) {
         exit.signal != 0 ? fmt::format("line {} was ended by signal {}", phase_ + 1, exit.signal)
                          : fmt::format("line {} ended with exit code {}", phase_ + 1, exit.code),
         fmt::format("troupe logs {}", to_string(order_->key.job.experiment))};
+  if (!good) return settle_devices(std::move(update));
   end(std::move(update));
+}
+
+/// Nothing that runs on it can come to an end by itself that is worth having.
+void JobState::device_lost(const std::string& what) {
+  if (stage_ == Stage::ended) return;
+  device_lost_ = what;
+  if (stage_ == Stage::running) peers_.launcher->stop(run_key_, Duration{0});
+}
+
+/// Whoever fails on a GPU that is not there any more has not failed himself. It may be known here
+/// first: his command ended before anybody looked.
+void JobState::settle_devices(JobUpdate update) {
+  auto settle = [this](JobUpdate& last, const std::string& what) {
+    if (what.empty() || stop_wanted_) return;
+    last.infrastructure = true;
+    last.has_exit = false;
+    last.error =
+        Error{Errc::unavailable, fmt::format("job {} lost a GPU", to_string(order_->key.job)), what,
+              "it is started again elsewhere by itself; troupe node show says what the node has"};
+  };
+  if (!device_lost_.empty() || !peers_.gpus || order_->gpus.empty()) {
+    settle(update, device_lost_);
+    return end(std::move(update));
+  }
+  auto ending = std::make_shared<JobUpdate>(std::move(update));
+  self_->request(peers_.gpus, limits::request_timeout, check_atom_v, order_->key)
+      .then(
+          [this, ending, settle](const std::string& what) {
+            if (stage_ == Stage::ended) return;
+            settle(*ending, what);
+            end(std::move(*ending));
+          },
+          [this, ending](caf::error&) {
+            if (stage_ != Stage::ended) end(std::move(*ending));
+          });
 }
 
 void JobState::stop(Duration grace) {
@@ -316,6 +389,8 @@ void JobState::end(JobUpdate update) {
                  "{}: {} lines of its metrics were left out: no JSON, too long, or no number",
                  to_string(order_->key.job), bad_metric_lines_);
   stage_ = Stage::ended;
+  pmi_.reset();
+  release_ports(*context_, *order_);
   (void)look_for_checkpoints();
   if (!order_->data.empty()) self_->send(peers_.cache, release_atom_v, order_->key);
   send(std::move(update));

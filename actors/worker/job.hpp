@@ -5,8 +5,10 @@
 
 #include "actors/worker/checkpoint_look.hpp"
 #include "actors/worker/metric_reader.hpp"
+#include "actors/worker/pmi_server.hpp"
 #include "actors/worker/pulses.hpp"
 #include "actors/worker/worker_context.hpp"
+#include "actors/worker/world_check.hpp"
 
 #include <functional>
 #include <map>
@@ -19,6 +21,7 @@ struct JobPeers {
   node_actor node;
   stager_actor stager;
   cache_actor cache;
+  gpu_watch_actor gpus;  // null where there are none
   std::shared_ptr<process::Launcher> launcher;
   LeaseTerm lease;  // for exclusive jobs
 };
@@ -40,13 +43,19 @@ class JobState {
   void staged(uint32_t slot, bool started);
   void adopt(const process::RunStatus& status);
   void go_on(uint32_t phase);
+  void begin_phase(const PhaseStart& start);
   void start_phase(uint32_t phase);
   void start_line();
+  Result<void> serve_pmi();
+  void watch_world(const process::RunStatus& status);
+  void look_at_world();
   void launched(const process::RunStatus& status);
   void phase_ended(const process::RunStatus& status);
   void stop(Duration grace);
   void stop_run();
   void end(JobUpdate update);
+  void device_lost(const std::string& what);
+  void settle_devices(JobUpdate update);
   void fail(Error error, bool infrastructure);
   void send(JobUpdate update);
   void tell_again();
@@ -69,6 +78,10 @@ class JobState {
   JobPeers peers_;
   std::shared_ptr<const JobOrder> order_;
   std::shared_ptr<const HeldData> data_;  // once its data is here
+  std::optional<WorldCheck> world_;       // of the line that runs
+  std::string world_run_;                 // which that is
+  Error warning_;                         // what it has seen
+  std::unique_ptr<PmiServer> pmi_;        // of the line that runs, where its processes ask for it
   StagingRef staging_;                    // of its first line
   uint32_t slot_ = 0;                     // its folders; known when it is staged
   Stage stage_ = Stage::staging;
@@ -88,8 +101,9 @@ class JobState {
   uint64_t disk_free_least_ = UINT64_MAX;
   std::vector<ResumeChoice> choices_;  // as they came
   size_t chosen_ = 0;                  // of these
+  std::string device_lost_;            // what went bad below it
   std::string resume_note_;
-  std::optional<CheckpointLook> checkpoints_;  // of its first rank's node, once it runs
+  std::optional<CheckpointLook> checkpoints_;  // once it runs
   std::optional<Pulses> pulses_;               // where its experiment has a watchdog
   std::string pulses_run_;                     // whose processes they are of
 };

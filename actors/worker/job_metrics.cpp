@@ -125,9 +125,22 @@ void JobState::pulse() {
   self_->send(context_->director, update_atom_v, std::move(update));
 }
 
-/// Of the node of the first rank alone: two nodes cannot both say which is the newest.
+/// Of each line anew: it forms its own world.
+void JobState::watch_world(const process::RunStatus& status) {
+  if (order_->world_size < 2) return;
+  if (!world_ || world_run_ != status.key)
+    world_.emplace(*order_, status.pids, context_->clock->monotonic());
+  world_run_ = status.key;
+}
+
+void JobState::look_at_world() {
+  if (!world_ || !world_->look(context_->clock->monotonic(), context_->look_at_world)) return;
+  warning_ = world_->warning();
+  send(blank(JobStep::running));
+}
+
 bool JobState::look_for_checkpoints() {
-  if (order_->first_rank != 0 || started_us_ == 0 || run_key_.empty()) return false;
+  if (started_us_ == 0 || run_key_.empty()) return false;
   if (!checkpoints_)
     checkpoints_.emplace(context_->paths.checkpoints(order_->key.job.experiment), started_us_);
   return checkpoints_->look();

@@ -1,5 +1,6 @@
 #include "actors/worker/job_slots.hpp"
 
+#include "actors/worker/environment.hpp"
 #include "runtime/core/digest.hpp"
 #include "runtime/core/fd.hpp"
 #include "runtime/core/log.hpp"
@@ -180,6 +181,10 @@ Result<void> JobSlots::fill(uint32_t number, const JobOrder& order) {
     ::rmdir(paths_.work(number).c_str());  // of a job without code
   TROUPE_TRY(make_output(order));
   TROUPE_TRY(write_order(paths_.order(number), order));
+  if (order.world_size > 1) {
+    auto text = launch::hostfile_text(world_of({}, paths_, order, number));
+    TROUPE_TRY(overwrite_file(paths_.hostfile(number), text, 0644));
+  }
   return overwrite_file(paths_.token(number), order.token, 0600);
 }
 

@@ -1,5 +1,7 @@
 #include "actors/worker/node.hpp"
 
+#include "actors/worker/gpu_watch.hpp"
+#include "actors/worker/job_ports.hpp"
 #include "actors/worker/run_request.hpp"
 #include "runtime/core/digest.hpp"
 #include "runtime/core/limits.hpp"
@@ -32,6 +34,14 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
                 ? self_->spawn<caf::detached + caf::linked>(stager_behavior, context_)
                 : self_->spawn<caf::linked>(stager_behavior, context_);
   cache_ = self_->spawn<caf::linked>(cache_behavior, context_);
+  books_ = BindingBooks{context_->binding};
+  for (const auto& [index, device] : context_->binding.devices) devices_.devices.push_back(device);
+  if (context_->gpu_driver) {
+    auto node = static_cast<node_actor>(self_);
+    gpus_ = context_->detach_blocking
+                ? self_->spawn<caf::detached + caf::linked>(gpu_watch_behavior, context_, node)
+                : self_->spawn<caf::linked>(gpu_watch_behavior, context_, node);
+  }
   auto me = static_cast<node_actor>(self_);
   process::LauncherEvents events;
   events.connected = [me](std::vector<process::RunStatus> runs) {
@@ -52,8 +62,8 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
   return {
       [this](start_atom, JobOrder& order) { start(std::move(order)); },
       [this](stop_atom, const JobKey& key, uint32_t grace_ms) { stop(key, grace_ms); },
-      [this](phase_atom, const JobKey& key, uint32_t phase) {
-        if (auto* found = job(key)) self_->send(found->actor, phase_atom_v, phase);
+      [this](phase_atom, const JobKey& key, const PhaseStart& start) {
+        if (auto* found = job(key)) self_->send(found->actor, phase_atom_v, start);
       },
       [this](forget_atom, const JobKey& key) { forget(key); },
       [this](log_atom, const JobId& id, uint64_t offset, bool wait) {
@@ -74,6 +84,13 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
       [this](forget_atom, const CheckpointDrop& drop) {
         self_->send(stager_, forget_atom_v, drop);
       },
+      [this](devices_atom, const GpuReport& report) {
+        devices_ = report;
+        self_->send(context_->registry, devices_atom_v, context_->name, report);
+      },
+      [this](devices_atom, const JobKey& key, const std::string& what) {
+        if (auto* found = job(key)) self_->send(found->actor, devices_atom_v, what);
+      },
       [this](tick_atom) { tick(); },
       [this](lease_atom, int64_t sent) { renew_lease(std::chrono::nanoseconds{sent}); },
       [this](linked_atom, const std::string& url) { linked(url); },
@@ -84,6 +101,8 @@ node_actor::behavior_type NodeState::make_behavior(WorkerContextRef context) {
           self_->send_exit(entry.actor, caf::exit_reason::user_shutdown);
         jobs_.clear();
         abandoned_.clear();
+        // It knows us, and wakes itself: nothing else would end it.
+        if (gpus_) self_->send_exit(gpus_, caf::exit_reason::user_shutdown);
         launcher_.reset();
         self_->quit();
       },
@@ -98,10 +117,13 @@ NodeState::Job* NodeState::job(const JobKey& key) {
 
 job_actor NodeState::spawn_job(JobOrder order, uint32_t slot) {
   LeaseTerm lease{lease_, lease_->term(context_->clock->monotonic())};
-  JobPeers peers{static_cast<node_actor>(self_), stager_, cache_, launcher_, std::move(lease)};
+  JobPeers peers{
+      static_cast<node_actor>(self_), stager_, cache_, gpus_, launcher_, std::move(lease)};
   auto key = order.key;
   auto token = order.token;
   auto leased = order.leased;
+  if (gpus_ && !order.gpus.empty())
+    self_->send(gpus_, hold_atom_v, OrderRef{std::make_shared<const JobOrder>(order)});
   auto actor = self_->spawn(job_behavior, context_, std::move(peers), std::move(order), slot);
   jobs_.insert_or_assign(key.job, Job{key, actor, true, leased, false, 0, token, {}});
   if (!tick_armed_) arm_tick();
@@ -116,6 +138,7 @@ void NodeState::start(JobOrder order) {
     forget(it->second.key);
   }
   if (!head_url_.empty()) order.env.emplace("TROUPE_URL", head_url_);
+  order.bound = books_.take(order);
   auto leased = order.leased;
   auto actor = spawn_job(std::move(order));
   if (!leased) return self_->send(actor, begin_atom_v);
@@ -159,6 +182,7 @@ void NodeState::forget(JobKey key) {
 
 void NodeState::drop(const JobKey& key, const Job& entry) {
   for (const auto& run : entry.runs) launcher_->forget(run);
+  books_.release(key);
   self_->send_exit(entry.actor, caf::exit_reason::user_shutdown);
   release(key);
 }
@@ -177,6 +201,8 @@ void NodeState::flush_released() {
 }
 
 void NodeState::gone(const JobKey& key) {
+  books_.release(key);
+  if (gpus_) self_->send(gpus_, release_atom_v, key);
   if (auto* found = job(key)) found->running = false;
   if (auto entry = abandoned_.extract(key)) drop(key, entry.mapped());
   wake_log_waits(key.job);
@@ -220,6 +246,8 @@ void NodeState::known(const std::vector<process::RunStatus>& runs) {
     }
     found->second.attempt = order.second.attempt;
     found->second.gpus = order.second.gpus;
+    found->second.first_port = first_port(order.second);
+    books_.adopt(key, order.second.bound);
     // Of two attempts of one job the newer has replaced the other. (They come in that order.)
     if (auto older = jobs_.find(key.job); older != jobs_.end()) forget(older->second.key);
     spawn_job(std::move(order.second), order.first);
@@ -236,6 +264,7 @@ void NodeState::join() {
     update.step = JobStep::running;
     update.attempt = found.attempt;
     update.gpus = found.gpus;
+    update.first_port = found.first_port;
     update.time_us = context_->clock->now().us;
     update.started_us = found.run.started.us;
     if (auto* entry = job(key)) update.token = entry->token;

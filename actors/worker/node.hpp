@@ -2,6 +2,7 @@
 // says, and settles after a restart of either side what runs with what should run.
 #pragma once
 
+#include "actors/worker/binding_books.hpp"
 #include "actors/worker/cache.hpp"
 #include "actors/worker/job.hpp"
 #include "actors/worker/stager.hpp"
@@ -38,6 +39,7 @@ class NodeState {
     process::RunStatus run;  // of its last phase
     uint32_t attempt = 1;
     std::vector<uint32_t> gpus;
+    uint16_t first_port = 0;
   };
   struct LogWait {
     JobId job;
@@ -87,6 +89,9 @@ class NodeState {
   WorkerContextRef context_;
   stager_actor stager_;
   cache_actor cache_;
+  gpu_watch_actor gpus_;  // null where there are none
+  BindingBooks books_{{}};
+  GpuReport devices_;
   std::shared_ptr<process::Launcher> launcher_;
   std::shared_ptr<Lease> lease_ = std::make_shared<Lease>(limits::exclusive_lease);
   uint64_t epoch_ = 0;

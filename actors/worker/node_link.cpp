@@ -1,8 +1,11 @@
 // How a node finds its head again after the link between them was cut: it says hello with all its
 // jobs, and when the head has said what it still wants, each of them tells everything once more.
 #include "actors/worker/node.hpp"
+#include "runtime/core/json.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
+
+#include <algorithm>
 
 namespace troupe::actors {
 
@@ -21,6 +24,7 @@ JobUpdate without_end(const JobUpdate& update) {
   open.time_us = update.time_us;
   open.started_us = update.started_us;
   open.gpus = update.gpus;
+  open.first_port = update.first_port;
   return open;
 }
 
@@ -40,6 +44,18 @@ NodeHello NodeState::blank_hello() const {
   hello.address = context_->address;
   hello.time_us = context_->clock->now().us;
   hello.stuck = stuck_text();
+  hello.devices = devices_;
+  const auto& rules = context_->binding;
+  if (!rules.model) return hello;
+  hello.topology = json_text(topology::to_value(*rules.model));
+  // In the head's order, by index.
+  auto near = rules.model->gpu_nearness();
+  std::vector<std::optional<uint32_t>> places(hello.gpus);
+  for (const auto& [index, device] : rules.devices)
+    if (index < hello.gpus) places[index] = rules.model->gpu_at(device.bus);
+  if (hello.gpus > 1 && std::all_of(places.begin(), places.end(), [](auto at) { return bool{at}; }))
+    for (auto a : places)
+      for (auto b : places) hello.gpu_near.push_back(near[*a * rules.model->gpus.size() + *b]);
   return hello;
 }
 

@@ -1,10 +1,11 @@
 // Where a worker keeps things. What a job needs while it runs lies in a numbered slot, which later
 // jobs use again; what outlives it lies under its own name:
 //
-//   <dir>/slots/3/{order, token, work/, scratch/, data/, overlay/, metrics.jsonl, stop}
+//   <dir>/slots/3/{order, token, hostfile, work/, scratch/, data/, overlay/, metrics.jsonl, stop}
 //   <dir>/cache/<digest>/             sealed dataset versions; trees/<method>/<digest>/ shows
 //                                     their files
 //   <dir>/logs/42.7.worker.0/         attempts share it; made with the first line
+//   <dir>/hostfile                    of jobs that are one process
 //   <dir>/no-data/                    the data root of jobs that mount nothing
 //   <dir>/trash/                      on its way out
 //   <outputs>/42.7/{..., checkpoints/}
@@ -35,6 +36,8 @@ struct WorkerPaths {
   std::string overlay(uint32_t number) const { return slot(number) + "/overlay"; }
   std::string cache() const { return dir + "/cache"; }
   std::string trees() const { return dir + "/trees"; }
+  std::string hostfile(uint32_t number) const { return slot(number) + "/hostfile"; }
+  std::string lone_hostfile() const { return dir + "/hostfile"; }  // of jobs of one process
   std::string no_data() const { return dir + "/no-data"; }
   std::string trash() const { return dir + "/trash"; }
   std::string output(ExperimentId id) const { return outputs + "/" + to_string(id); }

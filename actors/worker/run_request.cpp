@@ -2,7 +2,9 @@
 
 #include "actors/worker/checkpoint_look.hpp"
 #include "actors/worker/job_mounts.hpp"
+#include "actors/worker/pmi_server.hpp"
 #include "runtime/core/limits.hpp"
+#include "runtime/topology/numbers.hpp"
 
 #include <fmt/format.h>
 
@@ -18,6 +20,15 @@ bool take_number(std::string_view& text, T& number) {
   if (code != std::errc{}) return false;
   text.remove_prefix(static_cast<size_t>(end - text.data()));
   return true;
+}
+
+/// A line of `setup` has all that its job has.
+void bind(process::ProcessSpec& process, const JobBound& bound, std::optional<uint32_t> rank) {
+  bool one = rank && *rank < bound.ranks.size();
+  auto cpus = topology::parse_numbers(one ? bound.ranks[*rank].cpus : bound.cpus);
+  auto memory = topology::parse_numbers(one ? bound.ranks[*rank].memory : bound.memory);
+  if (cpus) process.cpus = std::move(*cpus);
+  if (memory) process.memory = std::move(*memory);
 }
 
 }  // namespace
@@ -58,10 +69,19 @@ Result<process::RunRequest> run_request(const WorkerContext& context, const JobO
     request.processes_max = order.max_processes;
   }
   auto resume = resume_path(order, paths.data(slot));
-  for (uint32_t rank = 0; rank < (what.setup ? 1 : order.processes); ++rank)
-    request.processes.push_back(
-        {what.argv, job_environment(context.environment, paths, order, slot, rank, resume),
-         paths.work(slot)});
+  auto argv = what.argv;
+  if (serves_pmi(order, phase)) {
+    auto before = pmi_command(context.program, paths.dir, order, phase);
+    argv.insert(argv.begin(), before.begin(), before.end());
+  }
+  for (uint32_t rank = 0; rank < (what.setup ? 1 : order.processes); ++rank) {
+    process::ProcessSpec process;
+    process.argv = argv;
+    process.env = job_environment(context.environment, paths, order, slot, rank, resume);
+    process.cwd = paths.work(slot);
+    bind(process, order.bound, what.setup ? std::optional<uint32_t>{} : rank);
+    request.processes.push_back(std::move(process));
+  }
   if (data != nullptr) add_mounts(context, order, *data, slot, request);
   if (!order.leased) return request;
   request.lease_until = lease.until(context.clock->monotonic());

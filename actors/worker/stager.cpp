@@ -2,6 +2,7 @@
 
 #include "actors/worker/checkpoint_look.hpp"
 #include "actors/worker/job_mounts.hpp"
+#include "actors/worker/job_ports.hpp"
 #include "actors/worker/run_request.hpp"
 
 namespace troupe::actors {
@@ -43,6 +44,7 @@ caf::typed_response_promise<uint32_t, bool> StagerState::stage_and_start(const S
   }
   // First: what becomes of the run must find a job that knows of it.
   promise.deliver(*slot, true);
+  let_ports_go(*context_, *work.order, 0);
   work.launcher->start(std::move(*request));
   if (auto grace = work.stop_grace_ms.load(); grace >= 0)
     work.launcher->stop(run_key(work.order->key, 0), Duration{grace});

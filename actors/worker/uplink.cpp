@@ -37,6 +37,9 @@ uplink_actor::behavior_type UplinkState::make_behavior(UplinkPeers peers) {
       [this](cache_atom, const std::string& node, const CacheReport& report) {
         if (desk_) self_->send(desk_, cache_atom_v, node, report);
       },
+      [this](devices_atom, const std::string& node, const GpuReport& report) {
+        if (desk_) self_->send(desk_, devices_atom_v, node, report);
+      },
       [this](update_atom, const JobUpdate& update) {
         if (desk_ && update.link == link_) self_->send(desk_, update_atom_v, update);
       },

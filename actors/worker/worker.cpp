@@ -5,6 +5,7 @@
 #include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
 #include "runtime/core/version.hpp"
+#include "runtime/launch/ports.hpp"
 #include "runtime/process/confinement.hpp"
 
 namespace troupe::actors {
@@ -12,11 +13,15 @@ namespace troupe::actors {
 Result<void> Worker::start() {
   auto context = std::make_shared<WorkerContext>(options_.context);
   context->version = std::string{troupe_version};
+  if (!options_.launcher_argv.empty()) context->program = options_.launcher_argv.front();
+  context->ports =
+      std::make_shared<process::PortBook>(launch::port_range_begin, launch::port_range_end);
   auto confinement = process::probe_confinement();
   context->confine = confinement.cpu() || confinement.memory();
   TROUPE_TRY(make_dirs(context->paths.slots(), 0755));
   TROUPE_TRY(make_dirs(context->paths.outputs, 0755));
   TROUPE_TRY(make_dirs(context->paths.no_data(), 0555));
+  TROUPE_TRY(replace_file(context->paths.lone_hostfile(), "127.0.0.1 slots=1\n", 0644, false));
   context->mounts = process::probe_private_mounts(context->paths.dir);
   if (context->mounts.denied) log::info("worker", "{}", to_string(*context->mounts.denied));
   process::LauncherClientOptions launcher;

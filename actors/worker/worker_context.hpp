@@ -2,15 +2,19 @@
 #pragma once
 
 #include "actors/messages.hpp"
+#include "actors/worker/binding_books.hpp"
 #include "actors/worker/code_source.hpp"
 #include "actors/worker/data_source.hpp"
 #include "actors/worker/environment.hpp"
 #include "actors/worker/paths.hpp"
 #include "actors/worker/peer_files.hpp"
+#include "gpu/device.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/process/launcher.hpp"
+#include "runtime/process/port_book.hpp"
 #include "runtime/process/process_look.hpp"
 #include "runtime/process/run_mounts.hpp"
+#include "runtime/process/world_look.hpp"
 
 #include <atomic>
 #include <functional>
@@ -39,15 +43,22 @@ struct WorkerContext {
   bool detach_blocking = true;  // false in tests: what blocks runs on the test scheduler too
   WorkerPaths paths;
   WorkerEnvironment environment;
+  std::string program;  // `troupe`, for what stands between the launcher and a rank
   std::shared_ptr<Clock> clock;
   LauncherFactory make_launcher;
   std::function<process::ProcessLook(int32_t pid)> look_at = process::look_at;
+  std::shared_ptr<process::PortBook> ports;  // for jobs; null: they get none
+  std::function<process::WorldLook(const std::vector<int32_t>& pids, uint16_t port)> look_at_world =
+      process::look_at_world;
   hello_port registry;
   report_port director;
   std::shared_ptr<CodeSource> code;
   std::shared_ptr<DataSource> data;
-  std::shared_ptr<GivenVersions> given;     // to other workers; null: to none
-  std::optional<MountMethod> mount_method;  // of jobs that ask for none; none: the best there is
+  std::shared_ptr<GivenVersions> given;  // to other workers; null: to none
+  BindingRules binding;
+  std::shared_ptr<UniqueFd> cores_claim;       // behind BindingRules::cores_are_ours
+  std::shared_ptr<gpu::GpuDriver> gpu_driver;  // for its watch alone; null: there are no GPUs
+  std::optional<MountMethod> mount_method;     // of jobs that ask for none; none: the best there is
   process::PrivateMounts mounts{no_private_mounts, no_private_mounts};  // what jobs may have
   uint64_t cache_limit = 0;  // bytes of datasets here; 0: the disk's
   std::string data_address;  // HOST:PORT where other workers get blocks; empty: nowhere

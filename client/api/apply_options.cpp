@@ -18,6 +18,7 @@ void merge_resources(Resources& into, const Resources& from, const Value& given)
   if (given.find("gpu_mem") != nullptr) into.gpu_mem = from.gpu_mem;
   if (given.find("shm") != nullptr) into.shm = from.shm;
   if (given.find("max_processes") != nullptr) into.max_processes = from.max_processes;
+  if (given.find("binding") != nullptr) into.binding = from.binding;
   for (const auto& [name, text] : from.node_labels) into.node_labels.insert_or_assign(name, text);
 }
 
@@ -29,6 +30,8 @@ void merge(ExperimentSpec& into, ExperimentSpec& from, std::string_view key, con
   if (key == "setup") into.setup = std::move(from.setup);
   if (key == "resources") merge_resources(into.resources, from.resources, given);
   if (key == "workers") into.workers = from.workers;
+  if (key == "roles") into.roles = std::move(from.roles);
+  if (key == "launch") into.launch = std::move(from.launch);
   if (key == "data") into.data = std::move(from.data);
   if (key == "mount_method") into.mount_method = from.mount_method;
   if (key == "parameters" || key == "params") into.parameters = std::move(from.parameters);

@@ -48,6 +48,7 @@ void set_set(wire::ExperimentSet::Builder out, const SetRecord& record,
 void set_entry(wire::Entry::Builder out, const Entry& entry, const Listing* members = nullptr);
 void set_listing(wire::Listing::Builder out, const Listing& listing);
 void set_waiting(wire::Waiting::Builder out, const Waiting& waiting);
+void set_replay(wire::SearchReplay::Builder out, const SearchReplay& replay);
 void set_series(wire::MetricSeries::Builder out, const std::string& name,
                 const std::vector<MetricPoint>& points);
 void set_output(wire::OutputEntry::Builder out, const OutputEntry& entry);

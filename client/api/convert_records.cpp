@@ -45,7 +45,7 @@ void set_checkpoint(wire::Checkpoint::Builder out, const CheckpointRecord& check
     out.initStep().setValue(static_cast<int64_t>(*step));
   out.setAttempt(mark.attempt);
   set_time(mark.made, [&](auto text) { out.setMade(text); });
-  out.setNode(as_text(mark.node));
+  set_text(nodes_text(mark), [&](auto text) { out.setNode(text); });
   if (mark.value) out.initValue().setValue(*mark.value);
   out.setKept(checkpoint.version != 0);
   out.setVersion(checkpoint.version);
@@ -61,6 +61,17 @@ void set_params(wire::Values::Builder out, const std::map<std::string, Value>& p
     set_value(entries[i].initValue(), value);
     ++i;
   }
+}
+
+void set_binding(wire::JobBinding::Builder out, const BindingRecord& binding) {
+  out.setCpus(as_text(binding.cpus));
+  out.setMemory(as_text(binding.memory));
+  out.setOwn(binding.own);
+  auto gpus = out.initGpus(static_cast<uint32_t>(binding.gpus.size()));
+  for (uint32_t i = 0; i < binding.gpus.size(); ++i) gpus.set(i, as_text(binding.gpus[i]));
+  auto nics = out.initNics(static_cast<uint32_t>(binding.nics.size()));
+  for (uint32_t i = 0; i < binding.nics.size(); ++i) nics.set(i, as_text(binding.nics[i]));
+  if (!binding.note.empty()) out.setNote(as_text(binding.note));
 }
 
 void set_job(wire::Job::Builder out, ExperimentId id, const JobRecord& job) {
@@ -80,6 +91,7 @@ void set_job(wire::Job::Builder out, ExperimentId id, const JobRecord& job) {
     mounts[i].setPlace(as_text(job.mounts[i].place));
     mounts[i].setWritable(job.mounts[i].writable);
   }
+  if (job.binding != BindingRecord{}) set_binding(out.initBinding(), job.binding);
 }
 
 void set_attempt(wire::Attempt::Builder out, ExperimentId id, const AttemptRecord& attempt) {
@@ -110,11 +122,14 @@ void set_spec(Builder out, const ExperimentSpec& spec) {
   resources.setGpuShare(spec.resources.gpu_share / 1000.0);
   resources.initGpuMem().setBytes(spec.resources.gpu_mem);
   resources.setMaxProcesses(spec.resources.max_processes);
+  resources.setBinding(
+      to_text(spec.resources.binding ? to_string(*spec.resources.binding) : any_binding));
   set_texts(resources.initNodeLabels(), spec.resources.node_labels);
   auto workers = out.initWorkers();
   workers.setMin(spec.workers.min);
   workers.setMax(spec.workers.max);
   workers.setProcesses(spec.workers.processes);
+  workers.setResizeAfterMs(static_cast<uint64_t>(spec.workers.resize_after.count()));
   out.setProcesses(spec.workers.processes);
   out.setPriority(spec.priority);
   out.setPreemptible(spec.preemptible);
@@ -128,10 +143,24 @@ void set_spec(Builder out, const ExperimentSpec& spec) {
   auto watchdog = out.initWatchdog();
   watchdog.initPatience().setMs(static_cast<uint64_t>(spec.watchdog.patience.count()));
   watchdog.setAction(to_text(to_string(spec.watchdog.action)));
+  if (!spec.roles.empty()) {
+    auto roles = out.initRoles(static_cast<uint32_t>(spec.roles.size()));
+    for (uint32_t i = 0; i < spec.roles.size(); ++i) {
+      roles[i].setName(as_text(spec.roles[i].name));
+      roles[i].setCount(spec.roles[i].count);
+      if (!spec.roles[i].run.empty()) set_commands(roles[i].initRun(), spec.roles[i].run);
+    }
+  }
+  if (!spec.launch.contracts.empty()) {
+    auto names = static_cast<uint32_t>(spec.launch.contracts.size());
+    auto contracts = out.initLaunch().initContracts(names);
+    for (uint32_t i = 0; i < names; ++i) contracts.set(i, as_text(spec.launch.contracts[i]));
+  }
   if (spec.checkpoints) {
     auto rule = out.initCheckpointRule();
     rule.setKeepLast(spec.checkpoints->keep_last);
     rule.setKeepBest(spec.checkpoints->keep_best);
+    rule.setShards(spec.checkpoints->shards);
     if (spec.checkpoints->metric)
       set_text(to_string(*spec.checkpoints->metric), [&](auto text) { rule.setMetric(text); });
   }
@@ -155,6 +184,7 @@ void set_spec(Builder out, const ExperimentSpec& spec) {
 
 void set_parameter(wire::Parameter::Builder out, const Parameter& parameter) {
   out.setName(as_text(parameter.name));
+  if (!parameter.when.empty()) out.setWhen(as_text(parameter.when));
   if (parameter.is_constant()) {
     set_value(out.initValue(), parameter.choices.front());
   } else if (!parameter.range) {
@@ -176,11 +206,21 @@ void set_sweep(wire::ExperimentSet::Builder out, const SweepSpec& sweep) {
   if (sweep.seed) out.initSeed().setValue(*sweep.seed);
   if (sweep.trials) out.initTrials().setValue(static_cast<int64_t>(*sweep.trials));
   if (sweep.concurrency) out.initConcurrency().setValue(*sweep.concurrency);
-  if (sweep.metric) set_text(to_string(*sweep.metric), [&](auto text) { out.setMetric(text); });
+  if (sweep.metric) set_text(objectives_text(sweep), [&](auto text) { out.setMetric(text); });
   out.setStopWhen(as_text(sweep.stop_when));
   if (sweep.max_failures) out.initMaxFailures().setValue(*sweep.max_failures);
   out.setOnStop(sweep.kill_on_stop ? "kill" : "finish");
   if (sweep.early_stop.is_map()) set_values(out.initEarlyStop(), sweep.early_stop.as_map());
+  auto enqueue = out.initEnqueue(static_cast<uint32_t>(sweep.enqueue.size()));
+  for (uint32_t i = 0; i < sweep.enqueue.size(); ++i) set_params(enqueue[i], sweep.enqueue[i]);
+  if (sweep.from) out.initFrom().setValue(static_cast<int64_t>(*sweep.from));
+  out.setAsk(sweep.ask);
+  auto constraints = out.initConstraints(static_cast<uint32_t>(sweep.constraints.size()));
+  for (uint32_t i = 0; i < sweep.constraints.size(); ++i)
+    constraints.set(i, as_text(sweep.constraints[i]));
+  auto forbidden = out.initForbidden(static_cast<uint32_t>(sweep.forbidden.size()));
+  for (uint32_t i = 0; i < sweep.forbidden.size(); ++i)
+    set_params(forbidden[i], sweep.forbidden[i]);
 }
 
 void set_members(wire::ExperimentSet::Builder out, const SetRecord& record,
@@ -260,6 +300,7 @@ void set_experiment(wire::Experiment::Builder out, const ExperimentRecord& recor
   set_metrics(out.initMetrics(), record.metrics);
   set_values(out.initBest(), best_values(record));
   if (!record.rerun_of.empty()) out.setRerunOf(as_text(record.rerun_of));
+  if (!record.stopped.empty()) out.setStopped(as_text(record.stopped));
 }
 
 void set_set(wire::ExperimentSet::Builder out, const SetRecord& record, const Listing* members) {
@@ -294,6 +335,13 @@ void set_set(wire::ExperimentSet::Builder out, const SetRecord& record, const Li
   counts.setFinished(record.finished);
   counts.setFailed(record.failed);
   counts.setKilled(record.killed);
+  out.setStopped(record.stopped);
+  if (!record.picked.empty()) out.setPicked(as_text(record.picked));
+  if (!record.picked_reason.empty()) out.setPickedReason(as_text(record.picked_reason));
+  auto front = out.initFront(static_cast<uint32_t>(record.front.size()));
+  for (uint32_t i = 0; i < record.front.size(); ++i)
+    set_text(to_string(ExperimentId{record.id.top, record.front[i]}),
+             [&](auto text) { front.set(i, text); });
   out.setMembersNextPageToken("");
   if (members != nullptr) set_members(out, record, *members);
   if (record.best_member) {

@@ -99,6 +99,7 @@ Parameter parameter(wire::Parameter::Reader in, Checks& checks) {
   if (given != 1)
     checks.fail(fmt::format("parameter \"{}\" has {} of value, choices and range", out.name, given),
                 "give exactly one");
+  out.when = checks.text(in.getWhen(), "when");
   if (in.hasValue()) out.choices.push_back(checks.take(value_from(in.getValue())));
   for (auto choice : in.getChoices()) out.choices.push_back(checks.take(value_from(choice)));
   if (in.hasRange()) {
@@ -148,6 +149,12 @@ void resources(wire::Submission::Reader in, ExperimentSpec& out, Checks& checks)
   to.gpu_mem = r.getGpuMem().getBytes();
   to.shm = r.getShm().getBytes();
   to.max_processes = r.getMaxProcesses();
+  if (auto text = from_text(r.getBinding()); !text.empty() && text != any_binding) {
+    to.binding = binding_from(text);
+    if (!to.binding)
+      checks.fail(fmt::format("resources.binding is \"{}\"", text),
+                  fmt::format("one of {}", binding_names()));
+  }
   to.node_labels = texts(r.getNodeLabels(), "node_labels", checks);
   auto share = r.getGpuShare();
   if (!(share >= 0.001 && share <= 1))
@@ -157,7 +164,9 @@ void resources(wire::Submission::Reader in, ExperimentSpec& out, Checks& checks)
   if (!std::isfinite(r.getCpus()) || r.getCpus() < 0 || r.getCpus() > 1e6)
     checks.fail(fmt::format("resources.cpus is {}", r.getCpus()), "a number of cores, 0.5 or 4");
   auto w = in.getWorkers();
-  out.workers = {w.getMin(), w.getMax(), w.getProcesses()};
+  constexpr uint64_t year_ms = 366ull * 24 * 3600 * 1000;
+  out.workers = {w.getMin(), w.getMax(), w.getProcesses(),
+                 Duration{static_cast<int64_t>(std::min(w.getResizeAfterMs(), year_ms))}};
   if (w.getMin() < 1 || w.getMin() > w.getMax() || w.getMax() > limits::workers_max)
     checks.fail(fmt::format("workers are {}..{}", w.getMin(), w.getMax()),
                 fmt::format("from 1 to {}, the lower bound first", limits::workers_max));
@@ -175,8 +184,16 @@ ExperimentSpec experiment(wire::Submission::Reader in, Checks& checks) {
   out.task = checks.text(in.getTask(), "task");
   out.setup = commands(in.getSetup(), "setup", checks);
   out.run = commands(in.getRun(), "run", checks);
-  if (out.run.empty()) checks.fail("nothing to run", "give \"run\": \"COMMAND\"");
+  if (out.run.empty() && !in.getSweep().getAsk())
+    checks.fail("nothing to run", "give \"run\": \"COMMAND\"");
   resources(in, out, checks);
+  for (auto role : in.getRoles()) {
+    auto run = role.hasRun() ? commands(role.getRun(), "roles", checks) : std::vector<Command>{};
+    out.roles.push_back({checks.text(role.getName(), "roles"), role.getCount(), std::move(run)});
+  }
+  for (auto name : in.getLaunch().getContracts())
+    out.launch.contracts.push_back(checks.text(name, "launch.contracts"));
+  out.count_workers();
   for (auto mount : in.getData()) {
     out.data.push_back({checks.text(mount.getSource(), "data"),
                         checks.text(mount.getMount(), "data"),
@@ -209,6 +226,7 @@ ExperimentSpec experiment(wire::Submission::Reader in, Checks& checks) {
     auto& to = out.checkpoints.emplace();
     to.keep_last = rule.getKeepLast();
     to.keep_best = rule.getKeepBest();
+    to.shards = rule.getShards();
     if (auto text = from_text(rule.getMetric()); !text.empty())
       to.metric = checks.take(parse_metric(text));
   }
@@ -237,7 +255,8 @@ SweepSpec sweep(wire::Sweep::Reader in, Checks& checks) {
                             UINT32_MAX))
     out.concurrency = static_cast<uint32_t>(*n);
   if (auto metric = from_text(in.getMetric()); !metric.empty())
-    out.metric = checks.take(parse_metric(metric));
+    if (auto read = read_objectives(metric, out); !read)
+      checks.fail(read.error().what, read.error().hint);
   out.stop_when = checks.text(in.getStopWhen(), "stop_when");
   if (auto n = checks.count(in.hasMaxFailures(), in.getMaxFailures().getValue(), "max_failures",
                             UINT32_MAX))
@@ -251,6 +270,23 @@ SweepSpec sweep(wire::Sweep::Reader in, Checks& checks) {
   for (auto point : in.getPoints()) {
     auto values = checks.take(values_from(point));
     out.points.emplace_back(values.begin(), values.end());
+  }
+  for (auto point : in.getEnqueue()) {
+    auto values = checks.take(values_from(point));
+    out.enqueue.emplace_back(values.begin(), values.end());
+  }
+  out.ask = in.getAsk();
+  for (auto text : in.getConstraints()) out.constraints.push_back(from_text(text));
+  for (auto values : in.getForbidden()) {
+    auto forbidden = checks.take(values_from(values));
+    out.forbidden.emplace_back(forbidden.begin(), forbidden.end());
+  }
+  if (in.hasFrom()) {
+    auto from = in.getFrom().getValue();
+    if (from < 1)
+      checks.fail(fmt::format("sweep.from is {}", from), "name an earlier set, such as 41");
+    else
+      out.from = static_cast<uint64_t>(from);
   }
   return out;
 }

@@ -38,6 +38,16 @@ void set_waiting(wire::Waiting::Builder out, const Waiting& waiting) {
   if (!waiting.expected_start.empty()) out.setExpectedStart(as_text(waiting.expected_start));
   if (!waiting.starts_now_with.empty()) out.setStartsNowWith(as_text(waiting.starts_now_with));
   set_texts(waiting.data, [&](auto count) { return out.initData(count); });
+  set_texts(waiting.search, [&](auto count) { return out.initSearch(count); });
+}
+
+void set_replay(wire::SearchReplay::Builder out, const SearchReplay& replay) {
+  set_text(to_string(replay.set), [&](auto text) { out.setSet(text); });
+  out.setStrategy(as_text(replay.strategy));
+  out.setSuggestions(replay.suggestions);
+  out.setReports(replay.reports);
+  out.setDifferences(replay.differences);
+  set_texts(replay.first, [&](auto count) { return out.initFirst(count); });
 }
 
 void set_series(wire::MetricSeries::Builder out, const std::string& name,
@@ -123,6 +133,16 @@ void set_node(wire::Node::Builder out, const NodeView& node) {
     auto versions = cache.initVersions(static_cast<uint32_t>(node.cache->versions.size()));
     for (uint32_t v = 0; v < node.cache->versions.size(); ++v)
       set_cached(versions[v], node.cache->versions[v]);
+  }
+  if (!node.topology.empty()) out.setTopology(as_text(node.topology));
+  auto devices = out.initDevices(static_cast<uint32_t>(node.devices.size()));
+  for (uint32_t d = 0; d < node.devices.size(); ++d) {
+    const auto& device = node.devices[d];
+    devices[d].setIndex(device.index);
+    devices[d].setUuid(as_text(device.uuid));
+    devices[d].setBus(as_text(device.bus));
+    devices[d].setName(as_text(device.name));
+    if (!device.closed.empty()) devices[d].setClosed(as_text(device.closed));
   }
   auto labels = out.initLabels().initEntries(static_cast<uint32_t>(node.labels.size()));
   uint32_t i = 0;

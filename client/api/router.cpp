@@ -5,6 +5,7 @@ namespace troupe::api {
 Router::Router() {
   add_submit_routes(routes_);
   add_experiment_routes(routes_);
+  add_trial_routes(routes_);
   add_log_routes(routes_);
   add_output_routes(routes_);
   add_code_routes(routes_);

@@ -58,6 +58,7 @@ class Router {
 // Each adds the routes of one group.
 void add_experiment_routes(std::vector<Route>& routes);
 void add_submit_routes(std::vector<Route>& routes);
+void add_trial_routes(std::vector<Route>& routes);
 void add_log_routes(std::vector<Route>& routes);
 void add_output_routes(std::vector<Route>& routes);
 void add_code_routes(std::vector<Route>& routes);

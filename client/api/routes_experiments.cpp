@@ -108,6 +108,18 @@ kj::Promise<void> why(Exchange& x) {
   });
 }
 
+kj::Promise<void> replay(Exchange& x) {
+  auto id = x.id();
+  if (!id) return x.send_error(id.error());
+  return x.service().replay(x.caller, *id).then([&x](Result<SearchReplay>&& replay) {
+    if (!replay) return x.send_error(replay.error());
+    capnp::MallocMessageBuilder message;
+    auto out = message.initRoot<wire::SearchReplay>();
+    set_replay(out, *replay);
+    return x.send_json(out.asReader());
+  });
+}
+
 kj::Promise<void> metric_names(Exchange& x, ExperimentId id) {
   auto names = x.service().metric_names(x.caller, id);
   if (!names) return x.send_error(names.error());
@@ -191,6 +203,13 @@ void add_experiment_routes(std::vector<Route>& routes) {
                     {},
                     std::nullopt,
                     capnp::Schema::from<wire::Waiting>()});
+  routes.push_back({get,
+                    "/api/v1/sets/{id}/replay",
+                    replay,
+                    "Derives every decision of its search again and says whether each matches",
+                    {},
+                    std::nullopt,
+                    capnp::Schema::from<wire::SearchReplay>()});
   routes.push_back({get,
                     "/api/v1/experiments/{id}/metrics",
                     metrics,

@@ -263,12 +263,20 @@ Result<void> read_workers(const Value& value, Builder builder, const FieldPath& 
       TROUPE_TRY(read_worker_range(item.as_string(), out, field));
       continue;
     }
+    if (name == "resize_after") {
+      auto span = item.is_string() ? parse_duration(item.as_string())
+                                   : Result<Duration>{Duration{item.is_int() ? item.as_int() : -1}};
+      if (!span || span->count() < 0)
+        return field_error(field, "is no time", "write \"10m\", or milliseconds");
+      out.setResizeAfterMs(static_cast<uint64_t>(span->count()));
+      continue;
+    }
     auto count = worker_count(item, field);
     if (name == "count" || name == "min" || name == "max" || name == "processes") {
       if (!count) return std::move(count).error();
     } else {
       return field_error(path, fmt::format("unknown field \"{}\"", name),
-                         suggestion(name, {"count", "min", "max", "processes"}));
+                         suggestion(name, {"count", "min", "max", "processes", "resize_after"}));
     }
     if (name == "count" || name == "min") out.setMin(*count);
     if (name == "count" || name == "max") out.setMax(*count);

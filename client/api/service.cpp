@@ -8,6 +8,10 @@ Error no_cluster() {
   return Error{Errc::refused, "this server has no cluster", "", "ask the head of one"};
 }
 
+Error no_trials() {
+  return Error{Errc::refused, "this server has no searches", "", "ask the head of a cluster"};
+}
+
 Error no_datasets() {
   return Error{Errc::refused, "this server has no datasets", "", "ask the head of a cluster"};
 }
@@ -77,6 +81,18 @@ kj::Promise<Result<Collection>> StorageService::collect_store(const Caller&, Col
 
 kj::Promise<Result<StoreUse>> StorageService::store_use(const Caller&, bool) {
   return Result<StoreUse>{no_datasets()};
+}
+
+kj::Promise<Result<Asked>> TrialService::ask(const Caller&, ExperimentId, AskRequest) {
+  return Result<Asked>{no_trials()};
+}
+
+kj::Promise<Result<Told>> TrialService::tell(const Caller&, ExperimentId, TellRequest) {
+  return Result<Told>{no_trials()};
+}
+
+Result<std::vector<Trial>> TrialService::pending_trials(const Caller&, ExperimentId) {
+  return no_trials();
 }
 
 kj::Promise<Result<void>> Service::drain_node(const Caller&, std::string, bool) {

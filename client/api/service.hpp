@@ -5,6 +5,7 @@
 
 #include "client/api/dataset_service.hpp"
 #include "client/api/storage_service.hpp"
+#include "client/api/trial_service.hpp"
 #include "runtime/core/record.hpp"
 #include "runtime/core/result.hpp"
 #include "runtime/core/units.hpp"
@@ -54,9 +55,18 @@ struct Listing {
 struct Waiting {
   State state = State::queued;
   std::vector<std::string> reasons;
-  std::string expected_start;     // RFC 3339, or empty where nobody can know
-  std::string starts_now_with;    // "with 2 cpus: now", or empty
-  std::vector<std::string> data;  // what it reads, and how much of that must travel
+  std::string expected_start;       // RFC 3339, or empty where nobody can know
+  std::string starts_now_with;      // "with 2 cpus: now", or empty
+  std::vector<std::string> data;    // what it reads, and how much of that must travel
+  std::vector<std::string> search;  // of a member: why its point was chosen, why it was stopped
+};
+
+/// What came of deriving a set's search again.
+struct SearchReplay {
+  ExperimentId set;
+  std::string strategy;
+  uint64_t suggestions = 0, reports = 0, differences = 0;
+  std::vector<std::string> first;  // of the differences, in words
 };
 
 struct LogChunk {
@@ -89,6 +99,12 @@ struct FileChunk {
   uint64_t size = 0;  // of the whole file
 };
 
+struct GpuView {
+  uint32_t index = 0;
+  std::string uuid, bus, name;
+  std::string closed;  // why nobody gets it; empty: it is in use
+};
+
 struct NodeView {
   std::string name;
   std::string state;   // "up", "drained", "suspect", "lost"
@@ -107,6 +123,8 @@ struct NodeView {
   std::vector<std::string> failures;      // of experiments there, counted against it
   std::optional<int64_t> clock_ahead_ms;  // of the head's clock, when it last joined
   std::optional<NodeCache> cache;         // none: it has not said yet
+  std::string topology;                   // JSON; empty: not known
+  std::vector<GpuView> devices;
 };
 
 /// Changes for a rerun: parameters by name, and options that replace the spec's (the same keys as a
@@ -122,7 +140,7 @@ struct EventPage {
   uint64_t last = 0;  // the newest event number there is
 };
 
-class Service : public DatasetService, public StorageService {
+class Service : public DatasetService, public StorageService, public TrialService {
  public:
   /// The token of a request. unauthenticated where it is not known.
   virtual Result<Caller> authenticate(const std::string& token) = 0;
@@ -142,6 +160,7 @@ class Service : public DatasetService, public StorageService {
   /// The newest top-level id of the caller in a project; not_found where there is none.
   virtual Result<ExperimentId> last(const Caller& caller, const std::string& project) = 0;
   virtual kj::Promise<Result<Waiting>> why(const Caller& caller, ExperimentId id) = 0;
+  virtual kj::Promise<Result<SearchReplay>> replay(const Caller& caller, ExperimentId set) = 0;
 
   /// Whole lines from `offset` on, at most `limit` bytes. With `wait`, holds the answer until there
   /// is something, the log has ended, or some seconds have passed (then it is empty without `end`).

@@ -105,14 +105,16 @@ struct Resources {
   gpuMem @6 :Size $Json.name("gpu_mem");  # that each GPU has at least
   nodeLabels @7 :Texts $Json.name("node_labels");  # that the nodes must have
   maxProcesses @8 :UInt64 $Json.name("max_processes");  # and threads; 0: what its machine gives
+  binding @9 :Text;  # "off", "cores" or "numa"; "auto" or empty: as the node does
 }
 
 struct Workers {
-  # JSON: an integer; read also from "2..8" and {count, min, max, processes}; written as an integer,
-  # or "2..8" where they differ.
+  # JSON: an integer; read also from "2..8" and {count, min, max, processes, resize_after}; written
+  # as an integer, or "2..8" where they differ.
   min @0 :UInt32 = 1;
   max @1 :UInt32 = 1;
   processes @2 :UInt32;
+  resizeAfterMs @3 :UInt64 = 600000;  # of a range: no other number of workers before that
 }
 
 struct DataMount {
@@ -138,11 +140,24 @@ struct Watchdog {
   action @1 :Text;  # "report" (the default), "restart", "fail"
 }
 
+struct Role {
+  # Some of the workers, for frameworks that tell them apart.
+  name @0 :Text;  # "chief", "worker", "ps", "evaluator"
+  count @1 :UInt32 = 1;
+  run @2 :Commands;  # instead of the experiment's
+}
+
+struct Launch {
+  # What processes find beside what every job finds.
+  contracts @0 :List(Text);  # "slurm", "jax", "pmi1"
+}
+
 struct CheckpointRule {
   # Which checkpoints are kept.
   keepLast @0 :UInt32 = 2 $Json.name("keep_last");  # 0: the head keeps none
   keepBest @1 :UInt32 = 1 $Json.name("keep_best");  # beside them, by `metric`
   metric @2 :Text;  # "max.accuracy"; of a sweep, its own where none is given
+  shards @3 :Bool;  # every node of a gang writes its part of each
 }
 
 struct Range {
@@ -159,6 +174,7 @@ struct Parameter {
   value @1 :Value;
   choices @2 :List(Value);
   range @3 :Range;
+  when @4 :Text;  # the condition on others without which it has no value
 }
 
 struct Code {
@@ -177,6 +193,11 @@ struct Sweep {
   onStop @7 :Text $Json.name("on_stop");
   earlyStop @8 :Values $Json.name("early_stop");
   points @9 :List(Values);
+  enqueue @10 :List(Values);  # what the first members try
+  from @11 :OptInt;  # an earlier set to learn from
+  ask @12 :Bool;  # nothing runs: members are asked for and told
+  constraints @13 :List(Text);  # conditions that each point keeps
+  forbidden @14 :List(Values);  # values that do not go together; a list: any of them
 }
 
 struct Submission {
@@ -205,6 +226,8 @@ struct Submission {
   watchdog @22 :Watchdog;
   mountMethod @23 :Text $Json.name("mount_method");  # of its data: "erofs"; empty: the best there is
   checkpoints @24 :CheckpointRule;  # given: also nodes keep no others
+  roles @25 :List(Role);  # the workers are those of all roles, in their order
+  launch @26 :Launch;
 }
 
 struct Submissions {
@@ -268,6 +291,17 @@ struct Job {
   started @6 :Text;
   ended @7 :Text;
   mounts @8 :List(JobMount);
+  binding @9 :JobBinding;  # null: it has not begun, or runs wherever there is room
+}
+
+# Where a job runs on its node. Lists of numbers are "0-3,8".
+struct JobBinding {
+  cpus @0 :Text;    # empty: wherever there is room
+  memory @1 :Text;  # NUMA nodes
+  own @2 :Bool;     # its cores are nobody else's
+  gpus @3 :List(Text);  # UUIDs, or PCI bus ids
+  nics @4 :List(Text);  # the nearest of each rank
+  note @5 :Text;    # why it is not bound as it was wished; else null
 }
 
 struct Attempt {
@@ -354,6 +388,9 @@ struct Experiment {
   mountMethod @38 :Text $Json.name("mount_method");
   checkpointRule @39 :CheckpointRule $Json.name("checkpoint_rule");  # null: the default one
   checkpoints @40 :List(Checkpoint);  # the newest last
+  roles @41 :List(Role);
+  launch @42 :Launch;
+  stopped @43 :Text;  # why early stopping ended it; empty: it did not
 }
 
 struct Counts {
@@ -417,6 +454,17 @@ struct ExperimentSet {
   watchdog @51 :Watchdog;
   mountMethod @52 :Text $Json.name("mount_method");
   checkpointRule @53 :CheckpointRule $Json.name("checkpoint_rule");
+  roles @54 :List(Role);
+  launch @55 :Launch;
+  picked @56 :Text;  # the strategy that `auto` stands for
+  pickedReason @57 :Text $Json.name("picked_reason");
+  front @58 :List(Text);  # of several objectives: the members that none beats in all of them
+  enqueue @59 :List(Values);
+  from @60 :OptInt;
+  stopped @61 :UInt64;  # of those that finished: ended by early stopping
+  ask @62 :Bool;  # nothing runs: members are asked for and told
+  constraints @63 :List(Text);
+  forbidden @64 :List(Values);
 }
 
 struct Entry {
@@ -438,6 +486,56 @@ struct Waiting {
   expectedStart @2 :Text $Json.name("expected_start");
   startsNowWith @3 :Text $Json.name("starts_now_with");
   data @4 :List(Text);  # what it reads, and how much of that must travel
+  search @5 :List(Text);  # of a member: why its point was chosen, and why it was stopped
+}
+
+struct SearchReplay {
+  set @0 :Text;
+  strategy @1 :Text;
+  suggestions @2 :UInt64;  # points that were derived again
+  reports @3 :UInt64;  # verdicts of early stopping that were
+  differences @4 :UInt64;
+  first @5 :List(Text);  # of these, in words; at most 20
+}
+
+# ---- Ask and tell -------------------------------------------------------------------------------
+
+struct AskRequest {
+  count @0 :UInt32 = 1;  # at most 1000
+  key @1 :Text;  # idempotency; the Idempotency-Key header wins
+}
+
+struct Trial {
+  # A member of a set that is run elsewhere.
+  id @0 :Text;  # "42.7"
+  trial @1 :UInt32;  # its number: 7
+  params @2 :Values;
+  state @3 :Text;
+  asked @4 :Text;  # when
+}
+
+struct Asked {
+  trials @0 :List(Trial);
+  done @1 :Bool;  # there will be no more
+  reason @2 :Text;  # why these are fewer than were asked for; null: they are not
+  repeated @3 :Bool;  # the key was known: these are the trials that it got
+}
+
+struct TellRequest {
+  trial @0 :UInt32;
+  state @1 :Text;  # "FINISHED", the default, "FAILED", "KILLED"; "RUNNING": so far
+  metrics @2 :Values;  # numbers by name; `step`, and what early stopping looks at, too
+  value @3 :Value;  # instead: the metric of the set; a list where it has several
+}
+
+struct Told {
+  id @0 :Text;
+  state @1 :Text;
+  stop @2 :Bool;  # it is to end: why is in `reason`
+  reason @3 :Text;
+  best @4 :Bool;  # it is the set's best now
+  done @5 :Bool;  # the set needs no more trials
+  repeated @6 :Bool;  # it was told so before
 }
 
 struct LogLine {
@@ -500,6 +598,16 @@ struct Node {
   failures @16 :List(Text);  # of experiments there, of the last day and counted against it
   clockAheadMs @17 :OptInt $Json.name("clock_ahead_ms");  # of the head's; null where unknown
   cache @18 :NodeCache;  # null: it has not said yet
+  topology @19 :Text;  # JSON: packages, NUMA nodes, cores, GPUs, NICs, links; null: not known
+  devices @20 :List(GpuDevice);
+}
+
+struct GpuDevice {
+  index @0 :UInt32;
+  uuid @1 :Text;
+  bus @2 :Text;     # PCI
+  name @3 :Text;
+  closed @4 :Text;  # why nobody gets it; null: it is in use
 }
 
 # What a node keeps of datasets.

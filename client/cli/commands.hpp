@@ -37,6 +37,7 @@ int data_du_verb(Session& session);
 int node_ls_verb(Session& session);
 int simulate_verb(Session& session);
 int node_show_verb(Session& session);
+int node_plan_verb(Session& session);
 int node_drain_verb(Session& session);
 int node_resume_verb(Session& session);
 int node_label_verb(Session& session);
@@ -56,5 +57,9 @@ int complete_ids_verb(Session& session);
 int reference_verb(Session& session);
 int launcher_verb(Session& session);
 int serve_files_verb(Session& session);
+int pmi_rank_verb(Session& session);
+int bench_comm_verb(Session& session);
+int comm_rank_verb(Session& session);
+int pmix_rank_verb(Session& session);
 
 }  // namespace troupe::cli

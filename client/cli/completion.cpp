@@ -1,6 +1,7 @@
 // Scripts for shells, with the table of verbs and options written into them; ids come from
 // `troupe complete-ids` when they are wanted.
 #include "client/cli/help.hpp"
+#include "runtime/core/submission_check.hpp"
 
 #include <fmt/format.h>
 
@@ -39,7 +40,7 @@ std::string values_of(Kind kind) {
     case Kind::format:
       return "json";
     case Kind::strategy:
-      return "grid list random";
+      return fmt::format("{}", fmt::join(sweep_strategies(), " "));
     case Kind::state:
       return "QUEUED PREPARING STARTING RUNNING KILLING FINISHED FAILED KILLED SKIPPED";
     case Kind::topic: {

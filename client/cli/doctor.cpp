@@ -2,6 +2,9 @@
 #include "client/cli/cached_text.hpp"
 #include "client/cli/commands.hpp"
 #include "client/cli/session.hpp"
+#include "gpu/health.hpp"
+#include "gpu/toolkit.hpp"
+#include "gpu/topology/read_topology.hpp"
 #include "runtime/core/fd.hpp"
 #include "runtime/core/units.hpp"
 #include "runtime/process/run_mounts.hpp"
@@ -75,8 +78,26 @@ Finding gpus() {
   }
   bool driver = fs::exists("/proc/driver/nvidia/version", none);
   if (count == 0 && !driver) return {"gpus", true, "none", ""};
-  return {"gpus", driver && count > 0, fmt::format("{} NVIDIA devices", count),
-          driver ? "" : "the driver is not loaded: nvidia-smi says more"};
+  auto text = fmt::format("{} NVIDIA devices", count);
+  if (!driver || count == 0)
+    return {"gpus", false, text, driver ? "" : "the driver is not loaded: nvidia-smi says more"};
+  auto versions = gpu::NvmlDriver{}.versions();
+  if (!versions) return {"gpus", false, text, versions.error().what};
+  text += fmt::format(", driver {}", versions->driver);
+  auto toolkit = gpu::find_toolkit();
+  auto shortcoming = gpu::driver_shortcoming(*versions, toolkit ? toolkit->cuda : 0);
+  return {"gpus", shortcoming.empty(), shortcoming.empty() ? text : shortcoming,
+          shortcoming.empty() ? "" : "install a newer driver, or programs made for an older CUDA"};
+}
+
+Finding machine() {
+  auto model = topology::read_this_machine();
+  if (!model) return {"topology", false, model.error().what, model.error().hint};
+  return {
+      "topology", true,
+      fmt::format("{} NUMA nodes, {} cores, {} GPUs, {} network cards on PCI", model->numas.size(),
+                  model->cores.size(), model->gpus.size(), model->nics.size()),
+      ""};
 }
 
 /// Lends `attempt` a folder for what it tries, and takes it away again.
@@ -149,6 +170,7 @@ int doctor_verb(Session& session) {
                                 cpus(),
                                 memory(),
                                 gpus(),
+                                machine(),
                                 tried_in_a_folder("mounts", namespaces),
                                 tried_in_a_folder("datasets", mounts),
                                 head(session),

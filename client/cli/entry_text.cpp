@@ -73,6 +73,29 @@ std::string mount_text(const Value& mount) {
                      text_of(mount, "writable") == "true" ? ", writable" : "");
 }
 
+/// "cpus 0-3 of its own, numa 0, gpus GPU-1, nic mlx5_0".
+std::string binding_text(const Value& binding) {
+  std::string text;
+  auto add = [&](std::string_view what, const std::string& value) {
+    if (!value.empty()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", what, value);
+  };
+  auto texts = [&](const char* key) {
+    std::vector<std::string> all;
+    for (const auto& each : list_of(binding, key))
+      if (std::find(all.begin(), all.end(), each.to_text()) == all.end())
+        all.push_back(each.to_text());
+    return fmt::format("{}", fmt::join(all, " "));
+  };
+  auto cpus = text_of(binding, "cpus");
+  bool own = text_of(binding, "own") == "true";
+  add("cpus", cpus.empty() ? cpus : cpus + (own ? " of its own" : ""));
+  add("numa", text_of(binding, "memory"));
+  add("gpus", texts("gpus"));
+  add("nic", texts("nics"));
+  add("unbound:", text_of(binding, "note"));
+  return text;
+}
+
 /// "step-20: 3m ago, 1.2 GiB, on n1 and with the head, value 0.9".
 std::string checkpoint_text(const Value& checkpoint, Timestamp now) {
   bool kept = text_of(checkpoint, "kept") == "true";
@@ -91,6 +114,22 @@ std::string watchdog_text(const Value& watchdog) {
   if (patience == 0) return "";
   return fmt::format("{} after {} without progress", text_of(watchdog, "action"),
                      duration_text(Duration{patience}));
+}
+
+/// "chief 1, worker 2".
+std::string roles_text(const Value& entry) {
+  std::string text;
+  for (const auto& role : list_of(entry, "roles"))
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", text_of(role, "name"),
+                        int_of(role, "count"));
+  return text;
+}
+
+std::string launch_text(const Value& launch) {
+  std::string text;
+  for (const auto& name : list_of(launch, "contracts"))
+    text += (text.empty() ? "" : ", ") + name.to_text();
+  return text;
 }
 
 }  // namespace
@@ -171,12 +210,22 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
         fmt::format("{} ({}): {}", text_of(*best, "id"), number_text(best->find("value")),
                     map_text(map_of(*best, "params"))),
         "", Colour::green);
+  std::string front;
+  for (const auto& member : list_of(entry, "front"))
+    front += (front.empty() ? "" : ", ") + member.to_text();
+  add("front", front);
   field("strategy");
+  if (auto picked = text_of(entry, "picked"); !picked.empty())
+    add("picked", fmt::format("{}: {}", picked, text_of(entry, "picked_reason")));
   field("trials");
   field("concurrency");
   field("seed");
   field("stop_when");
+  map("early_stop");
+  if (text_of(entry, "kind") == "set" && int_of(entry, "stopped") != 0) field("stopped");
   add("resources", resources_text(entry));
+  add("roles", roles_text(entry));
+  add("launch", launch_text(map_of(entry, "launch")));
   add("watchdog", watchdog_text(map_of(entry, "watchdog")));
   field("priority");
   if (text_of(entry, "preemptible") == "false") field("preemptible");
@@ -207,6 +256,8 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
     if (auto signal = text_of(job, "signal"); !signal.empty())
       text += fmt::format(", signal {}", signal);
     add("job", text);
+    if (const auto* binding = job.find("binding"); binding != nullptr && binding->is_map())
+      add("bound", binding_text(*binding));
     for (const auto& mount : list_of(job, "mounts")) add("data", mount_text(mount));
   }
   auto text = table.text(out.out());

@@ -161,6 +161,16 @@ std::string safe_text(std::string_view text, bool keep_colour) {
   return out;
 }
 
+std::string safe_lines(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    auto end = std::min(text.find('\n'), text.size());
+    out += safe_text(text.substr(0, end)) + "\n";
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
 size_t text_width(std::string_view text) {
   size_t width = 0;
   for (unsigned char c : text) width += (c & 0xc0) != 0x80;  // not a continuation byte

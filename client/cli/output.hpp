@@ -75,6 +75,8 @@ int exit_code_of(Errc code);
 /// Text safe for a terminal: control characters but tabs become "?"; `keep_colour` leaves SGR
 /// sequences.
 std::string safe_text(std::string_view text, bool keep_colour = false);
+/// The same of a text of many lines.
+std::string safe_lines(std::string_view text);
 /// Columns a text takes, counting one for each code point.
 size_t text_width(std::string_view text);
 /// At most `width` columns, the end replaced by "…".

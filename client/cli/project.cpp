@@ -83,7 +83,8 @@ std::vector<std::pair<std::string, std::string>> override_options(const Argument
                              "seed",        "strategy",
                              "trials",      "metric",
                              "concurrency", "stop-when",
-                             "early-stop",  "mount-method"};
+                             "early-stop",  "mount-method",
+                             "launch"};
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto* name : names)
     if (sweep || !is_sweep_option(name))
@@ -122,12 +123,13 @@ Result<Wanted> read_wanted(Session& session, config::Purpose purpose) {
     value = to_string(*id);
   }
   if (!arguments.arguments.empty()) request.task = arguments.arguments[0];
+  if (arguments.has("ask")) request.options.emplace_back("ask", "true");
   if (arguments.command) request.command = Command{"", *arguments.command};
   Wanted wanted;
   wanted.root = file->empty() ? *folder : fs::path{*file}.parent_path().string();
   request.default_project = config::project_name_of(wanted.root);
   if (file->empty()) {
-    if (!request.command)
+    if (!request.command && !arguments.has("ask"))
       return Error{Errc::invalid, "nothing to run",
                    fmt::format("there is no {} here or above, and no command was given",
                                config::project_file_name),

@@ -17,6 +17,9 @@ struct Wanted {
 };
 Result<Wanted> read_wanted(Session& session, config::Purpose purpose);
 
+/// Prints what each process would find in its environment, and runs nothing.
+int print_env(Session& session, const ExperimentSpec& spec);
+
 /// Run options that override the file, in the order of the table.
 std::vector<std::pair<std::string, std::string>> override_options(const Arguments& arguments,
                                                                   bool sweep);

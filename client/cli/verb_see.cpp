@@ -2,11 +2,15 @@
 #include "client/cli/cached_text.hpp"
 #include "client/cli/commands.hpp"
 #include "client/cli/entry_text.hpp"
+#include "client/cli/node_drawing.hpp"
 #include "client/cli/session.hpp"
+#include "runtime/core/fd.hpp"
 #include "runtime/core/state.hpp"
 #include "runtime/core/units.hpp"
 
 #include <fmt/format.h>
+
+#include <fcntl.h>
 
 namespace troupe::cli {
 
@@ -169,6 +173,8 @@ int why_verb(Session& session) {
     out.line(fmt::format("  {}", safe_text(reason.to_text())));
   for (const auto& line : list_of(*why, "data"))
     out.line(fmt::format("  {}", safe_text(line.to_text())));
+  for (const auto& line : list_of(*why, "search"))
+    out.line(fmt::format("  {}", safe_text(line.to_text())));
   if (auto start = text_of(*why, "expected_start"); !start.empty())
     out.line(fmt::format("expected start: {}", start));
   if (auto with = text_of(*why, "starts_now_with"); !with.empty())
@@ -270,6 +276,14 @@ int node_show_verb(Session& session) {
   auto node = (*head)->node(session.arguments().arguments[0]);
   if (!node) return session.fail(node.error());
   auto& out = session.out();
+  auto drawing = node_drawing(**head, *node);
+  if (auto file = session.arguments().get("svg"); !file.empty()) {
+    if (!drawing) return session.fail(drawing.error());
+    auto fd = open_file(file, O_CREAT | O_WRONLY | O_TRUNC);
+    if (!fd) return session.fail(fd.error());
+    auto written = write_all(fd->get(), topology::drawing_svg(drawing->picture()));
+    if (!written) return session.fail(written.error());
+  }
   if (out.wants_json()) {
     out.json(*node);
     return 0;
@@ -298,6 +312,11 @@ int node_show_verb(Session& session) {
     add("gpus", share("gpus_used", "gpus"));
     add("gpu type", kind);
   }
+  for (const auto& device : list_of(*node, "devices"))
+    if (auto closed = text_of(device, "closed"); !closed.empty())
+      add("closed",
+          fmt::format("GPU {} ({}): {}", int_of(device, "index"), text_of(device, "uuid"), closed),
+          Colour::yellow);
   for (const auto& [name, value] : map_of(*node, "labels"))
     add("label", fmt::format("{}={}", name, value.to_text()));
   for (const auto& failure : list_of(*node, "failures")) add("failure", failure.to_text());
@@ -318,6 +337,8 @@ int node_show_verb(Session& session) {
           text_of(version, "error").empty() ? Colour::none : Colour::yellow);
   }
   out.raw(table.text(out.out()));
+  if (drawing && !out.quiet())
+    out.raw("\n" + safe_lines(topology::drawing_text(drawing->picture())));
   return 0;
 }
 

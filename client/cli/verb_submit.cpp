@@ -3,7 +3,7 @@
 #include "client/cli/follow.hpp"
 #include "client/cli/project.hpp"
 #include "client/cpp/code_tree.hpp"
-#include "hpo/sampler.hpp"
+#include "hpo/searcher.hpp"
 #include "runtime/core/fd.hpp"
 
 #include <fmt/format.h>
@@ -16,7 +16,7 @@ namespace troupe::cli {
 namespace {
 
 /// Prints the id and, unless detached, follows.
-int after_submit(Session& session, const Value& submitted, uint64_t after_event) {
+int after_submit(Session& session, const Value& submitted, uint64_t after_event, bool asked) {
   auto& out = session.out();
   auto id = parse_experiment_id(text_of(submitted, "id"));
   if (!id) return session.fail(id.error());
@@ -27,7 +27,7 @@ int after_submit(Session& session, const Value& submitted, uint64_t after_event)
   const auto* repeated = submitted.find("repeated");
   if (repeated != nullptr && repeated->is_bool() && repeated->as_bool() && !out.quiet())
     out.talk("this key was used before: this is the earlier one");
-  if (session.arguments().has("detach")) return 0;
+  if (session.arguments().has("detach") || asked) return 0;
   FollowOptions options;
   options.after_event = after_event;
   options.way_back = fmt::format("troupe logs -f {}", to_string(*id));
@@ -50,16 +50,20 @@ int after_submit(Session& session, const Value& submitted, uint64_t after_event)
 /// Says how large a set will be while nothing of it exists yet.
 Result<void> announce(Session& session, const Submission& submission) {
   if (!submission.sweep) return ok();
-  auto size = hpo::set_size(submission.experiment.parameters, *submission.sweep);
-  if (!size) return std::move(size).error();
+  auto plan = hpo::plan_search(submission.experiment.parameters, *submission.sweep);
+  if (!plan) return std::move(plan).error();
+  const auto size = plan->members;
+  const auto& picked = plan->picked;
   auto& out = session.out();
   if (out.quiet() || out.wants_json()) return ok();
-  out.talk(fmt::format("{} {}, {}", *size, *size == 1 ? "member" : "members",
-                       submission.sweep->strategy));
+  out.talk(
+      fmt::format("{} {}, {}", size, size == 1 ? "member" : "members", submission.sweep->strategy));
+  if (!picked.strategy.empty())
+    out.talk(fmt::format("auto is {} here: {}", picked.strategy, picked.reason));
   const auto& parameters = submission.experiment.parameters;
   bool one_value = std::all_of(parameters.begin(), parameters.end(),
                                [](const Parameter& parameter) { return parameter.is_constant(); });
-  if (*size == 1 && one_value && submission.sweep->points.empty())
+  if (size == 1 && one_value && submission.sweep->points.empty())
     out.talk(fmt::format("each parameter has one value; to search: --param {}=1,2,3 or 0.0..1.0",
                          parameters.empty() ? "NAME" : parameters.front().name));
   return ok();
@@ -71,12 +75,15 @@ int submit(Session& session, config::Purpose purpose) {
   auto& out = session.out();
   for (const auto& warning : wanted->file.warnings) out.talk("warning: " + warning);
   auto& submission = wanted->file.submission;
+  if (purpose == config::Purpose::run && session.arguments().has("print-env"))
+    return print_env(session, submission.experiment);
   submission.key = session.arguments().get("key");
   if (auto announced = announce(session, submission); !announced)
     return session.fail(announced.error());
   auto head = session.head();
   if (!head) return session.fail(head.error());
-  if (!session.arguments().has("no-code")) {
+  const bool asked = submission.sweep && submission.sweep->ask;
+  if (!session.arguments().has("no-code") && !asked) {
     auto digest = sync_code(session, wanted->root);
     if (!digest) return session.fail(digest.error());
     submission.experiment.code_digest = *digest;
@@ -90,7 +97,7 @@ int submit(Session& session, config::Purpose purpose) {
   }
   auto submitted = (*head)->submit(submission);
   if (!submitted) return session.fail(submitted.error());
-  return after_submit(session, *submitted, after_event);
+  return after_submit(session, *submitted, after_event, asked);
 }
 
 /// The options of `rerun` in the form of a submission, only those that were given.
@@ -124,6 +131,7 @@ Result<ValueMap> rerun_options(Session& session, const Value& original, ValueMap
   whole("name", "name");
   whole("project", "project");
   whole("data", "data");
+  whole("launch", "launch");
   if (arguments.has("mount-method")) {
     const auto& method = read->submission.experiment.mount_method;
     changes["mount_method"] = std::string{method ? to_string(*method) : any_mount_method};
@@ -143,6 +151,7 @@ Result<ValueMap> rerun_options(Session& session, const Value& original, ValueMap
   merged("gpu-mem", "resources", "gpu_mem");
   merged("node-label", "resources", "node_labels");
   merged("max-processes", "resources", "max_processes");
+  merged("binding", "resources", "binding");
   merged("retries", "retry", "count");
   merged("watchdog", "watchdog", "patience");
   merged("watchdog-action", "watchdog", "action");
@@ -160,6 +169,28 @@ Result<ValueMap> rerun_options(Session& session, const Value& original, ValueMap
   return changes;
 }
 
+/// Whether what the ledger has of a search follows from its order.
+int replay(Session& session, const std::string& which) {
+  auto id = session.select_one(which);
+  if (!id) return session.fail(id.error());
+  auto head = session.head();
+  if (!head) return session.fail(head.error());
+  auto answer = (*head)->replay(*id);
+  if (!answer) return session.fail(answer.error());
+  auto& out = session.out();
+  const auto differences = int_of(*answer, "differences");
+  if (out.wants_json()) {
+    out.json(*answer);
+  } else {
+    out.line(fmt::format("{} ({}): {} points and {} reports derived again, {} of them differ",
+                         to_string(*id), text_of(*answer, "strategy"),
+                         int_of(*answer, "suggestions"), int_of(*answer, "reports"), differences));
+    for (const auto& line : list_of(*answer, "first"))
+      out.line(fmt::format("  {}", safe_text(line.to_text())));
+  }
+  return differences == 0 ? 0 : 1;
+}
+
 }  // namespace
 
 int run_verb(Session& session) {
@@ -167,6 +198,7 @@ int run_verb(Session& session) {
 }
 
 int sweep_verb(Session& session) {
+  if (auto set = session.arguments().get("replay"); !set.empty()) return replay(session, set);
   return submit(session, config::Purpose::sweep);
 }
 
@@ -184,7 +216,7 @@ int rerun_verb(Session& session) {
   if (!last) return session.fail(last.error());
   auto submitted = (*head)->rerun(*id, params, *options, session.arguments().get("key"));
   if (!submitted) return session.fail(submitted.error());
-  return after_submit(session, *submitted, *last);
+  return after_submit(session, *submitted, *last, false);
 }
 
 int init_verb(Session& session) {

@@ -3,6 +3,8 @@
 
 #include "actors/head_process.hpp"
 #include "actors/up.hpp"
+#include "actors/worker/pmi_server.hpp"
+#include "actors/worker/pmix_server.hpp"
 #include "actors/worker_process.hpp"
 #include "client/cli/commands.hpp"
 #include "client/cli/session.hpp"
@@ -140,6 +142,15 @@ Result<void> add_labels(const Arguments& arguments, std::map<std::string, std::s
   return ok();
 }
 
+Result<void> choose_binding(const Arguments& arguments, std::optional<Binding>& out) {
+  auto text = arguments.get("binding");
+  if (text.empty()) return ok();
+  out = binding_from(text);
+  if (out || text == any_binding) return ok();
+  return Error{Errc::invalid, fmt::format("--binding {}", text), "there is no such way",
+               fmt::format("one of {}", binding_names())};
+}
+
 Result<WorkerProcessOptions> worker_options_of(const Arguments& arguments) {
   auto text = config_text(arguments);
   if (!text) return std::move(text).error();
@@ -167,6 +178,8 @@ Result<WorkerProcessOptions> worker_options_of(const Arguments& arguments) {
   if (!gpus) return std::move(gpus).error();
   options.gpus = *gpus ? std::optional{static_cast<uint32_t>(**gpus)} : file->gpus;
   options.mount_method = file->mount_method;
+  options.binding = file->binding;
+  TROUPE_TRY(choose_binding(arguments, options.binding));
   TROUPE_TRY(choose_cache_limit(arguments, file->cache_limit, options.cache_limit));
   auto data_port = arguments.number("data-port", 0, 65535);
   if (!data_port) return std::move(data_port).error();
@@ -197,6 +210,7 @@ Result<UpOptions> up_options_of(const Arguments& arguments) {
   auto gpus = arguments.number("gpus", 0, 1024);
   if (!gpus) return std::move(gpus).error();
   if (*gpus) options.gpus = static_cast<uint32_t>(**gpus);
+  TROUPE_TRY(choose_binding(arguments, options.binding));
   TROUPE_TRY(choose_cache_limit(arguments, std::nullopt, options.cache_limit));
   if (arguments.has("policy")) {
     options.policy = arguments.get("policy");
@@ -233,6 +247,21 @@ int launcher_verb(Session& session) {
   process::LauncherConfig config;
   config.dir = *dir;
   return process::launcher_main(config);
+}
+
+int pmix_rank_verb(Session& session) {
+  const auto& arguments = session.arguments();
+  const auto& words = arguments.arguments;
+  if (!arguments.command || arguments.command->empty())
+    return session.fail({Errc::invalid, "pmix-rank needs a command", "", "PMI WORLD STORE -- CMD"});
+  return session.fail(actors::become_pmix_rank(words[0], words[1], words[2], *arguments.command));
+}
+
+int pmi_rank_verb(Session& session) {
+  const auto& arguments = session.arguments();
+  if (!arguments.command || arguments.command->empty())
+    return session.fail({Errc::invalid, "pmi-rank needs a command", "", "NAME -- CMD"});
+  return session.fail(actors::become_pmi_rank(arguments.arguments[0], *arguments.command));
 }
 
 int serve_files_verb(Session& session) {

@@ -15,6 +15,7 @@ namespace {
     Option{"workers", 0, "N", "workers on this machine (default 1)"},
     Option{"cpus", 0, "N", "CPUs to offer, for each worker"},
     Option{"gpus", 0, "N", "GPUs to offer, for each worker"},
+    Option{"binding", 0, "HOW", "of jobs to CPUs and memory: auto (default), off, cores, numa"},
     Option{"cache-limit", 0, "SIZE", "of datasets kept, for each worker (default: the disk's)"},
     Option{"policy", 0, "NAME", "who starts next: fifo (default), backfill, greedy or attained"},
 };
@@ -44,11 +45,38 @@ namespace {
     Option{"cpus", 0, "N", "CPUs to offer (default: all)"},
     Option{"mem", 0, "SIZE", "memory to offer (default: all)"},
     Option{"gpus", 0, "N", "GPUs to offer (default: all)"},
+    Option{"binding", 0, "HOW", "of jobs to CPUs and memory: auto (default), off, cores, numa"},
     Option{"label", 0, "K=V", "a label of this node", Kind::none, true},
 };
 
 constexpr std::array token_options{
     Option{"life", 0, "TIME", "how long it is good for (default 1h, at most 7d)"},
+};
+
+constexpr std::array node_show_options{
+    Option{"svg", 0, "FILE", "writes a drawing of the machine", Kind::file},
+};
+
+constexpr std::array plan_options{
+    Option{"topology", 0, "FILE", "of a machine: hwloc's XML or NCCL's (default: this machine)",
+           Kind::file},
+    Option{"workers", 0, "N", "that many on it, one after the other (default 1)"},
+    Option{"cpus", 0, "N", "CPUs for each worker (default 1)"},
+    Option{"gpus", 0, "N", "GPUs for each worker (default 0)"},
+    Option{"processes", 0, "N", "processes of each worker (default: one for each GPU)"},
+    Option{"binding", 0, "HOW", "cores (default), numa, off"},
+    Option{"busy-cpus", 0, "LIST", "taken by others: 0-3,8"},
+    Option{"busy-gpus", 0, "LIST", "taken by others, as the picture counts them"},
+    Option{"svg", 0, "FILE", "writes a drawing of the machine", Kind::file},
+};
+
+constexpr std::array bench_comm_options{
+    Option{"workers", 0, "N", "how many workers, started together (default 2)"},
+    Option{"processes", 0, "N", "ranks of each worker (default 1)"},
+    Option{"cpus", 0, "N", "CPUs for each worker (default: one for each of its ranks)"},
+    Option{"max", 0, "SIZE", "of the largest vector (default 64MiB)"},
+    Option{"tcp", 0, "", "TCP also between ranks of one machine, as if each had its own"},
+    Option{"project", 0, "NAME", "the project it belongs to"},
 };
 
 constexpr std::array simulate_options{
@@ -111,6 +139,22 @@ std::vector<Verb> up_verbs() {
        .arguments_max = 2,
        .hidden = true,
        .run = serve_files_verb},
+      {.name = "pmi-rank",
+       .arguments = "NAME",
+       .summary = "connects to the PMI of its job and becomes the command",
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .command = true,
+       .hidden = true,
+       .run = pmi_rank_verb},
+      {.name = "pmix-rank",
+       .arguments = "PMI WORLD STORE",
+       .summary = "connects to the PMIx of its job and becomes the command",
+       .arguments_min = 3,
+       .arguments_max = 3,
+       .command = true,
+       .hidden = true,
+       .run = pmix_rank_verb},
   };
 }
 #else
@@ -145,10 +189,21 @@ std::vector<Verb> cluster_verbs() {
        .group = "CLUSTER",
        .arguments = "NODE",
        .summary = "everything known about a node, and what runs there",
-       .examples = {"troupe node show gpu-3", "troupe node show gpu-3 -o json"},
+       .text = "With a drawing of the machine, and who has what of it.",
+       .examples = {"troupe node show gpu-3", "troupe node show gpu-3 --svg gpu-3.svg"},
+       .options = {node_show_options},
        .arguments_min = 1,
        .arguments_max = 1,
        .run = node_show_verb},
+      {.name = "node plan",
+       .group = "CLUSTER",
+       .summary = "where workers would go on a machine: GPUs, cores, memory, network cards",
+       .text = "Needs no head, and not the machine either: a file of its topology is enough, as\n"
+               "`lstopo FILE.xml` or NCCL_TOPO_DUMP_FILE writes it.",
+       .examples = {"troupe node plan --gpus 4 --cpus 32",
+                    "troupe node plan --topology dgx2.xml --gpus 4 --workers 4 --svg plan.svg"},
+       .options = {plan_options},
+       .run = node_plan_verb},
       {.name = "node drain",
        .group = "CLUSTER",
        .arguments = "NODE",
@@ -192,6 +247,25 @@ std::vector<Verb> cluster_verbs() {
        .examples = {"troupe token join", "troupe token join --life 10m"},
        .options = {token_options},
        .run = token_join_verb},
+      {.name = "bench comm",
+       .group = "CLUSTER",
+       .summary = "how quick all_reduce is between workers, beside memory or the network",
+       .text = "Submits an experiment whose ranks reduce vectors of float32 of growing size. ALGBW "
+               "is bytes\nof the vector a second; BUSBW what that makes on a ring's links, by "
+               "which different numbers\nof ranks can be compared. On one machine it stands beside "
+               "all ranks copying as much at once\n(OF MEMCPY), on several beside one stream "
+               "from one to another (OF LINK); \"-\" where the vector\nis too small to say.",
+       .examples = {"troupe bench comm --workers 4",
+                    "troupe bench comm --workers 2 --processes 8 --max 1GiB"},
+       .options = {bench_comm_options},
+       .run = bench_comm_verb},
+      {.name = "comm-rank",
+       .arguments = "BYTES",
+       .summary = "one rank of `bench comm`",
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .hidden = true,
+       .run = comm_rank_verb},
       {.name = "doctor",
        .group = "CLUSTER",
        .summary = "what this machine can do, what is missing and the cure",

@@ -23,6 +23,8 @@ constexpr std::array run_options{
     Option{"node-label", 0, "K=V", "only nodes with this label", Kind::none, true},
     Option{"workers", 0, "N", "how many workers, started together"},
     Option{"processes", 0, "N", "processes of each worker (default: one for each GPU)"},
+    Option{"launch", 0, "NAME", "also start as this launcher does: slurm, jax, pmi1, pmix",
+           Kind::none, true},
     Option{"data", 0, "REF[:MOUNT]", "a dataset or an output to mount; NAME:V:MOUNT:rw: writable",
            Kind::none, true},
     Option{"mount-method", 0, "NAME",
@@ -33,6 +35,7 @@ constexpr std::array run_options{
     Option{"preemptible", 0, "BOOL", "false: it is never stopped in favour of others"},
     Option{"exclusive", 0, "BOOL", "true: never two attempts at once, also across a cut network"},
     Option{"max-processes", 0, "N", "processes and threads of each worker at a time, at most"},
+    Option{"binding", 0, "HOW", "to CPUs and memory: auto (default), off, cores, numa"},
     Option{"retries", 0, "N", "how often a failed one starts again"},
     Option{"watchdog", 0, "TIME", "notices where it stands still for so long: 2m"},
     Option{"watchdog-action", 0, "ACTION", "then: report (default), restart or fail"},
@@ -45,13 +48,21 @@ constexpr std::array run_options{
     Option{"detach", 'd', "", "submits, prints the id and returns"},
 };
 
+constexpr std::array run_only_options{
+    Option{"print-env", 0, "", "shows what each rank would find in its environment; runs nothing"},
+};
+
 constexpr std::array sweep_options{
-    Option{"strategy", 0, "NAME", "grid, list or random", Kind::strategy},
-    Option{"trials", 0, "N", "members of a random search"},
+    Option{"strategy", 0, "NAME", "grid, list, random, sobol, or one that learns, such as auto",
+           Kind::strategy},
+    Option{"trials", 0, "N", "members, at most"},
     Option{"concurrency", 0, "N", "how many run at a time (default: as many as fit)"},
-    Option{"metric", 0, "GOAL.NAME", "what is best: max.accuracy, min.loss"},
+    Option{"metric", 0, "GOAL.NAME", "what is best: max.accuracy; several: min.loss,max.accuracy"},
     Option{"stop-when", 0, "EXPR", "ends the search: \"accuracy >= 0.99\""},
-    Option{"early-stop", 0, "ALGO", "ends weak members early"},
+    Option{"early-stop", 0, "RULE", "ends weak members early: asha:max=27,resource=epoch; median"},
+    Option{"ask", 0, "", "nothing runs: you ask for points and tell what came of them"},
+    Option{"replay", 0, "SET", "submits nothing: derives each decision of that search again",
+           Kind::set},
 };
 
 constexpr std::array rerun_more{
@@ -110,8 +121,9 @@ std::vector<Verb> start_verbs() {
            "first;\n"
            "ends with the exit code of the job. Ctrl-C detaches, the experiment goes on.",
        .examples = {"troupe run -- python3 train.py --lr 0.1",
-                    "troupe run --param lr=0.01 --gpus 1", "troupe run -d eval"},
-       .options = {run_options},
+                    "troupe run --param lr=0.01 --gpus 1", "troupe run -d eval",
+                    "troupe run --workers 2 --print-env -- python3 train.py"},
+       .options = {run_options, run_only_options},
        .arguments_max = 1,
        .command = true,
        .run = run_verb},

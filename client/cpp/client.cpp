@@ -161,6 +161,10 @@ Result<Value> Client::why(ExperimentId id) {
   return get(route(id, "/why"));
 }
 
+Result<Value> Client::replay(ExperimentId set) {
+  return get(fmt::format("/api/v1/sets/{}/replay", to_string(set)));
+}
+
 Result<Value> Client::metric_names(ExperimentId id) {
   return get(route(id, "/metrics"));
 }

@@ -6,6 +6,7 @@
 #include "client/cpp/http_client.hpp"
 #include "runtime/core/ids.hpp"
 #include "runtime/core/spec.hpp"
+#include "runtime/core/state.hpp"
 #include "runtime/core/value.hpp"
 
 #include <map>
@@ -76,6 +77,17 @@ class Client {
   Result<ValueList> list_all(ListOptions options, size_t most);
   Result<ExperimentId> last(const std::string& project);
   Result<Value> why(ExperimentId id);
+  /// Derives every decision of a set's search again: what came of it.
+  Result<Value> replay(ExperimentId set);
+  /// Points of a set whose members are run elsewhere: {trials [{id, trial, params}], done, reason}.
+  /// Without a key a repetition after a lost connection gets the same ones all the same.
+  Result<Value> ask_trials(ExperimentId set, uint32_t count = 1, const std::string& key = {});
+  /// Those that were asked for and not told yet.
+  Result<Value> pending_trials(ExperimentId set);
+  /// What came of one, or with State::running how far it has come: {state, stop, reason, best,
+  /// done}.
+  Result<Value> tell_trial(ExperimentId set, uint32_t trial, const ValueMap& metrics,
+                           State state = State::finished);
   Result<Value> metric_names(ExperimentId id);
   Result<Value> metric(ExperimentId id, const std::string& name, uint32_t limit);
   Result<Value> outputs(ExperimentId id);

@@ -40,6 +40,7 @@ ValueList parameters(const std::vector<Parameter>& list) {
       one.emplace("value", parameter.choices.front());
     else
       one.emplace("choices", ValueList(parameter.choices));
+    if (!parameter.when.empty()) one.emplace("when", parameter.when);
     out.emplace_back(std::move(one));
   }
   return out;
@@ -50,7 +51,7 @@ ValueMap sweep_value(const SweepSpec& sweep) {
   if (sweep.trials) out.emplace("trials", *sweep.trials);
   if (sweep.seed) out.emplace("seed", fmt::to_string(*sweep.seed));
   if (sweep.concurrency) out.emplace("concurrency", *sweep.concurrency);
-  if (sweep.metric) out.emplace("metric", to_string(*sweep.metric));
+  if (sweep.metric) out.emplace("metric", objectives_text(sweep));
   if (!sweep.stop_when.empty()) out.emplace("stop_when", sweep.stop_when);
   if (sweep.max_failures) out.emplace("max_failures", *sweep.max_failures);
   if (!sweep.kill_on_stop) out.emplace("on_stop", "finish");
@@ -60,6 +61,22 @@ ValueMap sweep_value(const SweepSpec& sweep) {
     for (const auto& point : sweep.points)
       points.emplace_back(ValueMap(point.begin(), point.end()));
     out.emplace("points", std::move(points));
+  }
+  if (!sweep.enqueue.empty()) {
+    ValueList points;
+    for (const auto& point : sweep.enqueue)
+      points.emplace_back(ValueMap(point.begin(), point.end()));
+    out.emplace("enqueue", std::move(points));
+  }
+  if (sweep.from) out.emplace("from", *sweep.from);
+  if (sweep.ask) out.emplace("ask", true);
+  if (!sweep.constraints.empty())
+    out.emplace("constraints", ValueList(sweep.constraints.begin(), sweep.constraints.end()));
+  if (!sweep.forbidden.empty()) {
+    ValueList forbidden;
+    for (const auto& values : sweep.forbidden)
+      forbidden.emplace_back(ValueMap(values.begin(), values.end()));
+    out.emplace("forbidden", std::move(forbidden));
   }
   return out;
 }
@@ -73,17 +90,32 @@ Value submission_value(const Submission& submission) {
   if (!spec.task.empty()) out.emplace("task", spec.task);
   if (!spec.setup.empty()) out.emplace("setup", commands(spec.setup));
   const auto& r = spec.resources;
-  out.emplace("resources", ValueMap{{"cpus", r.cpus},
-                                    {"mem", r.mem},
-                                    {"gpus", r.gpus},
-                                    {"gpu_share", r.gpu_share / 1000.0},
-                                    {"gpu_type", r.gpu_type},
-                                    {"gpu_mem", r.gpu_mem},
-                                    {"node_labels", texts(r.node_labels)},
-                                    {"shm", r.shm},
-                                    {"max_processes", r.max_processes}});
+  out.emplace("resources",
+              ValueMap{{"cpus", r.cpus},
+                       {"mem", r.mem},
+                       {"gpus", r.gpus},
+                       {"gpu_share", r.gpu_share / 1000.0},
+                       {"gpu_type", r.gpu_type},
+                       {"gpu_mem", r.gpu_mem},
+                       {"node_labels", texts(r.node_labels)},
+                       {"shm", r.shm},
+                       {"binding", std::string{r.binding ? to_string(*r.binding) : any_binding}},
+                       {"max_processes", r.max_processes}});
   const auto& w = spec.workers;
   out.emplace("workers", ValueMap{{"min", w.min}, {"max", w.max}, {"processes", w.processes}});
+  if (!spec.roles.empty()) {
+    ValueList roles;
+    for (const auto& role : spec.roles) {
+      ValueMap one{{"name", role.name}, {"count", role.count}};
+      if (!role.run.empty()) one.emplace("run", commands(role.run));
+      roles.emplace_back(std::move(one));
+    }
+    out.emplace("roles", std::move(roles));
+  }
+  if (!spec.launch.contracts.empty()) {
+    const auto& contracts = spec.launch.contracts;
+    out.emplace("launch", ValueMap{{"contracts", ValueList(contracts.begin(), contracts.end())}});
+  }
   ValueList data;
   for (const auto& mount : spec.data) {
     ValueMap item{{"source", mount.source}, {"mount", mount.mount}};
@@ -104,6 +136,7 @@ Value submission_value(const Submission& submission) {
     ValueMap rule{{"keep_last", spec.checkpoints->keep_last},
                   {"keep_best", spec.checkpoints->keep_best}};
     if (spec.checkpoints->metric) rule.emplace("metric", to_string(*spec.checkpoints->metric));
+    if (spec.checkpoints->shards) rule.emplace("shards", true);
     out.emplace("checkpoints", std::move(rule));
   }
   out.emplace("priority", int64_t{spec.priority});

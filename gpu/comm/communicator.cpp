@@ -54,6 +54,16 @@ uint32_t Communicator::size() const {
 uint32_t Communicator::hosts() const {
   return state_->hosts;
 }
+uint32_t Communicator::host_of(uint32_t rank) const {
+  std::vector<std::string_view> hosts;
+  for (const auto& member : state_->members) {
+    auto known = std::find(hosts.begin(), hosts.end(), member.host);
+    auto number = known - hosts.begin();
+    if (known == hosts.end()) hosts.emplace_back(member.host);
+    if (&member == &state_->members[rank]) return static_cast<uint32_t>(number);
+  }
+  return 0;
+}
 
 std::optional<Error> Communicator::State::standing_failure() {
   if (failure) return failure;

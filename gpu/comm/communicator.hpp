@@ -56,6 +56,8 @@ class Communicator {
   uint32_t size() const;
   /// How many hosts the ranks are on.
   uint32_t hosts() const;
+  /// On which of them a rank is; they count from 0, in the order of their first ranks.
+  uint32_t host_of(uint32_t rank) const;
 
   /// Returns when all ranks have come.
   Result<void> barrier();

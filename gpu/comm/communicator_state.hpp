@@ -7,7 +7,10 @@
 #include "gpu/comm/roster.hpp"
 #include "gpu/comm/wire_group.hpp"
 
+#include <array>
+#include <cstddef>
 #include <optional>
+#include <vector>
 
 namespace troupe::comm {
 
@@ -25,6 +28,9 @@ struct Communicator::State {
   std::optional<WireGroup> world;            // all ranks
   std::optional<WireGroup> across;           // the ranks that have this one's place on their hosts
   std::optional<Error> failure;
+  /// Of all_reduce_parts: what goes out, comes in, this rank's sum, all sums. Kept for the next
+  /// call.
+  std::array<std::vector<std::byte>, 4> parts_memory;
 
   /// The steps of open(), in this order.
   Result<void> join(Moment until);

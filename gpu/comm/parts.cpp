@@ -16,6 +16,9 @@ namespace {
 
 // So many elements at a time bound what is held besides the arrays.
 constexpr size_t round_elements = 256u << 10;
+// And so many are combined at a time, over the whole tree: what lies between then stays in the
+// cache.
+constexpr size_t block_elements = 4096;
 
 /// Parts [begin, end), end - begin a power of two and begin a multiple of it, cut at the last part.
 struct Node {
@@ -58,6 +61,12 @@ bool is_widened(DataType type) {
 
 using Bytes = std::vector<std::byte>;
 
+/// The value of a node: elsewhere, or in a buffer of its own.
+struct Term {
+  const std::byte* at;
+  std::optional<Bytes> own;
+};
+
 class Tree {
  public:
   Tree(DataType type, ReduceOp op)
@@ -67,20 +76,18 @@ class Tree {
 
   DataType work() const { return work_; }
 
-  Bytes load(const void* part, size_t at, size_t count) const {
+  Term load(const void* part, size_t at, size_t count) {
     const auto* from = static_cast<const std::byte*>(part) + at * size_of(type_);
-    Bytes bytes(count * size_of(work_));
-    if (!is_widened(type_)) {
-      if (count != 0) std::memcpy(bytes.data(), from, bytes.size());
-      return bytes;
-    }
+    if (!is_widened(type_)) return {from, std::nullopt};
+    auto bytes = take();
     for (size_t i = 0; i < count; ++i) {
       uint16_t half;
       std::memcpy(&half, from + i * sizeof half, sizeof half);
       auto value = type_ == DataType::float16 ? float16_to_float(half) : bfloat16_to_float(half);
       std::memcpy(bytes.data() + i * sizeof value, &value, sizeof value);
     }
-    return bytes;
+    const auto* place = bytes.data();
+    return {place, std::move(bytes)};
   }
 
   void store(const std::byte* from, void* out, size_t at, size_t count) const {
@@ -97,26 +104,54 @@ class Tree {
     }
   }
 
-  /// `leaf(node)` gives what is known of a node, or nothing: then it is its two halves.
+  /// Elements of a node, at most block_elements of them, to `to`. `leaf(node)` gives what is known
+  /// of one, or nothing: then it is its two halves.
   template <class Leaf>
-  Bytes value(const Node& node, size_t count, const Leaf& leaf) const {
-    if (auto known = leaf(node); known) return std::move(*known);
-    auto left = value({node.begin, middle(node)}, count, leaf);
-    auto right = value({middle(node), node.end}, count, leaf);
-    const void* both[] = {left.data(), right.data()};
-    reduce(work_, op_, both, left.data(), count);
-    return left;
+  void evaluate(const Node& node, size_t count, std::byte* to, const Leaf& leaf) {
+    auto term = value(node, count, leaf);
+    if (count != 0) std::memcpy(to, term.at, count * size_of(work_));
+    give_back(term);
   }
 
-  void divide(Bytes& bytes, size_t count, uint64_t divisor) const {
-    const void* one[] = {bytes.data()};
-    reduce(work_, ReduceOp::avg, one, bytes.data(), count, divisor);
+  void divide(std::byte* values, size_t count, uint64_t divisor) const {
+    const void* one[] = {values};
+    reduce(work_, ReduceOp::avg, one, values, count, divisor);
   }
 
  private:
+  template <class Leaf>
+  Term value(const Node& node, size_t count, const Leaf& leaf) {
+    if (std::optional<Term> known = leaf(node)) return std::move(*known);
+    auto left = value({node.begin, middle(node)}, count, leaf);
+    auto right = value({middle(node), node.end}, count, leaf);
+    const void* both[] = {left.at, right.at};
+    auto into = left.own ? std::move(*left.own) : take();
+    reduce(work_, op_, both, into.data(), count);
+    give_back(right);
+    const auto* place = into.data();
+    return {place, std::move(into)};
+  }
+
+  Bytes take() {
+    if (spare_.empty()) return Bytes(block_elements * size_of(work_));
+    auto bytes = std::move(spare_.back());
+    spare_.pop_back();
+    return bytes;
+  }
+  void give_back(Term& term) {
+    if (term.own) spare_.push_back(std::move(*term.own));
+  }
+
   DataType type_, work_;
   ReduceOp op_;
+  std::vector<Bytes> spare_;
 };
+
+/// Calls `block(begin, count)` for the blocks of [begin, end).
+template <class Block>
+void each_block(size_t begin, size_t end, const Block& block) {
+  for (; begin < end; begin += block_elements) block(begin, std::min(block_elements, end - begin));
+}
 
 Result<void> check_plans(const std::vector<Plan>& plans) {
   uint64_t next = 0;
@@ -169,38 +204,44 @@ Result<void> Communicator::all_reduce_parts(std::span<const void* const> parts, 
     nodes.push_back(nodes_of(plan.first, plan.first + plan.parts, parts_in_all));
     most = std::max(most, nodes.back().size());
   }
+  auto& [outgoing, incoming, total, gathered] = state_->parts_memory;
   for (size_t at = 0; at < count; at += round_elements) {
     auto elements = std::min(round_elements, count - at);
     auto slice = (elements + ranks - 1) / ranks;
     // Block r has slice r of each of this rank's nodes.
-    Bytes outgoing(ranks * most * slice * element), incoming(outgoing.size());
-    for (size_t i = 0; i < nodes[rank()].size(); ++i) {
-      auto sum = tree.value(nodes[rank()][i], elements, [&](const Node& node) {
-        return node.end - node.begin == 1
-                   ? std::optional{tree.load(parts[node.begin - first_part], at, elements)}
-                   : std::nullopt;
-      });
+    outgoing.resize(ranks * most * slice * element);
+    incoming.resize(outgoing.size());
+    for (size_t i = 0; i < nodes[rank()].size(); ++i)
       for (uint32_t to = 0; to < ranks; ++to) {
         auto begin = std::min<size_t>(elements, to * slice);
-        auto end = std::min<size_t>(elements, begin + slice);
-        std::copy(sum.begin() + static_cast<ptrdiff_t>(begin * element),
-                  sum.begin() + static_cast<ptrdiff_t>(end * element),
-                  outgoing.begin() + static_cast<ptrdiff_t>((to * most + i) * slice * element));
+        auto* place = outgoing.data() + (to * most + i) * slice * element;
+        each_block(begin, std::min<size_t>(elements, begin + slice), [&](size_t from, size_t some) {
+          tree.evaluate(nodes[rank()][i], some, place + (from - begin) * element,
+                        [&](const Node& node) {
+                          return node.end - node.begin == 1
+                                     ? std::optional{tree.load(parts[node.begin - first_part],
+                                                               at + from, some)}
+                                     : std::nullopt;
+                        });
+        });
       }
-    }
     TROUPE_TRY(all_to_all(outgoing.data(), incoming.data(), most * slice, tree.work()));
     std::map<Node, const std::byte*> known;
     for (uint32_t from = 0; from < ranks; ++from)
       for (size_t i = 0; i < nodes[from].size(); ++i)
         known[nodes[from][i]] = incoming.data() + (from * most + i) * slice * element;
-    auto total = tree.value({0, parts_in_all}, slice, [&](const Node& node) {
-      auto place = known.find(node);
-      return place == known.end()
-                 ? std::nullopt
-                 : std::optional{Bytes(place->second, place->second + slice * element)};
+    total.resize(slice * element);
+    each_block(0, slice, [&](size_t from, size_t some) {
+      auto* place = total.data() + from * element;
+      tree.evaluate({0, parts_in_all}, some, place, [&](const Node& node) {
+        auto found = known.find(node);
+        return found == known.end()
+                   ? std::nullopt
+                   : std::optional{Term{found->second + from * element, std::nullopt}};
+      });
+      if (op == ReduceOp::avg) tree.divide(place, some, parts_in_all);
     });
-    if (op == ReduceOp::avg) tree.divide(total, slice, parts_in_all);
-    Bytes gathered(ranks * slice * element);
+    gathered.resize(ranks * slice * element);
     TROUPE_TRY(all_gather(total.data(), gathered.data(), slice, tree.work()));
     tree.store(gathered.data(), out, at, elements);
   }

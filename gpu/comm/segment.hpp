@@ -27,6 +27,9 @@ struct Patience {
   uint32_t spins = 2000;
   // Then others may run, which is quicker than sleeping where they have little to do.
   uint32_t yields = 20;
+  // In memory at least so long, which is more than the kernel takes to move a rank: who sleeps
+  // meanwhile is woken beside it again.
+  std::chrono::microseconds yield_time{200};
 };
 
 /// What one rank writes and the others read. Counters only grow.
@@ -38,6 +41,7 @@ struct alignas(line_bytes) RankState {
   alignas(line_bytes) std::atomic<uint64_t> out{0};  // stages that it has read all of
   alignas(line_bytes) std::atomic<uint32_t> parked{0};
   std::atomic<uint32_t> presence{0};  // a Presence
+  std::atomic<int32_t> processor{0};  // 1 + the one that it waited on last; 0: it has not waited
   uint32_t rank = 0;                  // in the whole communicator
   int32_t pid = 0;
   uint64_t process = 0;  // random: tells ranks of one process from others
@@ -121,6 +125,8 @@ class Segment {
           const Patience& patience);
   Result<void> await_longer(const std::atomic<uint64_t>& counter, uint64_t value, uint32_t local);
   Result<void> await_parked(const std::atomic<uint64_t>& counter, uint64_t value, uint32_t local);
+  void tell_processor();
+  void step_aside();
   void wake(uint32_t local);
   void wake_all();
   Header& header() const;
@@ -133,6 +139,9 @@ class Segment {
   uint32_t local_ = 0;
   RankState* states_ = nullptr;
   bool prepared_ = false;
+  int32_t processor_ = 0;    // as told
+  uint32_t ways_given_ = 0;  // waits that giving way ended
+  uint32_t next_step_ = 8;   // the one of these after which it steps aside
   std::function<std::optional<Error>()> watch_;
 };
 

@@ -73,6 +73,37 @@ void Segment::unpark() {
   header().parked_count.fetch_sub(1);
 }
 
+void Segment::tell_processor() {
+  auto now = ::sched_getcpu() + 1;
+  if (now == processor_) return;
+  processor_ = now;
+  mine().processor.store(now, std::memory_order_relaxed);
+}
+
+/// Two ranks that wake each other end up on one processor, beside others that are idle, and stay
+/// there for as long as the kernel takes to balance, which is longer than thousands of small calls.
+/// The later one leaves. Each time it waits twice as long with the next step: where there is no
+/// better place it is as if there were none.
+void Segment::step_aside() {
+  if (++ways_given_ < next_step_) return;
+  ways_given_ = 0;
+  cpu_set_t allowed;
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  auto others = allowed;
+  bool shared = false;
+  for (uint32_t local = 0; local < size(); ++local) {
+    auto processor = state(local).processor.load(std::memory_order_relaxed);
+    if (local == local_ || processor == 0) continue;
+    shared |= local < local_ && processor == processor_;
+    CPU_CLR(static_cast<size_t>(processor - 1), &others);
+  }
+  if (!shared || CPU_COUNT(&others) == 0) return;
+  next_step_ *= 2;
+  // The first moves it; the second lets it go wherever it might before.
+  if (::sched_setaffinity(0, sizeof others, &others) == 0)
+    ::sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
 Result<void> Segment::await_longer(const std::atomic<uint64_t>& counter, uint64_t value,
                                    uint32_t local) {
   for (uint32_t i = 0; i < budget_.looks(); ++i) {
@@ -81,10 +112,13 @@ Result<void> Segment::await_longer(const std::atomic<uint64_t>& counter, uint64_
     budget_.came_by_looking();
     return ok();
   }
-  for (uint32_t i = 0; i < patience_.yields; ++i) {
+  tell_processor();
+  auto until = Clock::now() + patience_.yield_time;
+  for (uint32_t i = 0; i < patience_.yields || Clock::now() < until; ++i) {
     ::sched_yield();
     if (counter.load(std::memory_order_acquire) < value) continue;
     budget_.came_by_yielding(i + 1);
+    step_aside();
     return ok();
   }
   budget_.came_by_waiting();

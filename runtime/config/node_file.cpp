@@ -170,6 +170,15 @@ Result<WorkerFile> parse_worker_file(std::string_view text, std::string_view fil
       in.fail(node, fmt::format("{} is no way to mount: \"{}\"", path, name),
               fmt::format("one of {}", mount_method_names()));
   };
+  auto binding = [&](const YamlNode& node, const std::string& path) {
+    std::string name;
+    in.text(node, path, name);
+    if (in.error() || name == any_binding) return;
+    file.binding = binding_from(name);
+    if (!file.binding)
+      in.fail(node, fmt::format("{} is no way to bind: \"{}\"", path, name),
+              fmt::format("one of {}", binding_names()));
+  };
   auto labels = [&](const YamlNode& node, const std::string& path) {
     in.entries(node, path, [&](const YamlEntry& entry, const std::string& below_it) {
       in.text(entry.value, below_it, file.labels[entry.key]);
@@ -188,6 +197,7 @@ Result<WorkerFile> parse_worker_file(std::string_view text, std::string_view fil
              {"mem", mem},
              {"gpus", gpus},
              {"mount_method", mount_method},
+             {"binding", binding},
              {"labels", labels}});
   if (in.error()) return *in.error();
   return file;

@@ -2,6 +2,7 @@
 // is absent, and options of the command line win over it.
 #pragma once
 
+#include "runtime/core/binding.hpp"
 #include "runtime/core/mount_method.hpp"
 #include "runtime/core/node_rules.hpp"
 #include "runtime/core/result.hpp"
@@ -40,6 +41,7 @@ struct WorkerFile {
   std::optional<uint64_t> mem;
   std::optional<uint32_t> gpus;
   std::optional<MountMethod> mount_method;  // of jobs that ask for none
+  std::optional<Binding> binding;           // likewise
   std::map<std::string, std::string> labels;
 };
 

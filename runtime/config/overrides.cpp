@@ -37,6 +37,7 @@ constexpr ScalarOption scalar_options[] = {{"project", "", "project"},
                                            {"exclusive", "", "exclusive"},
                                            {"mount-method", "", "mount_method"},
                                            {"max-processes", "resources", "max_processes"},
+                                           {"binding", "resources", "binding"},
                                            {"retries", "retry", "count"},
                                            {"watchdog", "watchdog", "patience"},
                                            {"watchdog-action", "watchdog", "action"},
@@ -46,11 +47,12 @@ constexpr ScalarOption scalar_options[] = {{"project", "", "project"},
                                            {"concurrency", "sweep", "concurrency"},
                                            {"metric", "sweep", "metric"},
                                            {"stop-when", "sweep", "stop_when"},
-                                           {"early-stop", "sweep", "early_stop"}};
+                                           {"early-stop", "sweep", "early_stop"},
+                                           {"ask", "sweep", "ask"}};
 
 std::vector<std::string> option_names() {
-  std::vector<std::string> names{"workers", "processes",  "data",  "setup", "env",
-                                 "label",   "node-label", "after", "param", "seed"};
+  std::vector<std::string> names{"workers",    "processes", "data",  "setup", "env",   "label",
+                                 "node-label", "after",     "param", "seed",  "launch"};
   for (const auto& option : scalar_options) names.emplace_back(option.name);
   return names;
 }
@@ -70,7 +72,7 @@ class Applier {
       return ok();
     }
     if (name == "workers" || name == "processes") return set_workers(name, value, place);
-    if (name == "setup" || name == "after") {
+    if (name == "setup" || name == "after" || name == "launch") {
       list(name, place).items.push_back(scalar_node(value, place, true));
       return ok();
     }
@@ -276,6 +278,9 @@ Result<void> apply_request(YamlNode& root, const Request& request) {
       root.set("sweep", empty_node(YamlNode::Kind::map, place));
   }
   drop_trials_of_another_strategy(root, request);
+  for (const auto& [name, value] : request.options)
+    if (name == "ask")  // of the file only its parameters and its sweep are meant
+      for (const auto* key : {"run", "setup", "roles", "data", "after"}) root.erase(key);
   Applier applier{root, request};
   for (const auto& [name, value] : request.options) TROUPE_TRY(applier.apply(name, value));
   if (request.command) {

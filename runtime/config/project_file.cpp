@@ -21,6 +21,8 @@ std::set<std::string> used_names(const ExperimentSpec& spec) {
     if (auto names = placeholder_names(command)) used.insert(names->begin(), names->end());
   };
   for (const auto& command : spec.run) add(command);
+  for (const auto& role : spec.roles)
+    for (const auto& command : role.run) add(command);
   for (const auto& command : spec.setup) add(command);
   for (const auto& [name, value] : spec.env) add(Command{"", {value}});
   return used;

@@ -35,9 +35,12 @@ void read_workers(NodeReader& in, const YamlNode& node, const Path& path, Worker
   if (!node.is_map()) return read_worker_range(in, node, path, out);
   in.fields(node, path,
             {{"count", [&](const auto& n, const Path& p) { read_worker_range(in, n, p, out); }},
-             {"processes", [&](const auto& n, const Path& p) {
+             {"processes",
+              [&](const auto& n, const Path& p) {
                 out.processes = static_cast<uint32_t>(in.integer(n, p, 0, uint32_max));
-              }}});
+              }},
+             {"resize_after",
+              [&](const auto& n, const Path& p) { in.duration(n, p, out.resize_after); }}});
 }
 
 /// Numbers and bools become the text they were written as.
@@ -64,20 +67,60 @@ void read_gpus(NodeReader& in, const YamlNode& node, const Path& path, Resources
     in.fail(node, fmt::format("{} is no number of thousandths", path), "write 0.5 or 0.125");
 }
 
+void read_binding(NodeReader& in, const YamlNode& node, const Path& path,
+                  std::optional<Binding>& out) {
+  std::string text;
+  in.text(node, path, text);
+  if (in.error() || text == any_binding) return;
+  out = binding_from(text);
+  if (!out)
+    in.fail(node, fmt::format("{} must be a way to bind, it is \"{}\"", path, text),
+            fmt::format("one of {}", binding_names()));
+}
+
 void read_resources(NodeReader& in, const YamlNode& node, const Path& path, Resources& out) {
-  in.fields(node, path,
-            {{"cpus", [&](const auto& n, const Path& p) { in.number(n, p, out.cpus); }},
-             {"mem", [&](const auto& n, const Path& p) { in.bytes(n, p, out.mem); }},
-             {"gpus", [&](const auto& n, const Path& p) { read_gpus(in, n, p, out); }},
-             {"gpu_type", [&](const auto& n, const Path& p) { in.text(n, p, out.gpu_type); }},
-             {"gpu_mem", [&](const auto& n, const Path& p) { in.bytes(n, p, out.gpu_mem); }},
-             {"shm", [&](const auto& n, const Path& p) { in.bytes(n, p, out.shm); }},
-             {"max_processes",
-              [&](const auto& n, const Path& p) {
-                out.max_processes = static_cast<uint64_t>(in.integer(n, p, 1));
-              }},
-             {"node_labels",
-              [&](const auto& n, const Path& p) { read_texts(in, n, p, out.node_labels); }}});
+  in.fields(
+      node, path,
+      {{"cpus", [&](const auto& n, const Path& p) { in.number(n, p, out.cpus); }},
+       {"mem", [&](const auto& n, const Path& p) { in.bytes(n, p, out.mem); }},
+       {"gpus", [&](const auto& n, const Path& p) { read_gpus(in, n, p, out); }},
+       {"gpu_type", [&](const auto& n, const Path& p) { in.text(n, p, out.gpu_type); }},
+       {"gpu_mem", [&](const auto& n, const Path& p) { in.bytes(n, p, out.gpu_mem); }},
+       {"shm", [&](const auto& n, const Path& p) { in.bytes(n, p, out.shm); }},
+       {"max_processes",
+        [&](const auto& n, const Path& p) {
+          out.max_processes = static_cast<uint64_t>(in.integer(n, p, 1));
+        }},
+       {"binding", [&](const auto& n, const Path& p) { read_binding(in, n, p, out.binding); }},
+       {"node_labels",
+        [&](const auto& n, const Path& p) { read_texts(in, n, p, out.node_labels); }}});
+}
+
+/// `chief: 1`, or `worker: {count: 2, run: LINE}`.
+void read_roles(NodeReader& in, const YamlNode& node, const Path& path, std::vector<Role>& out) {
+  in.entries(node, path, [&](const YamlEntry& entry, const Path& entry_path) {
+    auto& role = out.emplace_back();
+    role.name = entry.key;
+    auto count = [&](const YamlNode& n, const Path& p) {
+      role.count = static_cast<uint32_t>(in.integer(n, p, 0, limits::workers_max));
+    };
+    if (entry.value.is_scalar()) return count(entry.value, entry_path);
+    in.fields(entry.value, entry_path,
+              {{"count", count},
+               {"run", [&](const auto& n, const Path& p) { read_commands(in, n, p, role.run); }}});
+  });
+}
+
+/// `{contracts: [slurm]}`, `[slurm]` or `slurm`.
+void read_launch(NodeReader& in, const YamlNode& node, const Path& path, Launch& out) {
+  auto contracts = [&](const YamlNode& list, const Path& list_path) {
+    if (list.is_scalar()) return in.text(list, list_path, out.contracts.emplace_back());
+    in.items(list, list_path, [&](const YamlNode& item, const Path& item_path) {
+      in.text(item, item_path, out.contracts.emplace_back());
+    });
+  };
+  if (!node.is_map()) return contracts(node, path);
+  in.fields(node, path, {{"contracts", contracts}});
 }
 
 void read_data(NodeReader& in, const YamlNode& node, const Path& path,
@@ -149,6 +192,7 @@ void read_checkpoints(NodeReader& in, const YamlNode& node, const Path& path,
   in.fields(node, path,
             {{"keep_last", count(rule.keep_last)},
              {"keep_best", count(rule.keep_best)},
+             {"shards", [&](const YamlNode& n, const Path& p) { in.boolean(n, p, rule.shards); }},
              {"metric", [&](const YamlNode& n, const Path& p) {
                 std::string text;
                 in.text(n, p, text);
@@ -222,6 +266,8 @@ void read_submission(NodeReader& in, const YamlNode& root, ProjectFile& out) {
        {"resources",
         [&](const auto& n, const Path& p) { read_resources(in, n, p, spec.resources); }},
        {"workers", [&](const auto& n, const Path& p) { read_workers(in, n, p, spec.workers); }},
+       {"roles", [&](const auto& n, const Path& p) { read_roles(in, n, p, spec.roles); }},
+       {"launch", [&](const auto& n, const Path& p) { read_launch(in, n, p, spec.launch); }},
        {"data", [&](const auto& n, const Path& p) { read_data(in, n, p, spec.data); }},
        {"mount_method",
         [&](const auto& n, const Path& p) { read_mount_method(in, n, p, spec.mount_method); }},
@@ -251,6 +297,7 @@ void read_submission(NodeReader& in, const YamlNode& root, ProjectFile& out) {
        {"tasks", [&](const auto& n, const Path& p) {
           in.entries(n, p, [&](const YamlEntry& e, const Path&) { out.tasks.push_back(e.key); });
         }}});
+  spec.count_workers();
   if (!has_sweep) {
     if (!sweep.points.empty())
       in.fail(*root.find("parameters"), "listed points are searched by a sweep only",
@@ -258,7 +305,7 @@ void read_submission(NodeReader& in, const YamlNode& root, ProjectFile& out) {
     return;
   }
   if (!has_strategy) sweep.strategy = default_strategy(spec, sweep);
-  if (sweep.trials && sweep.strategy != "random")
+  if (sweep.trials && (sweep.strategy == "grid" || sweep.strategy == "list"))
     out.warnings.push_back(
         fmt::format("trials means nothing to strategy {}: all points are taken", sweep.strategy));
   out.submission.sweep = std::move(sweep);

@@ -66,6 +66,18 @@ std::string checkpoints_name(ExperimentId id) {
   return to_string(id) + "/checkpoints";
 }
 
+bool is_from(const CheckpointMark& mark, const std::string& node) {
+  return mark.node == node ||
+         std::any_of(mark.parts.begin(), mark.parts.end(),
+                     [&](const CheckpointPart& part) { return part.node == node; });
+}
+
+std::string nodes_text(const CheckpointMark& mark) {
+  auto text = mark.node;
+  for (const auto& part : mark.parts) text += ", " + part.node;
+  return text;
+}
+
 bool is_newer(const CheckpointMark& a, const CheckpointMark& b) {
   return order_of(a) > order_of(b);
 }

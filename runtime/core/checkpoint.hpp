@@ -14,14 +14,22 @@
 
 namespace troupe {
 
+/// What one more node wrote of a checkpoint.
+struct CheckpointPart {
+  std::string node;
+  Timestamp made;
+  bool operator==(const CheckpointPart&) const = default;
+};
+
 /// One that was renamed into place. Within an experiment, epoch, time and name tell it from others.
 struct CheckpointMark {
   std::string name;  // of the file or folder directly below TROUPE_CHECKPOINTS
   uint64_t epoch = 0;
   uint32_t attempt = 0;
-  Timestamp made;               // as its file or folder says
-  std::string node;             // where it was made
-  std::optional<double> value;  // of its rule's metric, as last reported before it was seen
+  Timestamp made;                     // as its file or folder says
+  std::string node;                   // where it was made
+  std::optional<double> value;        // of its rule's metric, as last reported before it was seen
+  std::vector<CheckpointPart> parts;  // of one in shards: what other nodes than `node` wrote
   bool operator==(const CheckpointMark&) const = default;
 };
 
@@ -43,6 +51,11 @@ bool is_checkpoint_name(std::string_view name);
 std::optional<uint64_t> checkpoint_step(std::string_view name);
 /// "42/checkpoints": as which the head keeps those of an experiment; no name that people can give.
 std::string checkpoints_name(ExperimentId id);
+
+/// Whether that node wrote any of it.
+bool is_from(const CheckpointMark& mark, const std::string& node);
+/// "n1", "n1, n2".
+std::string nodes_text(const CheckpointMark& mark);
 
 /// Whether `a` was made after `b`. Epochs come first: within one attempt there is one clock.
 bool is_newer(const CheckpointMark& a, const CheckpointMark& b);

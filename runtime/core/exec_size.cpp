@@ -78,6 +78,8 @@ std::optional<SubmissionProblem> check_exec_sizes(const Submission& submission) 
     return std::nullopt;
   };
   if (auto problem = check(spec.run, "run")) return problem;
+  for (const auto& role : spec.roles)
+    if (auto problem = check(role.run, "roles")) return problem;
   return check(spec.setup, "setup");
 }
 

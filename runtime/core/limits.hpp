@@ -38,6 +38,8 @@ inline constexpr uint32_t outputs_page_max = 10'000;  // files of a list
 // Of what is submitted.
 inline constexpr size_t project_file_bytes_max = 1u << 20;
 inline constexpr uint64_t set_members_max = 1'000'000;
+// Of one set: asked for and not told yet. Each is in memory.
+inline constexpr uint32_t trials_running_max = 10'000;
 inline constexpr size_t parameters_max = 1000;
 inline constexpr uint64_t code_bytes_max = 512ull << 20;
 inline constexpr size_t code_files_max = 100'000;

@@ -27,6 +27,17 @@ struct MountRecord {
   bool operator==(const MountRecord&) const = default;
 };
 
+/// Where a job ran on its node: lists of numbers are "0-3,8".
+struct BindingRecord {
+  std::string cpus;               // empty: wherever its node had room
+  std::string memory;             // NUMA nodes
+  bool own = false;               // its cores were nobody else's
+  std::vector<std::string> gpus;  // UUIDs, or PCI bus ids
+  std::vector<std::string> nics;  // the nearest of each rank
+  std::string note;               // why it is not bound as it was wished
+  bool operator==(const BindingRecord&) const = default;
+};
+
 /// One process group on one node, in the attempt it belongs to.
 struct JobRecord {
   std::string role = "worker";
@@ -39,6 +50,7 @@ struct JobRecord {
   Timestamp started;
   Timestamp ended;
   std::vector<MountRecord> mounts;
+  BindingRecord binding;
   bool operator==(const JobRecord&) const = default;
 };
 
@@ -79,6 +91,7 @@ struct ExperimentRecord {
   std::map<std::string, double> metrics;  // last value of each
   std::map<std::string, Extremes> extremes;
   std::string rerun_of;  // id text, or empty
+  std::string stopped;   // why its set's early stopping ended it; empty: it did not
   /// The newest last, at most limits::checkpoints_max. What the head keeps of them is in no row of
   /// an experiment: it is filled in for people.
   std::vector<CheckpointRecord> checkpoints;
@@ -103,6 +116,33 @@ struct SetRecord {
   double best_value = 0;
   std::map<std::string, Value> best_params;
   std::string rerun_of;
+  uint64_t stopped = 0;         // of the finished ones: ended by early stopping
+  std::string picked;           // the strategy that `auto` stands for
+  std::string picked_reason;    // why that one
+  std::vector<uint32_t> front;  // of several objectives: members that none beats in all of them
+};
+
+/// A decision of a search, or what one was based on, as the ledger keeps them: in the order in
+/// which the search was told, so that it can be told again.
+struct SearchEntry {
+  enum class Kind : uint8_t {
+    born = 1,  // a member was made; its parameters are in its record
+    told,      // a point of another set, with what became of it
+    ended,     // a member ended
+    report,    // a member reached a resource that the rule of early stopping looks at
+    stop,      // and was stopped for it
+  };
+  /// Numbers are stable: they are stored.
+  enum class Outcome : uint8_t { completed = 1, stopped, failed, cancelled };
+
+  Kind kind = Kind::born;
+  uint64_t trial = 0;  // the member's number; above limits::set_members_max of what was told
+  Outcome outcome = Outcome::completed;
+  double step = 0;  // the resource it reached
+  std::vector<double> values;
+  std::map<std::string, Value> params;  // of `told`
+  std::string note;                     // why, in words
+  bool operator==(const SearchEntry&) const = default;
 };
 
 /// One line of the event log: a state change of one experiment, set or job, or news of a node.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -102,6 +103,13 @@ std::optional<ParameterProblem> check_parameter(const Parameter& parameter) {
   return std::nullopt;
 }
 
+void ExperimentSpec::count_workers() {
+  if (roles.empty() || workers.min != 1 || workers.max != 1) return;
+  uint64_t count = 0;
+  for (const auto& role : roles) count += role.count;
+  workers.min = workers.max = static_cast<uint32_t>(std::min<uint64_t>(count, UINT32_MAX));
+}
+
 Result<Metric> parse_metric(std::string_view text) {
   auto dot = text.find('.');
   auto goal = text.substr(0, dot);
@@ -113,6 +121,46 @@ Result<Metric> parse_metric(std::string_view text) {
 
 std::string to_string(const Metric& metric) {
   return fmt::format("{}.{}", metric.maximize ? "max" : "min", metric.name);
+}
+
+std::vector<Metric> objectives(const SweepSpec& sweep) {
+  std::vector<Metric> all;
+  if (sweep.metric) all.push_back(*sweep.metric);
+  all.insert(all.end(), sweep.more_metrics.begin(), sweep.more_metrics.end());
+  return all;
+}
+
+std::string objectives_text(const SweepSpec& sweep) {
+  std::string text;
+  for (const auto& metric : objectives(sweep))
+    text += (text.empty() ? "" : ", ") + to_string(metric);
+  return text;
+}
+
+Result<void> read_objectives(std::string_view text, SweepSpec& sweep) {
+  constexpr size_t objectives_max = 8;
+  std::vector<Metric> all;
+  while (true) {
+    auto comma = text.find(',');
+    auto part = text.substr(0, comma);
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    auto metric = parse_metric(part);
+    if (!metric) return std::move(metric).error();
+    for (const auto& other : all)
+      if (other.name == metric->name)
+        return Error{Errc::invalid, fmt::format("the metric {} is named twice", metric->name),
+                     "each objective is a metric of its own", "name it once"};
+    all.push_back(std::move(*metric));
+    if (comma == std::string_view::npos) break;
+    text.remove_prefix(comma + 1);
+  }
+  if (all.size() > objectives_max)
+    return Error{Errc::invalid, fmt::format("{} metrics are too many", all.size()),
+                 fmt::format("at most {} objectives", objectives_max), "leave some out"};
+  sweep.metric = std::move(all.front());
+  sweep.more_metrics.assign(all.begin() + 1, all.end());
+  return ok();
 }
 
 std::string_view to_string(HangAction action) {

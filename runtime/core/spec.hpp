@@ -2,6 +2,7 @@
 // the command line or the API, checked once, stored as it was given and never changed afterwards.
 #pragma once
 
+#include "runtime/core/binding.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/core/ids.hpp"
 #include "runtime/core/mount_method.hpp"
@@ -9,10 +10,12 @@
 #include "runtime/core/units.hpp"
 #include "runtime/core/value.hpp"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace troupe {
@@ -39,9 +42,10 @@ struct Resources {
   uint32_t gpus = 0;
   uint32_t gpu_share = 1000;  // of its GPU, in thousandths; below 1000 others share it
   std::string gpu_type;
-  uint64_t gpu_mem = 0;        // bytes that each GPU has at least
-  uint64_t shm = 0;            // bytes
-  uint64_t max_processes = 0;  // and threads at a time; 0: what its machine gives
+  uint64_t gpu_mem = 0;            // bytes that each GPU has at least
+  uint64_t shm = 0;                // bytes
+  uint64_t max_processes = 0;      // and threads at a time; 0: what its machine gives
+  std::optional<Binding> binding;  // none: as the node does
   std::map<std::string, std::string> node_labels;  // that the nodes must have
   bool operator==(const Resources&) const = default;
 };
@@ -51,8 +55,29 @@ struct Workers {
   uint32_t min = 1;
   uint32_t max = 1;
   uint32_t processes = 0;  // 0: one per GPU, one where there are none
+  /// Of a range: it is started anew with more workers, or fewer, when it has just written a
+  /// checkpoint, and not before it has run so long.
+  Duration resize_after{600'000};
   bool operator==(const Workers&) const = default;
 };
+
+/// What its processes find beside what every job finds: names that libraries take for another
+/// launcher's, so only where they are asked for.
+struct Launch {
+  std::vector<std::string> contracts;  // of launch_contracts
+  bool operator==(const Launch&) const = default;
+};
+inline constexpr std::array<std::string_view, 4> launch_contracts{"slurm", "jax", "pmi1", "pmix"};
+
+/// Some of its workers, for frameworks that tell them apart. The workers are those of all roles, in
+/// their order.
+struct Role {
+  std::string name;  // "chief", "worker", "ps", "evaluator"
+  uint32_t count = 1;
+  std::vector<Command> run;  // instead of the experiment's; empty: that
+  bool operator==(const Role&) const = default;
+};
+inline constexpr std::array<std::string_view, 4> role_names{"chief", "worker", "ps", "evaluator"};
 
 struct DataMount {
   std::string source;     // "digits:3", or an output: "41/out"
@@ -99,6 +124,8 @@ struct CheckpointRule {
   uint32_t keep_last = 2;  // 0: the head keeps none
   uint32_t keep_best = 1;  // beside them, by `metric`
   std::optional<Metric> metric;
+  /// Every node of a gang writes its part of each; it counts once all have put theirs in place.
+  bool shards = false;
   bool operator==(const CheckpointRule&) const = default;
 };
 
@@ -117,6 +144,7 @@ struct Parameter {
   std::string name;
   std::vector<Value> choices;  // one choice = a constant; empty where there is a range
   std::optional<ParameterRange> range;
+  std::string when{};  // a condition on others, without which it has no value; empty: always
 
   bool is_constant() const { return !range && choices.size() == 1; }
   bool operator==(const Parameter&) const = default;
@@ -144,6 +172,8 @@ struct ExperimentSpec {
   std::vector<Command> run;    // phases; all ranks end one before any starts the next
   Resources resources;
   Workers workers;
+  std::vector<Role> roles;  // empty: all are workers alike
+  Launch launch;
   std::vector<DataMount> data;
   std::optional<MountMethod> mount_method;  // of all its data; none: the best that a node has
   std::vector<Parameter> parameters;
@@ -162,21 +192,39 @@ struct ExperimentSpec {
   std::string code_git;     // "<commit>" or "<commit>+dirty", as the client saw it
   std::optional<uint64_t> seed;
   bool operator==(const ExperimentSpec&) const = default;
+  /// Where roles say how many workers there are, and nothing else does.
+  void count_workers();
 };
 
 struct SweepSpec {
-  std::string strategy = "random";  // grid, list, random
+  std::string strategy = "random";  // grid, list, random, sobol, or one of those that learn
   std::optional<uint64_t> trials;   // required by random over an infinite space
   std::optional<uint64_t> seed;
   std::optional<uint32_t> concurrency;  // none: as many as fit
   std::optional<Metric> metric;
+  std::vector<Metric> more_metrics;      // further objectives, which only some strategies can have
   std::string stop_when;                 // expression over the last metrics; empty: none
   std::optional<uint32_t> max_failures;  // none: failures never end the set
   bool kill_on_stop = true;              // on_stop: kill | finish
   Value early_stop;                      // null, or the map as given
   std::vector<std::map<std::string, Value>> points;  // strategy list with explicit points
+  /// What the first members try, before a strategy that learns says anything; what a point does not
+  /// name the strategy adds.
+  std::vector<std::map<std::string, Value>> enqueue;
+  std::optional<uint64_t> from;  // an earlier set whose members the strategy learns from
+  bool ask = false;  // its members are run elsewhere: somebody asks for points and tells results
+  std::vector<std::string> constraints;  // conditions that each point keeps
+  /// Values that do not go together; of a list any.
+  std::vector<std::map<std::string, Value>> forbidden;
   bool operator==(const SweepSpec&) const = default;
 };
+
+/// The metric and the further ones: what the sweep is to make best.
+std::vector<Metric> objectives(const SweepSpec& sweep);
+/// As people write them: "min.loss", or "min.loss, max.accuracy".
+std::string objectives_text(const SweepSpec& sweep);
+/// The same back; at most 8. What stood in the sweep is replaced.
+Result<void> read_objectives(std::string_view text, SweepSpec& sweep);
 
 /// One request to run something. With `sweep` it makes a set.
 struct Submission {

@@ -41,6 +41,7 @@ Value parameter_value(const Parameter& parameter) {
   } else {
     map.emplace("choices", ValueList(parameter.choices));
   }
+  if (!parameter.when.empty()) map.emplace("when", parameter.when);
   return map;
 }
 
@@ -167,6 +168,7 @@ Result<Parameter> parameter_from(const Value& value) {
     else
       parameter.choices = choices->as_list();
   }
+  in.text("when", parameter.when);
   if (in.error()) return *in.error();
   return parameter;
 }
@@ -196,12 +198,26 @@ Value to_value(const ExperimentSpec& spec) {
     if (!r.node_labels.empty()) resources.emplace("node_labels", text_map(r.node_labels));
     if (r.shm != 0) resources.emplace("shm", r.shm);
     if (r.max_processes != 0) resources.emplace("max_processes", r.max_processes);
+    if (r.binding) resources.emplace("binding", std::string{to_string(*r.binding)});
     map.emplace("resources", std::move(resources));
   }
   if (spec.workers != defaults.workers)
-    map.emplace("workers", ValueMap{{"min", spec.workers.min},
-                                    {"max", spec.workers.max},
-                                    {"processes", spec.workers.processes}});
+    map.emplace("workers",
+                ValueMap{{"min", spec.workers.min},
+                         {"max", spec.workers.max},
+                         {"processes", spec.workers.processes},
+                         {"resize_after_ms", int64_t{spec.workers.resize_after.count()}}});
+  if (!spec.roles.empty()) {
+    ValueList roles;
+    for (const auto& role : spec.roles) {
+      ValueMap item{{"name", role.name}, {"count", role.count}};
+      if (!role.run.empty()) item.emplace("run", command_values(role.run));
+      roles.push_back(std::move(item));
+    }
+    map.emplace("roles", std::move(roles));
+  }
+  if (!spec.launch.contracts.empty())
+    map.emplace("launch", ValueList(spec.launch.contracts.begin(), spec.launch.contracts.end()));
   if (!spec.data.empty()) {
     ValueList data;
     for (const auto& d : spec.data) {
@@ -231,6 +247,7 @@ Value to_value(const ExperimentSpec& spec) {
     ValueMap rule{{"keep_last", spec.checkpoints->keep_last},
                   {"keep_best", spec.checkpoints->keep_best}};
     if (spec.checkpoints->metric) rule.emplace("metric", to_string(*spec.checkpoints->metric));
+    if (spec.checkpoints->shards) rule.emplace("shards", true);
     map.emplace("checkpoints", std::move(rule));
   }
   if (spec.priority != defaults.priority) map.emplace("priority", int64_t{spec.priority});
@@ -268,6 +285,9 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
     r.texts("node_labels", spec.resources.node_labels);
     r.integer("shm", spec.resources.shm);
     r.integer("max_processes", spec.resources.max_processes);
+    std::string binding;
+    r.text("binding", binding);
+    spec.resources.binding = binding_from(binding);
     if (r.error()) return *r.error();
   }
   if (const auto* workers = in.get("workers")) {
@@ -275,8 +295,19 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
     w.integer("min", spec.workers.min);
     w.integer("max", spec.workers.max);
     w.integer("processes", spec.workers.processes);
+    w.duration("resize_after_ms", spec.workers.resize_after);
     if (w.error()) return *w.error();
   }
+  for (const auto& item : in.list("roles")) {
+    Role role;
+    Reader r{item};
+    r.text("name", role.name);
+    r.integer("count", role.count);
+    r.commands("run", role.run);
+    if (r.error()) return *r.error();
+    spec.roles.push_back(std::move(role));
+  }
+  for (const auto& item : in.list("launch")) spec.launch.contracts.push_back(item.to_text());
   for (const auto& item : in.list("data")) {
     DataMount mount;
     Reader d{item};
@@ -319,6 +350,7 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
     auto& rule = spec.checkpoints.emplace();
     c.integer("keep_last", rule.keep_last);
     c.integer("keep_best", rule.keep_best);
+    c.boolean("shards", rule.shards);
     std::string metric;
     c.text("metric", metric);
     if (!metric.empty()) {
@@ -348,7 +380,7 @@ Value to_value(const SweepSpec& sweep) {
   if (sweep.trials) map.emplace("trials", *sweep.trials);
   if (sweep.seed) map.emplace("seed", fmt::to_string(*sweep.seed));
   if (sweep.concurrency) map.emplace("concurrency", *sweep.concurrency);
-  if (sweep.metric) map.emplace("metric", to_string(*sweep.metric));
+  if (sweep.metric) map.emplace("metric", objectives_text(sweep));
   if (!sweep.stop_when.empty()) map.emplace("stop_when", sweep.stop_when);
   if (sweep.max_failures) map.emplace("max_failures", *sweep.max_failures);
   if (!sweep.kill_on_stop) map.emplace("on_stop", "finish");
@@ -358,6 +390,22 @@ Value to_value(const SweepSpec& sweep) {
     for (const auto& point : sweep.points)
       points.emplace_back(ValueMap(point.begin(), point.end()));
     map.emplace("points", std::move(points));
+  }
+  if (!sweep.enqueue.empty()) {
+    ValueList points;
+    for (const auto& point : sweep.enqueue)
+      points.emplace_back(ValueMap(point.begin(), point.end()));
+    map.emplace("enqueue", std::move(points));
+  }
+  if (sweep.from) map.emplace("from", *sweep.from);
+  if (sweep.ask) map.emplace("ask", true);
+  if (!sweep.constraints.empty())
+    map.emplace("constraints", ValueList(sweep.constraints.begin(), sweep.constraints.end()));
+  if (!sweep.forbidden.empty()) {
+    ValueList forbidden;
+    for (const auto& values : sweep.forbidden)
+      forbidden.emplace_back(ValueMap(values.begin(), values.end()));
+    map.emplace("forbidden", std::move(forbidden));
   }
   return map;
 }
@@ -371,11 +419,7 @@ Result<SweepSpec> sweep_spec_from(const Value& value) {
   in.integer("concurrency", sweep.concurrency);
   std::string metric;
   in.text("metric", metric);
-  if (!metric.empty()) {
-    auto parsed = parse_metric(metric);
-    if (!parsed) return std::move(parsed).error();
-    sweep.metric = *parsed;
-  }
+  if (!metric.empty()) TROUPE_TRY(read_objectives(metric, sweep));
   in.text("stop_when", sweep.stop_when);
   in.integer("max_failures", sweep.max_failures);
   std::string on_stop = "kill";
@@ -389,6 +433,29 @@ Result<SweepSpec> sweep_spec_from(const Value& value) {
       break;
     }
     sweep.points.emplace_back(point.as_map().begin(), point.as_map().end());
+  }
+  for (const auto& point : in.list("enqueue")) {
+    if (!point.is_map()) {
+      in.fail("enqueue", "list of maps");
+      break;
+    }
+    sweep.enqueue.emplace_back(point.as_map().begin(), point.as_map().end());
+  }
+  in.integer("from", sweep.from);
+  in.boolean("ask", sweep.ask);
+  for (const auto& text : in.list("constraints")) {
+    if (!text.is_string()) {
+      in.fail("constraints", "list of texts");
+      break;
+    }
+    sweep.constraints.push_back(text.as_string());
+  }
+  for (const auto& values : in.list("forbidden")) {
+    if (!values.is_map()) {
+      in.fail("forbidden", "list of maps");
+      break;
+    }
+    sweep.forbidden.emplace_back(values.as_map().begin(), values.as_map().end());
   }
   if (in.error()) return *in.error();
   return sweep;

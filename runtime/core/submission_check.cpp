@@ -70,6 +70,19 @@ Problem check_command(const Command& command, const std::string& path) {
   return std::nullopt;
 }
 
+/// Of a set whose members are run elsewhere.
+Problem check_nothing_runs(const ExperimentSpec& spec) {
+  const auto* given = !spec.run.empty()     ? "run"
+                      : !spec.setup.empty() ? "setup"
+                      : !spec.roles.empty() ? "roles"
+                      : !spec.data.empty()  ? "data"
+                      : !spec.after.empty() ? "after"
+                                            : nullptr;
+  if (given == nullptr) return std::nullopt;
+  return SubmissionProblem{given, "nothing runs in a set whose members are asked for",
+                           "leave it out, or ask: true"};
+}
+
 Problem check_commands(const ExperimentSpec& spec) {
   if (spec.run.empty())
     return SubmissionProblem{"run", "there is nothing to run",
@@ -144,7 +157,8 @@ Problem check_texts(const ExperimentSpec& spec) {
     if (!is_variable_name(name))
       return SubmissionProblem{path, fmt::format("\"{}\" cannot be a variable's name", name),
                                "use letters, digits and '_', not beginning with a digit"};
-    if (name.starts_with("TROUPE_"))
+    // What communicators can be told is the job's own business.
+    if (name.starts_with("TROUPE_") && !name.starts_with("TROUPE_COMM_"))
       return SubmissionProblem{path, fmt::format("{} is set by Troupe itself", name),
                                "choose a name without TROUPE_"};
     if (value.find('\0') != std::string::npos)
@@ -153,6 +167,53 @@ Problem check_texts(const ExperimentSpec& spec) {
   }
   if (auto problem = check_labels(spec.labels, "labels.")) return problem;
   return check_labels(spec.resources.node_labels, "resources.node_labels.");
+}
+
+Problem check_launch(const ExperimentSpec& spec) {
+  for (const auto& contract : spec.launch.contracts)
+    if (std::find(launch_contracts.begin(), launch_contracts.end(), contract) ==
+        launch_contracts.end())
+      return SubmissionProblem{"launch.contracts", fmt::format("\"{}\" is no contract", contract),
+                               fmt::format("one of {}", fmt::join(launch_contracts, ", "))};
+  auto asked = [&](std::string_view contract) {
+    return std::count(spec.launch.contracts.begin(), spec.launch.contracts.end(), contract) != 0;
+  };
+  if (asked("pmi1") && asked("pmix"))
+    return SubmissionProblem{"launch.contracts", "pmi1 and pmix are both asked for",
+                             "pmi1 for MPICH, pmix for Open MPI"};
+  if (spec.roles.empty()) return std::nullopt;
+  uint64_t count = 0;
+  std::set<std::string_view> names;
+  for (const auto& role : spec.roles) {
+    auto path = "roles." + role.name;
+    if (std::find(role_names.begin(), role_names.end(), role.name) == role_names.end())
+      return SubmissionProblem{path, fmt::format("\"{}\" is no role", role.name),
+                               fmt::format("one of {}", fmt::join(role_names, ", "))};
+    if (!names.insert(role.name).second)
+      return SubmissionProblem{path, fmt::format("the role {} is given twice", role.name),
+                               "give it once, with its count"};
+    if (role.count == 0)
+      return SubmissionProblem{path, fmt::format("nobody starts the role {}", role.name),
+                               "give it a count of 1 or more, or remove it"};
+    if (role.name == "chief" && role.count > 1)
+      return SubmissionProblem{path, fmt::format("there are {} chiefs", role.count),
+                               "one leads; the others are workers"};
+    count += role.count;
+    for (const auto& command : role.run)
+      if (auto problem = check_command(command, path + ".run")) return problem;
+  }
+  if (!names.contains("chief") && !names.contains("worker"))
+    return SubmissionProblem{"roles", "no role trains",
+                             "add a chief or workers; the others only serve them"};
+  if (count != spec.workers.min || count != spec.workers.max)
+    return SubmissionProblem{
+        "roles",
+        fmt::format("the roles are {} workers, and workers says {}", count,
+                    spec.workers.min == spec.workers.max
+                        ? fmt::to_string(spec.workers.min)
+                        : fmt::format("{}..{}", spec.workers.min, spec.workers.max)),
+        "leave workers out: the roles say how many there are"};
+  return std::nullopt;
 }
 
 Problem check_data(const ExperimentSpec& spec) {
@@ -204,6 +265,9 @@ Problem check_numbers(const ExperimentSpec& spec) {
         "checkpoints",
         fmt::format("{} checkpoints are to be kept", std::max(rule->keep_last, rule->keep_best)),
         fmt::format("at most {}", limits::checkpoints_max)};
+  if (const auto& rule = spec.checkpoints; rule && rule->shards && rule->keep_last == 0)
+    return SubmissionProblem{"checkpoints", "shards are to come together, and none are kept",
+                             "give keep_last: 1 or more: the head puts them together"};
   for (auto id : spec.after)
     if (id.top == 0) return SubmissionProblem{"after", "0 is no id", "give the id to wait for"};
   return std::nullopt;
@@ -278,13 +342,23 @@ Problem check_placeholders(const ExperimentSpec& spec, const std::vector<std::st
   for (size_t i = 0; i < spec.run.size(); ++i)
     if (auto problem = use(placeholder_names(spec.run[i]), fmt::format("run[{}]", i)))
       return problem;
+  for (const auto& role : spec.roles)
+    for (const auto& command : role.run)
+      if (auto problem = use(placeholder_names(command), "roles." + role.name + ".run"))
+        return problem;
   for (size_t i = 0; i < spec.setup.size(); ++i)
     if (auto problem = use(placeholder_names(spec.setup[i]), fmt::format("setup[{}]", i)))
       return problem;
   for (const auto& [name, value] : spec.env)
     if (auto problem = use(placeholder_names(Command{"", {value}}), "env." + name)) return problem;
+  // One that others depend on is of use, too.
+  auto decides = [&](const std::string& name) {
+    return std::any_of(spec.parameters.begin(), spec.parameters.end(), [&](const Parameter& one) {
+      return one.when.find(name) != std::string::npos;
+    });
+  };
   for (const auto& name : names)
-    if (!used.contains(name))
+    if (!used.contains(name) && !decides(name))
       return SubmissionProblem{
           "parameters." + name, fmt::format("the parameter {} is used nowhere", name),
           fmt::format("write {{{{{}}}}} where run, setup or env need it, or remove it", name)};
@@ -327,15 +401,18 @@ std::optional<SubmissionProblem> check_submission(const Submission& submission) 
                              fmt::format("there are {} parameters", spec.parameters.size()),
                              fmt::format("at most {}", limits::parameters_max)};
   if (auto problem = check_names(spec)) return problem;
-  if (auto problem = check_commands(spec)) return problem;
+  const bool asked = submission.sweep && submission.sweep->ask;
+  if (auto problem = asked ? check_nothing_runs(spec) : check_commands(spec)) return problem;
   if (auto problem = check_resources(spec.resources)) return problem;
   if (auto problem = check_workers(spec.workers)) return problem;
+  if (auto problem = check_launch(spec)) return problem;
   if (auto problem = check_texts(spec)) return problem;
   if (auto problem = check_data(spec)) return problem;
   if (auto problem = check_numbers(spec)) return problem;
   std::vector<std::string> names;
   if (auto problem = check_parameter_names(submission, names)) return problem;
-  if (auto problem = check_placeholders(spec, names)) return problem;
+  if (!asked)
+    if (auto problem = check_placeholders(spec, names)) return problem;
   if (auto problem = check_sweep(submission)) return problem;
   if (auto problem = check_exec_sizes(submission)) return problem;
   return check_size(submission);

@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace troupe {
 
@@ -26,6 +27,9 @@ std::optional<SubmissionProblem> check_submission(const Submission& submission);
 /// The part of it that concerns the sweep section and the parameters' values; names and
 /// placeholders are not looked at. Each parameter must have passed check_parameter.
 std::optional<SubmissionProblem> check_sweep(const Submission& submission);
+
+/// All strategies by their names.
+const std::vector<std::string>& sweep_strategies();
 
 /// As an Error: "parameters.lr.range.min: min 2 is above max 1".
 Error to_error(const SubmissionProblem& problem);

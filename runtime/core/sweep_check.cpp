@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace troupe {
@@ -16,6 +17,8 @@ using Problem = std::optional<SubmissionProblem>;
 
 // Stands for "more than anybody may ask for": counts stop here instead of overflowing.
 constexpr uint64_t count_max = uint64_t{1} << 62;
+constexpr size_t enqueued_max = 10'000;
+constexpr size_t rules_max = 1000;  // each is looked at for every point that is tried
 
 bool is_continuous(const ParameterRange& range) {
   if (range.step || range.min.as_number() == range.max.as_number()) return false;
@@ -81,14 +84,18 @@ Problem check_grid(const std::vector<Parameter>& parameters) {
           "parameters." + parameter.name + ".range",
           fmt::format("a grid cannot take points from the continuous range of {}", parameter.name),
           "add count: N or step: S to the range, or use strategy: random"};
+  // How many there are where parameters depend on each other only the search can tell.
+  bool depends = std::any_of(parameters.begin(), parameters.end(),
+                             [](const Parameter& parameter) { return !parameter.when.empty(); });
   auto size = grid_size(parameters);
-  if (size > limits::set_members_max)
+  if (size > limits::set_members_max && !depends)
     return too_many("parameters", size,
                     "take fewer values, or strategy: random with trials: N over the same space");
   return std::nullopt;
 }
 
-Problem check_random(const Submission& submission) {
+/// Draws and searches end with their trials, or with the space.
+Problem check_trials(const Submission& submission) {
   const auto& trials = submission.sweep->trials;
   if (trials) {
     if (*trials > limits::set_members_max)
@@ -99,7 +106,7 @@ Problem check_random(const Submission& submission) {
     if (parameter.range && is_continuous(*parameter.range))
       return SubmissionProblem{
           "sweep",
-          fmt::format("random search over the endless range of {} would never end", parameter.name),
+          fmt::format("a search of the endless range of {} would never end", parameter.name),
           "add trials: N"};
   auto size = grid_size(submission.experiment.parameters);
   if (size > limits::set_members_max) return too_many("sweep", size, "add trials: N");
@@ -164,16 +171,49 @@ Problem check_list(const Submission& submission) {
   return submission.sweep->points.empty() ? std::nullopt : check_points(*submission.sweep);
 }
 
+bool is_known(std::string_view strategy) {
+  const auto& all = sweep_strategies();
+  return std::find(all.begin(), all.end(), strategy) != all.end();
+}
+
+bool learns(std::string_view strategy) {
+  return is_known(strategy) && strategy != "grid" && strategy != "list" && strategy != "random" &&
+         strategy != "sobol";
+}
+
 Problem check_settings(const SweepSpec& sweep) {
-  if (sweep.strategy != "grid" && sweep.strategy != "list" && sweep.strategy != "random") {
-    auto hint = suggestion(sweep.strategy, {"grid", "list", "random"});
+  if (!is_known(sweep.strategy))
+    return SubmissionProblem{"sweep.strategy",
+                             fmt::format("there is no strategy \"{}\"", sweep.strategy),
+                             suggestion(sweep.strategy, sweep_strategies())};
+  if (learns(sweep.strategy) && !sweep.metric)
+    return SubmissionProblem{"sweep.metric",
+                             fmt::format("strategy {} has nothing to learn from", sweep.strategy),
+                             "add metric: max.NAME or min.NAME, or take strategy: random or sobol"};
+  if (!sweep.more_metrics.empty() && sweep.strategy != "nsga2" && sweep.strategy != "auto" &&
+      !sweep.strategy.starts_with("tpe"))
     return SubmissionProblem{
-        "sweep.strategy",
-        fmt::format("strategy \"{}\" is not available in this version", sweep.strategy), hint};
-  }
-  if (!sweep.early_stop.is_null())
-    return SubmissionProblem{"sweep.early_stop", "early_stop is not available in this version",
-                             "remove it; stop_when ends the whole set early"};
+        "sweep.metric",
+        fmt::format("strategy {} cannot search for several metrics at once", sweep.strategy),
+        "use strategy: tpe, nsga2 or auto, or name one metric"};
+  for (const auto* key : {"enqueue", "from"})
+    if (!learns(sweep.strategy) && (key[0] == 'e' ? !sweep.enqueue.empty() : bool{sweep.from}))
+      return SubmissionProblem{
+          fmt::format("sweep.{}", key),
+          fmt::format("strategy {} learns nothing and has no use for it", sweep.strategy),
+          "use strategy: auto, or leave it out"};
+  if (sweep.enqueue.size() > enqueued_max)
+    return SubmissionProblem{"sweep.enqueue",
+                             fmt::format("{} points are enqueued", sweep.enqueue.size()),
+                             fmt::format("at most {}", enqueued_max)};
+  if (!sweep.early_stop.is_null() && !sweep.metric)
+    return SubmissionProblem{"sweep.early_stop", "early stopping has no metric to compare by",
+                             "add metric: max.NAME or min.NAME"};
+  if (sweep.constraints.size() + sweep.forbidden.size() > rules_max)
+    return SubmissionProblem{"sweep.constraints",
+                             fmt::format("{} constraints and forbidden combinations are given",
+                                         sweep.constraints.size() + sweep.forbidden.size()),
+                             fmt::format("at most {}", rules_max)};
   if (sweep.trials && *sweep.trials == 0)
     return SubmissionProblem{"sweep.trials", "trials is 0", "give at least 1"};
   if (sweep.concurrency && *sweep.concurrency == 0)
@@ -191,6 +231,12 @@ Problem check_settings(const SweepSpec& sweep) {
 
 }  // namespace
 
+const std::vector<std::string>& sweep_strategies() {
+  static const std::vector<std::string> names{
+      "grid", "list", "random", "sobol", "auto", "tpe", "tpe-independent", "gp", "cma-es", "nsga2"};
+  return names;
+}
+
 std::optional<SubmissionProblem> check_sweep(const Submission& submission) {
   if (!submission.sweep) return check_plain_run(submission.experiment.parameters);
   if (auto problem = check_settings(*submission.sweep)) return problem;
@@ -200,7 +246,7 @@ std::optional<SubmissionProblem> check_sweep(const Submission& submission) {
                              "one experiment alone is a troupe run"};
   if (submission.sweep->strategy == "grid") return check_grid(submission.experiment.parameters);
   if (submission.sweep->strategy == "list") return check_list(submission);
-  return check_random(submission);
+  return check_trials(submission);
 }
 
 }  // namespace troupe

@@ -18,6 +18,8 @@ struct ProcessSpec {
   std::vector<std::string> argv;  // argv[0] is looked up in the PATH of `env` where it has no '/'
   std::vector<std::string> env;   // "NAME=value", the whole environment
   std::string cwd;
+  std::vector<uint32_t> cpus{};    // it may run on these alone; none: on all
+  std::vector<uint32_t> memory{};  // NUMA nodes that its memory comes from while they have any
 };
 
 /// A folder that the processes of a run see in the place of another, and nobody else does.

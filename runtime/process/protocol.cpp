@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace troupe::process {
 namespace {
 
@@ -61,6 +63,9 @@ void encode(Encoder& out, const RunRequest& request) {
   // none.
   bool leased = request.lease_until.count() > 0;
   bool mounts = !request.mounts.empty();
+  bool bound = std::any_of(request.processes.begin(), request.processes.end(),
+                           [](const auto& process) { return !process.cpus.empty(); });
+  mounts = mounts || bound;
   if (leased || request.processes_max != 0 || mounts)
     out.number(static_cast<int64_t>(request.lease_until.count()));
   if (request.processes_max != 0 || mounts) out.number(request.processes_max);
@@ -69,6 +74,12 @@ void encode(Encoder& out, const RunRequest& request) {
   out.number(static_cast<uint32_t>(request.mounts.size()));
   for (auto& mount : request.mounts)
     for (auto* text : {&mount.source, &mount.target, &mount.upper, &mount.work}) out.text(*text);
+  if (!bound) return;
+  for (auto& process : request.processes)
+    for (auto* numbers : {&process.cpus, &process.memory}) {
+      out.number(static_cast<uint32_t>(numbers->size()));
+      for (auto number : *numbers) out.number(number);
+    }
 }
 
 void decode(Decoder& in, RunRequest& request) {
@@ -91,6 +102,12 @@ void decode(Decoder& in, RunRequest& request) {
   request.mounts.resize(in.count(16));
   for (auto& mount : request.mounts)
     for (auto* text : {&mount.source, &mount.target, &mount.upper, &mount.work}) *text = in.text();
+  if (!in.good() || in.complete()) return;
+  for (auto& process : request.processes)
+    for (auto* numbers : {&process.cpus, &process.memory}) {
+      numbers->resize(in.count(4));
+      for (auto& number : *numbers) number = in.number<uint32_t>();
+    }
 }
 
 void encode(Encoder& out, const RunStatus& status) {

@@ -45,8 +45,8 @@ RunManager::RunManager(Journal journal, std::string name, int epoll, uint64_t op
       name_{std::move(name)},
       epoll_{epoll},
       events_{std::move(events)},
-      groups_{probe_confinement(), sha256_hex(name_).substr(0, 16)},
-      spawner_{open_files_max} {
+      spawner_{open_files_max},
+      groups_{probe_confinement(), sha256_hex(name_).substr(0, 16), spawner_} {
   buffer_.resize(64u << 10);  // as much as a pipe holds
   if (auto fd = open_file("/dev/null", O_RDONLY); fd) null_ = std::move(*fd);
   recover();
@@ -165,22 +165,20 @@ void RunManager::limit(Run& run, const RunRequest& request) {
   static const auto processes_usual = default_processes_max();
   if (wanted.processes == 0 && (wanted.cpus > 0 || wanted.mem > 0))
     wanted.processes = processes_usual;
-  auto groups = groups_.take(wanted);
-  if (groups)
-    run.limits = std::move(*groups);
-  else
-    log::warning("launcher", "{}: {}", request.key, to_string(groups.error()));
+  auto groups = groups_.take(wanted, request.processes.size());
+  if (!groups) return log::warning("launcher", "{}: {}", request.key, to_string(groups.error()));
+  run.limits = std::move(groups->limits);
+  run.parked = std::move(groups->parked);
+  if (run.limits) make_ready_later();
+}
+
+void RunManager::make_ready_later() {
+  constexpr auto quiet = 5ms;
+  ready_at_ = std::chrono::steady_clock::now() + quiet;
+  wake_at(ready_at_);
 }
 
 Result<void> RunManager::spawn_ranks(Run& run, RunRequest& request, JournalRun& entry) {
-  GroupDoors doors;
-  if (run.limits) {
-    auto opened = run.limits->doors();
-    if (opened)
-      doors = std::move(*opened);
-    else
-      log::warning("launcher", "{}: {}", request.key, to_string(opened.error()));
-  }
   if (!request.mounts.empty()) {
     auto share = MountShare::prepare(std::move(request.mounts), std::move(request.hidden),
                                      request.processes.size());
@@ -211,13 +209,13 @@ Result<void> RunManager::spawn_ranks(Run& run, RunRequest& request, JournalRun& 
     }
     plan.output = ends[0].get();
     plan.error = ends[1].get();
-    plan.groups = &doors;
-    auto before = boot_ticks();
+    plan.limits = run.limits.get();
+    if (rank < run.parked.size()) plan.parked = run.parked[rank];
     auto spawn = spawner_.begin(std::move(plan));
     if (!spawn) return std::move(spawn).error();
     auto pid = spawn->pid();
     auto id = next_id_++;
-    entry.processes.push_back({pid, before, boot_ticks()});
+    entry.processes.push_back(spawn->stamp());
     run.status.pids.push_back(pid);
     run.alive.push_back(true);
     ++run.alive_count;
@@ -358,6 +356,7 @@ void RunManager::reap() {
       if (run->alive_count == 0) touched.push_back(run->status.key);
     } else {
       strays_.erase(info.si_pid);
+      spawner_.died(info.si_pid);
     }
     siginfo_t taken{};
     ::waitid(P_PID, static_cast<id_t>(info.si_pid), &taken, WEXITED | WNOHANG);
@@ -396,7 +395,7 @@ void RunManager::settle(Run& run) {
 /// Orphans that belong to this run. Safe to kill by number: they are our children, not yet reaped.
 std::vector<pid_t> RunManager::leftovers(const Run& run) {
   std::vector<pid_t> ours;
-  for (auto pid : orphans_.list([&](pid_t child) { return ranks_.contains(child); })) {
+  for (auto pid : orphans_.list([&](pid_t child) { return is_ours(child); })) {
     auto markers = run_markers(pid);
     auto marked = [&](const std::string& suffix) {
       return std::any_of(markers.begin(), markers.end(),
@@ -439,6 +438,7 @@ void RunManager::finish(Run& run) {
     status.fork_refused = run.limits->fork_refused();
     std::chrono::microseconds lived{clock_.now().us - status.started.us};
     groups_.give_back(std::move(run.limits), lived, status.oom_killed || status.fork_refused);
+    make_ready_later();
   }
   status.state = status.error ? RunState::not_started : RunState::ended;
   if (status.error) {
@@ -456,8 +456,7 @@ void RunManager::finish(Run& run) {
   if (run.log.use_count() == 1) writers_.erase(run.log_dir);
   events_.ended(status);
   if (!live_.empty()) return;
-  for (auto pid : orphans_.list([&](pid_t child) { return ranks_.contains(child); }))
-    ::kill(pid, SIGKILL);
+  for (auto pid : orphans_.list([&](pid_t child) { return is_ours(child); })) ::kill(pid, SIGKILL);
 }
 
 }  // namespace troupe::process

@@ -79,6 +79,7 @@ class RunManager {
     std::vector<uint64_t> pipes;
     uint64_t number = 0;                 // in order of starts
     std::unique_ptr<RunLimits> limits;   // null: none
+    std::vector<pid_t> parked;           // processes that wait in them for their commands
     std::unique_ptr<MountShare> mounts;  // its plan, until all ranks have left our memory
     Time tell_start_at = never, kill_at = never, sweep_at = never, tell_log_at = never,
          tell_stuck_at = never;
@@ -104,6 +105,8 @@ class RunManager {
   };
 
   void recover();
+  /// Nothing has started or ended for a moment: time for what makes the next start quick.
+  void make_ready_later();
   void limit(Run& run, const RunRequest& request);
   Result<void> spawn_ranks(Run& run, RunRequest& request, JournalRun& entry);
   Result<void> watch(int fd, uint64_t id, const std::string& key);
@@ -114,6 +117,8 @@ class RunManager {
   void refuse(const std::string& key, Error error, RunState state = RunState::not_started);
   void rank_ended(Run& run, size_t rank, int code, int status);
   void end_softly(Run& run, Duration grace);
+  /// A child that is no orphan.
+  bool is_ours(pid_t child) const { return ranks_.contains(child) || spawner_.parked(child); }
   static void signal_ranks(const Run& run, int signal);
   void kill_ranks(Run& run);
   void await_death(Run& run);
@@ -133,8 +138,8 @@ class RunManager {
   RunEvents events_;
   SystemClock clock_;
   Orphans orphans_;
-  GroupPool groups_;
   Spawner spawner_;
+  GroupPool groups_;
   UniqueFd null_;
   std::unordered_map<std::string, std::unique_ptr<Run>> live_;
   std::unordered_map<pid_t, Rank> ranks_;
@@ -148,6 +153,7 @@ class RunManager {
   uint64_t next_id_ = first_id;
   uint64_t next_run_ = 1;
   Time wake_ = never;
+  Time ready_at_ = never;  // for runs like those that were
 };
 
 }  // namespace troupe::process

@@ -137,6 +137,11 @@ int RunManager::tick() {
       }
       wake_at(pipe.part_at);
     }
+    if (ready_at_ <= now) {
+      ready_at_ = never;
+      groups_.make_ready();
+    }
+    wake_at(ready_at_);
   }
   if (wake_ == never) return -1;
   auto left = std::chrono::ceil<std::chrono::milliseconds>(wake_ - now).count();

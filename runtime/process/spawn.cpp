@@ -1,7 +1,9 @@
 #include "runtime/process/spawn.hpp"
 
+#include "runtime/core/log.hpp"
 #include "runtime/process/process_tree.hpp"
 #include "runtime/process/raw_syscall.hpp"
+#include "runtime/process/spawn_child.hpp"
 
 #include <fmt/format.h>
 
@@ -12,85 +14,12 @@
 #include <sched.h>
 #include <string_view>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace troupe::process {
 namespace {
-
-enum class Step : int { none, mounts, folder, exec };
-
-/// What a child reads, and the two words it writes.
-struct Child {
-  char* const* argv;
-  char* const* env;
-  const char* const* candidates;  // paths to try, ends with nullptr
-  const char* cwd;                // may be nullptr
-  int input, output, error;
-  int groups[groups_max];  // what it enters; -1: nothing
-  MountEntry mounts;
-  int left;  // closes when it has left; -1: the parent waits by itself
-  pid_t parent;
-  rlimit open_files;
-  rlimit tag;
-  Step failed = Step::none;
-  int number = 0;
-  MountFailure mount_failure;
-};
-
-constexpr int first_free_fd = 3;  // behind the three streams
-
-/// Runs in the launcher's memory, beside the launcher, on a stack of its own: bare system calls
-/// only, and nothing may be written but `child`.
-__attribute__((no_sanitize("address", "undefined", "thread"))) int child_main(void* argument) {
-  auto& child = *static_cast<Child*>(argument);
-  auto fail = [&](Step step, long number) {
-    child.failed = step;
-    child.number = static_cast<int>(-number);
-    raw_syscall(SYS_exit_group, 127);
-  };
-  raw_syscall(SYS_setsid);
-  raw_syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
-  if (raw_syscall(SYS_getppid) != child.parent)
-    raw_syscall(SYS_exit_group, 127);  // it died before that
-  // First of all that takes time: nothing that comes of it is to be outside. Where a group takes
-  // nobody in, it runs without that limit, as it does where there are no groups.
-  for (int group : child.groups)
-    if (group >= 0) raw_syscall(SYS_write, group, "0", 1);
-  if (child.mounts.calls != nullptr && !enter_mounts(child.mounts, child.mount_failure))
-    fail(Step::mounts, 0);
-  raw_syscall(SYS_dup3, child.input, 0, 0);
-  raw_syscall(SYS_dup3, child.output, 1, 0);
-  raw_syscall(SYS_dup3, child.error, 2, 0);
-  // Copies of the launcher's descriptors: an exec that takes long must not keep them open.
-  if (child.left >= 0) {
-    raw_syscall(SYS_dup3, child.left, first_free_fd, O_CLOEXEC);
-    raw_syscall(SYS_close_range, first_free_fd + 1, ~0u, 0);
-  }
-  if (child.cwd != nullptr)
-    if (auto entered = raw_syscall(SYS_chdir, child.cwd); entered < 0) fail(Step::folder, entered);
-  if (child.open_files.rlim_max != 0)
-    raw_syscall(SYS_prlimit64, 0, static_cast<int>(RLIMIT_NOFILE), &child.open_files, nullptr);
-  if (child.tag.rlim_max != 0)
-    raw_syscall(SYS_prlimit64, 0, static_cast<int>(tag_limit), &child.tag, nullptr);
-  uint64_t no_signals = 0;
-  raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, nullptr, sizeof no_signals);
-  long worst = -ENOENT;
-  for (auto* path = child.candidates; *path != nullptr; ++path) {
-    auto number = raw_syscall(SYS_execve, *path, child.argv, child.env);
-    // As a shell looks: a file that may not be run hides no later one that may.
-    if (number == -EACCES) {
-      worst = -EACCES;
-    } else if (number != -ENOENT && number != -ENOTDIR) {
-      worst = number;
-      break;
-    }
-  }
-  fail(Step::exec, worst);
-  return 127;
-}
 
 std::vector<std::string> candidates_of(const ProcessSpec& process) {
   auto& name = process.argv[0];
@@ -141,6 +70,17 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   return list;
 }
 
+/// A bit for each number; the kernel reads whole words.
+std::vector<uint64_t> bits_of(const std::vector<uint32_t>& numbers) {
+  constexpr uint32_t word = 64;
+  std::vector<uint64_t> bits;
+  for (auto number : numbers) {
+    if (bits.size() <= number / word) bits.resize(number / word + 1, 0);
+    bits[number / word] |= uint64_t{1} << number % word;
+  }
+  return bits;
+}
+
 /// The stack of a child: a few frames of its own. Below it lies a page that nobody may touch.
 constexpr size_t stack_bytes = 32u << 10;
 
@@ -159,7 +99,8 @@ struct Spawn::Memory {
   ~Memory() {
     if (stack != MAP_FAILED) ::munmap(stack, guard_bytes() + stack_bytes);
   }
-  Result<void> prepare(SpawnPlan plan);
+  /// Takes the process out of it.
+  void prepare(SpawnPlan& plan);
 
   void* stack = MAP_FAILED;
   ProcessSpec process;
@@ -167,16 +108,13 @@ struct Spawn::Memory {
   std::string marker;
   std::vector<std::string> paths;
   std::vector<char*> argv, env, candidates;
-  Child child{};
+  std::vector<uint64_t> cpus, memory;
+  GroupDoors doors;  // of one made beforehand: open until it has entered
+  SpawnChild child;
+  ProcessStamp stamp;  // of one made beforehand
 };
 
-Result<void> Spawn::Memory::prepare(SpawnPlan plan) {
-  if (stack == MAP_FAILED) {
-    stack = ::mmap(nullptr, guard_bytes() + stack_bytes, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (stack == MAP_FAILED || ::mprotect(stack, guard_bytes(), PROT_NONE) != 0)
-      return errno_error(errno, "no memory for another process");
-  }
+void Spawn::Memory::prepare(SpawnPlan& plan) {
   process = std::move(plan.process);
   marker = fmt::format("{}={}", run_marker_name, plan.marker);
   argv = pointers(process.argv);
@@ -187,24 +125,26 @@ Result<void> Spawn::Memory::prepare(SpawnPlan plan) {
   paths = candidates_of(process);
   candidates = pointers(paths);
   candidates.push_back(nullptr);
-  child = {};
   child.argv = argv.data();
   child.env = env.data();
   child.candidates = candidates.data();
   child.cwd = process.cwd.empty() ? nullptr : process.cwd.c_str();
+  cpus = bits_of(process.cpus);
+  memory = bits_of(process.memory);
+  child.cpus = cpus.empty() ? nullptr : cpus.data();
+  child.cpus_bytes = cpus.size() * sizeof cpus[0];
+  child.memory = memory.empty() ? nullptr : memory.data();
+  child.memory_bits = memory.size() * sizeof memory[0] * 8 + 1;  // it takes one less than is said
   child.input = plan.input;
   child.output = plan.output;
   child.error = plan.error;
-  for (size_t i = 0; i < groups_max; ++i)
-    child.groups[i] = plan.groups == nullptr ? -1 : (*plan.groups)[i].get();
   mounts = plan.mounts == nullptr ? nullptr : plan.mounts->plan.get();
-  if (mounts != nullptr) child.mounts = entry_of(*plan.mounts);
+  child.mounts = mounts == nullptr ? MountEntry{} : entry_of(*plan.mounts);
   child.left = -1;
-  return ok();
 }
 
-Spawn::Spawn(std::unique_ptr<Memory> memory, pid_t pid, UniqueFd left)
-    : memory_{std::move(memory)}, pid_{pid}, left_{std::move(left)} {}
+Spawn::Spawn(std::unique_ptr<Memory> memory, const ProcessStamp& stamp, UniqueFd left)
+    : memory_{std::move(memory)}, stamp_{stamp}, left_{std::move(left)} {}
 
 Spawn::Spawn(Spawn&&) noexcept = default;
 
@@ -225,60 +165,159 @@ bool Spawn::has_left() const {
 
 Spawner::Spawner(uint64_t open_files_max) : parent_{::getpid()}, open_files_max_{open_files_max} {}
 
-Spawner::~Spawner() = default;
+Spawner::~Spawner() {
+  for (auto& [pid, memory] : parked_) {
+    ::kill(pid, SIGKILL);
+    siginfo_t taken{};
+    while (::waitid(P_PID, static_cast<id_t>(pid), &taken, WEXITED) != 0 && errno == EINTR) {
+    }
+  }
+}
+
+Result<Spawner::Memory> Spawner::memory() {
+  if (!spare_.empty()) {
+    auto memory = std::move(spare_.back());
+    spare_.pop_back();
+    memory->child = {};
+    return memory;
+  }
+  auto memory = std::make_unique<Spawn::Memory>();
+  memory->stack = ::mmap(nullptr, guard_bytes() + stack_bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (memory->stack == MAP_FAILED || ::mprotect(memory->stack, guard_bytes(), PROT_NONE) != 0)
+    return errno_error(errno, "no memory for another process");
+  return memory;
+}
+
+void Spawner::keep(Memory memory) {
+  if (spare_.size() < spare_max) spare_.push_back(std::move(memory));
+}
+
+Result<ProcessStamp> Spawner::clone(Spawn::Memory& memory, int flags) {
+  memory.child.parent = parent_;
+  auto* top = static_cast<char*>(memory.stack) + guard_bytes() + stack_bytes;
+  auto before = boot_ticks();
+  auto pid = ::clone(spawn_child_main, top, flags, &memory.child);
+  if (pid < 0) return errno_error(errno, "", "too many processes on this node?");
+  return ProcessStamp{pid, before, boot_ticks()};
+}
+
+pid_t Spawner::park(GroupDoors groups) {
+  if (!TROUPE_RAW_SYSCALLS) return 0;
+  auto memory = this->memory();
+  if (!memory) return 0;
+  auto& kept = **memory;
+  kept.doors = std::move(groups);
+  kept.child.seat = Seat::entering;
+  for (size_t i = 0; i < groups_max; ++i) kept.child.groups[i] = kept.doors[i].get();
+  auto stamp = clone(kept, CLONE_VM | CLONE_FILES | SIGCHLD);
+  if (!stamp) return 0;
+  kept.stamp = *stamp;
+  parked_.emplace(stamp->pid, std::move(*memory));
+  return stamp->pid;
+}
+
+void Spawner::discard(pid_t parked) {
+  if (parked_.contains(parked)) ::kill(parked, SIGKILL);
+}
+
+bool Spawner::waits(pid_t parked) const {
+  auto found = parked_.find(parked);
+  return found != parked_.end() && seat_now(found->second->child.seat) == Seat::waiting;
+}
+
+bool Spawner::parked(pid_t pid) const {
+  return parked_.contains(pid);
+}
+
+void Spawner::died(pid_t pid) {
+  parked_.erase(pid);
+}
+
+bool Spawner::wake(Spawn::Memory& memory, pid_t pid) {
+  auto& seat = memory.child.seat;
+  if (!change_seat(seat, Seat::waiting, Seat::called)) return false;
+  tell_seat(seat);
+  constexpr timespec look_after{0, 2'000'000};
+  constexpr int looks_max = 50;  // then it is stopped, or the machine all but is
+  for (int look = 0; look < looks_max && seat_now(seat) == Seat::called; ++look) {
+    await_seat(seat, Seat::called, &look_after);
+    siginfo_t dead{};
+    if (::waitid(P_PID, static_cast<id_t>(pid), &dead, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+        dead.si_pid != 0)
+      break;
+  }
+  return !change_seat(seat, Seat::called, Seat::given_up);
+}
 
 Result<Spawn> Spawner::begin(SpawnPlan plan) {
-  std::unique_ptr<Spawn::Memory> memory;
-  if (spare_.empty()) {
-    memory = std::make_unique<Spawn::Memory>();
-  } else {
-    memory = std::move(spare_.back());
-    spare_.pop_back();
-  }
-  auto tag = plan.tag;
-  TROUPE_TRY(memory->prepare(std::move(plan)));
-  auto& child = memory->child;
-  if (tag == 0 || ::getrlimit(tag_limit, &child.tag) != 0 || child.tag.rlim_max < tag)
-    child.tag = {};
-  else
-    child.tag.rlim_cur = tag;
-  child.parent = parent_;
-  if (open_files_max_ != 0 && ::getrlimit(RLIMIT_NOFILE, &child.open_files) == 0)
-    child.open_files.rlim_cur = open_files_max_;
-  UniqueFd left, write_end;
-  int flags = CLONE_VM | SIGCHLD;
-  if constexpr (TROUPE_RAW_SYSCALLS) {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0)
-      return errno_error(errno, fmt::format("command cannot be run: {}", memory->process.argv[0]),
-                         "too many processes for the launcher's file limit (ulimit -n)?");
-    left.reset(ends[0]);
-    write_end.reset(ends[1]);
+  auto cannot_run = [name = plan.process.argv[0]](Error error) {
+    error.what = fmt::format("command cannot be run: {}", name);
+    return error;
+  };
+  auto prepare = [&](Spawn::Memory& memory, UniqueFd& left, UniqueFd& write_end) -> Result<void> {
+    auto& child = memory.child;
+    if (plan.tag != 0 && ::getrlimit(tag_limit, &child.tag) == 0 && child.tag.rlim_max >= plan.tag)
+      child.tag.rlim_cur = plan.tag;
+    else
+      child.tag = {};
+    if (open_files_max_ != 0 && ::getrlimit(RLIMIT_NOFILE, &child.open_files) == 0)
+      child.open_files.rlim_cur = open_files_max_;
+    if constexpr (TROUPE_RAW_SYSCALLS) {
+      int ends[2];
+      if (::pipe2(ends, O_CLOEXEC) != 0)
+        return cannot_run(errno_error(
+            errno, "", "too many processes for the launcher's file limit (ulimit -n)?"));
+      left.reset(ends[0]);
+      write_end.reset(ends[1]);
+    }
+    memory.prepare(plan);
     child.left = write_end.get();
-  } else {
-    flags |= CLONE_VFORK;
+    return ok();
+  };
+  UniqueFd left, write_end;
+  if (waits(plan.parked)) {
+    auto parked = parked_.find(plan.parked);
+    auto& memory = *parked->second;
+    memory.doors = {};
+    TROUPE_TRY(prepare(memory, left, write_end));
+    if (wake(memory, plan.parked)) {
+      Spawn spawn{std::move(parked->second), memory.stamp, std::move(left)};
+      parked_.erase(parked);
+      return spawn;
+    }
+    plan.process = std::move(memory.process);
   }
-  auto* top = static_cast<char*>(memory->stack) + guard_bytes() + stack_bytes;
-  auto pid = ::clone(child_main, top, flags, &child);
-  if (pid < 0)
-    return errno_error(errno, fmt::format("command cannot be run: {}", memory->process.argv[0]),
-                       "too many processes on this node?");
-  return Spawn{std::move(memory), pid, std::move(left)};
+  discard(plan.parked);
+  auto memory = this->memory();
+  if (!memory) return std::move(memory).error();
+  GroupDoors doors;
+  if (plan.limits != nullptr) {
+    if (auto opened = plan.limits->doors(); opened)
+      doors = std::move(*opened);
+    else
+      log::warning("launcher", "{}: {}", plan.marker, to_string(opened.error()));
+  }
+  for (size_t i = 0; i < groups_max; ++i) (*memory)->child.groups[i] = doors[i].get();
+  TROUPE_TRY(prepare(**memory, left, write_end));
+  auto stamp = clone(**memory, CLONE_VM | SIGCHLD | (TROUPE_RAW_SYSCALLS ? 0 : CLONE_VFORK));
+  if (!stamp) return cannot_run(std::move(stamp).error());
+  return Spawn{std::move(*memory), *stamp, std::move(left)};
 }
 
 std::optional<Error> Spawner::finish(Spawn spawn) {
   spawn.await();
   auto memory = std::move(spawn.memory_);
   std::optional<Error> error;
-  if (memory->child.failed == Step::folder)
+  if (memory->child.failed == SpawnStep::folder)
     error = errno_error(memory->child.number, fmt::format("working directory cannot be entered: {}",
                                                           memory->process.cwd));
-  else if (memory->child.failed == Step::mounts && memory->child.mount_failure.code != 0)
+  else if (memory->child.failed == SpawnStep::mounts && memory->child.mount_failure.code != 0)
     error =
         memory->mounts->error(memory->child.mount_failure.number, memory->child.mount_failure.code);
-  else if (memory->child.failed == Step::exec)
+  else if (memory->child.failed == SpawnStep::exec)
     error = exec_error(memory->process, memory->child.number);
-  if (spare_.size() < spare_max) spare_.push_back(std::move(memory));
+  keep(std::move(memory));
   return error;
 }
 

@@ -17,6 +17,7 @@
 
 #include "runtime/core/fd.hpp"
 #include "runtime/process/confinement.hpp"
+#include "runtime/process/journal.hpp"
 #include "runtime/process/launcher.hpp"
 #include "runtime/process/run_mounts.hpp"
 
@@ -24,6 +25,7 @@
 #include <optional>
 #include <string>
 #include <sys/types.h>
+#include <unordered_map>
 #include <vector>
 
 namespace troupe::process {
@@ -38,7 +40,9 @@ struct SpawnPlan {
   int input = -1;      // become 0, 1 and 2; may be closed here as soon as begin returns
   int output = -1;
   int error = -1;
-  const GroupDoors* groups = nullptr;  // it enters these before its command runs; closed likewise
+  const RunLimits* limits = nullptr;  // it enters their groups before its command runs; may go when
+                                      // begin returns
+  pid_t parked = 0;  // one of park(), which is in them: it is taken where it waits already
   const MountShare* mounts = nullptr;  // it has these then; its plan outlives the child, the rest
                                        // may be closed likewise
 };
@@ -52,7 +56,9 @@ class Spawn {
   Spawn& operator=(Spawn&&) = delete;
 
   /// It leads a session and group of its own, or will before it calls exec.
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return stamp_.pid; }
+  /// When the process was made, which may be long ago.
+  const ProcessStamp& stamp() const { return stamp_; }
   /// Hangs up (EPOLLHUP) when the child has left; -1 where it has already.
   int fd() const { return left_.get(); }
   /// What fd() would tell, without waiting.
@@ -61,11 +67,11 @@ class Spawn {
  private:
   friend class Spawner;
   struct Memory;
-  Spawn(std::unique_ptr<Memory> memory, pid_t pid, UniqueFd left);
+  Spawn(std::unique_ptr<Memory> memory, const ProcessStamp& stamp, UniqueFd left);
   void await();
 
   std::unique_ptr<Memory> memory_;
-  pid_t pid_ = 0;
+  ProcessStamp stamp_;
   UniqueFd left_;
 };
 
@@ -75,6 +81,17 @@ class Spawner {
   explicit Spawner(uint64_t open_files_max);
   ~Spawner();
 
+  /// A child that enters the groups and waits there; 0: there are none here.
+  pid_t park(GroupDoors groups);
+  /// It is not wanted any more.
+  void discard(pid_t parked);
+  /// Whether it is in its groups by now.
+  bool waits(pid_t parked) const;
+  /// Whether it waits, or will, or is dying after that: no process of a run.
+  bool parked(pid_t pid) const;
+  /// It was reaped.
+  void died(pid_t pid);
+
   /// The child, or why there is none.
   Result<Spawn> begin(SpawnPlan plan);
   /// After fd() hung up, or the process ended: nothing where its command was run (or it was killed
@@ -82,9 +99,17 @@ class Spawner {
   std::optional<Error> finish(Spawn spawn);
 
  private:
+  using Memory = std::unique_ptr<Spawn::Memory>;
+  Result<Memory> memory();
+  void keep(Memory memory);
+  Result<ProcessStamp> clone(Spawn::Memory& memory, int flags);
+  /// Whether it goes on from where it waits.
+  bool wake(Spawn::Memory& memory, pid_t pid);
+
   pid_t parent_;
   uint64_t open_files_max_;
-  std::vector<std::unique_ptr<Spawn::Memory>> spare_;
+  std::vector<Memory> spare_;
+  std::unordered_map<pid_t, Memory> parked_;  // until they are reaped, or begin
 };
 
 }  // namespace troupe::process

@@ -17,6 +17,19 @@ void Clearing::unclear(const Amount& amount, const std::vector<JobPlace>& jobs) 
   change(amount, jobs, true);
 }
 
+void Clearing::take(const Amount& amount, const std::vector<std::string>& nodes) {
+  for (const auto& name : nodes) {
+    auto index = nodes_.index_of(name);
+    if (index == nodes_.all().size() || !nodes_.all()[index].usable(request_)) continue;
+    auto before = slots_on(index);
+    auto& gained = gained_[index];
+    gained.milli_cpus -= amount.milli_cpus;
+    gained.mem -= amount.mem;
+    gained.gpus -= amount.gpus;
+    slots_ += slots_on(index) - before;
+  }
+}
+
 void Clearing::change(const Amount& amount, const std::vector<JobPlace>& jobs, bool back) {
   for (const auto& job : jobs) {
     auto index = nodes_.index_of(job.node);
@@ -28,7 +41,7 @@ void Clearing::change(const Amount& amount, const std::vector<JobPlace>& jobs, b
     // A device comes free when nobody else holds a part of it.
     uint32_t devices = 0;
     for (auto gpu : job.gpus)
-      if (gpu < node.spec.gpus && node.gpu_used[gpu] == amount.gpu_share) ++devices;
+      if (node.lends(gpu) && node.gpu_used[gpu] == amount.gpu_share) ++devices;
     if (back) {
       gained.milli_cpus -= amount.milli_cpus;
       gained.mem -= amount.mem;

@@ -19,6 +19,8 @@ class Clearing {
   bool clear(const Amount& amount, const std::vector<JobPlace>& jobs);
   /// The way back of a clear() that was of use.
   void unclear(const Amount& amount, const std::vector<JobPlace>& jobs);
+  /// As if one more of this were on each of these nodes, where there is room for it.
+  void take(const Amount& amount, const std::vector<std::string>& nodes);
   bool enough() const { return slots_ >= request_.workers_min; }
   /// A node for each of workers_min workers, cleared ones first. Only where there is enough.
   std::vector<std::string> places() const;

@@ -83,6 +83,7 @@ std::string part_shortage(const std::vector<Node>& nodes, const Request& request
   for (const auto& node : nodes) {
     if (!node.usable(request)) continue;
     for (uint32_t i = 0; i < node.spec.gpus; ++i) {
+      if (!node.lends(i)) continue;
       auto free = whole_gpu - std::min(whole_gpu, node.gpu_used[i]);
       if (best == nullptr || free > most) best = &node, most = free;
     }
@@ -104,8 +105,13 @@ std::string shortage(const std::vector<Node>& nodes, const Request& request, con
   }
   auto need = kind.of(request.amount);
   if (best == nullptr || most >= need) return {};
-  return fmt::format("needs {} {}, the most free on a node is {} of {} (node {})", kind.text(need),
-                     kind.unit, kind.text(most), kind.text(kind.of(whole(*best))), best->spec.name);
+  auto closed = kind.unit == "gpus" && !best->spec.gpus_closed.empty()
+                    ? fmt::format(", where {} cannot be used: troupe node show {}",
+                                  best->spec.gpus_closed.size(), best->spec.name)
+                    : std::string{};
+  return fmt::format("needs {} {}, the most free on a node is {} of {} (node {}{})",
+                     kind.text(need), kind.unit, kind.text(most), kind.text(kind.of(whole(*best))),
+                     best->spec.name, closed);
 }
 
 /// Drained nodes, or none with the GPUs asked for. Empty where some node may be used.

@@ -71,7 +71,8 @@ std::optional<Fragmentation::Choice> Fragmentation::compute(const Node& node,
   Room room{open.milli_cpus, &node.spec, {}};
   Choice best;
   for (uint32_t i = 0; i < node.spec.gpus; ++i) {
-    room.idle.push_back(whole_gpu - std::min(whole_gpu, node.gpu_used[i]));
+    auto used = node.lends(i) ? std::min(whole_gpu, node.gpu_used[i]) : whole_gpu;
+    room.idle.push_back(whole_gpu - used);
     best.idle += room.idle.back();
   }
   constexpr int64_t cpus_of_a_gpu = 16;  // about what stands beside one in GPU clusters

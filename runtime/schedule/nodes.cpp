@@ -2,6 +2,7 @@
 
 #include "runtime/core/assert.hpp"
 #include "runtime/core/units.hpp"
+#include "runtime/topology/choose_gpus.hpp"
 
 #include <fmt/format.h>
 
@@ -18,19 +19,13 @@ Amount whole(const NodeSpec& spec) {
   return {spec.milli_cpus, spec.mem, spec.gpus};
 }
 
-std::vector<uint32_t> lowest_free_gpus(const Node& node, uint32_t count) {
-  std::vector<uint32_t> gpus;
-  for (uint32_t i = 0; i < node.spec.gpus && gpus.size() < count; ++i)
-    if (node.gpu_used[i] == 0) gpus.push_back(i);
-  return gpus;
-}
-
 /// The device that would have least left over after giving away this part; none where no device has
 /// it.
 std::optional<uint32_t> device_for_part(const Node& node, uint32_t share) {
   std::optional<uint32_t> best;
   for (uint32_t i = 0; i < node.spec.gpus; ++i)
-    if (node.gpu_used[i] + share <= whole_gpu && (!best || node.gpu_used[i] > node.gpu_used[*best]))
+    if (node.lends(i) && node.gpu_used[i] + share <= whole_gpu &&
+        (!best || node.gpu_used[i] > node.gpu_used[*best]))
       best = i;
   return best;
 }
@@ -106,6 +101,13 @@ Amount Node::open() const {
   room.mem = less(room.mem, leaving.mem, promised.mem);
   room.gpus = less(room.gpus, leaving.gpus, promised.gpus);
   return room;
+}
+
+std::vector<uint32_t> Node::best_gpus(uint32_t count) const {
+  std::vector<uint32_t> gpus;
+  for (uint32_t i = 0; i < spec.gpus; ++i)
+    if (idle(i)) gpus.push_back(i);
+  return topology::choose_gpus(spec.gpu_near, spec.gpus, gpus, count);
 }
 
 bool Node::has_gpus_for(const Request& request) const {
@@ -187,9 +189,9 @@ void Nodes::put(NodeSpec spec) {
   bool last = at == nodes_.end();  // then no other is renumbered
   if (last || at->spec.name != spec.name) at = nodes_.insert(at, Node{});
   at->gpu_used.resize(std::max<size_t>(at->gpu_used.size(), spec.gpus), 0);
-  at->gpus_free =
-      static_cast<uint32_t>(std::count(at->gpu_used.begin(), at->gpu_used.begin() + spec.gpus, 0u));
   at->spec = std::move(spec);
+  at->gpus_free = 0;
+  for (uint32_t gpu = 0; gpu < at->spec.gpus; ++gpu) at->gpus_free += at->idle(gpu) ? 1 : 0;
   if (!last) return reindex();
   auto index = nodes_.size() - 1;
   if (at->spec.accepts) groups_[at->spec.gpu_type].insert(key_of(*at, index));
@@ -225,7 +227,7 @@ uint64_t Nodes::room_for(const Node& node, const Request& request) const {
   if (!request.amount.shares()) return slots(open, request.amount);
   uint64_t parts = 0;
   for (uint32_t i = 0; i < node.spec.gpus; ++i)
-    if (node.gpu_used[i] < whole_gpu)
+    if (node.lends(i) && node.gpu_used[i] < whole_gpu)
       parts += (whole_gpu - node.gpu_used[i]) / request.amount.gpu_share;
   auto rest = request.amount;
   rest.gpus = 0;
@@ -324,7 +326,7 @@ JobPlace Nodes::take(size_t index, const Request& request, uint32_t number) {
   if (request.amount.shares()) {
     if (auto device = device_for_part(node, request.amount.gpu_share)) place.gpus = {*device};
   } else {
-    place.gpus = lowest_free_gpus(node, request.amount.gpus);
+    place.gpus = node.best_gpus(request.amount.gpus);
   }
   hold(place, request.amount);
   return place;
@@ -394,7 +396,7 @@ std::vector<JobPlace> Nodes::place_scored(const Request& request) {
     if (best == nodes_.size()) break;
     JobPlace place{static_cast<uint32_t>(places.size()), nodes_[best].spec.name, {}};
     place.gpus = request.amount.shares() ? std::vector<uint32_t>{choice.device}
-                                         : lowest_free_gpus(nodes_[best], request.amount.gpus);
+                                         : nodes_[best].best_gpus(request.amount.gpus);
     hold(place, request.amount);
     places.push_back(std::move(place));
   }
@@ -432,7 +434,7 @@ void Nodes::hold(const JobPlace& place, const Amount& amount) {
       if (gpu >= node.gpu_used.size()) node.gpu_used.resize(gpu + 1, 0);
       if (node.gpu_used[gpu] == 0) {
         ++node.used.gpus;
-        if (gpu < node.spec.gpus) --node.gpus_free;
+        if (node.lends(gpu)) --node.gpus_free;
       }
       node.gpu_used[gpu] += amount.gpu_share;
     }
@@ -449,7 +451,7 @@ void Nodes::give_back(const JobPlace& place, const Amount& amount) {
       node.gpu_used[gpu] -= amount.gpu_share;
       if (node.gpu_used[gpu] != 0) continue;
       --node.used.gpus;
-      if (gpu < node.spec.gpus) ++node.gpus_free;
+      if (node.lends(gpu)) ++node.gpus_free;
     }
   });
 }

@@ -29,6 +29,13 @@ struct Node {
 
   /// Never negative: jobs adopted from a worker may hold more than the node now declares.
   Amount free() const;
+  /// Nobody holds a part of it, and it may be given away.
+  bool idle(uint32_t gpu) const { return lends(gpu) && gpu_used[gpu] == 0; }
+  /// Is there, and not closed.
+  bool lends(uint32_t gpu) const { return gpu < spec.gpus && !spec.gpus_closed.contains(gpu); }
+  /// The idle devices that suit best together: the nearest to each other, and so that what is left
+  /// over stays near each other too.
+  std::vector<uint32_t> best_gpus(uint32_t count) const;
   /// What may be given to anybody: free, less what is promised beyond what comes from those that
   /// leave.
   Amount open() const;

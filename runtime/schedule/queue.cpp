@@ -19,7 +19,8 @@ bool Queue::ShapeLess::operator()(const std::pair<Request, int32_t>& a,
   auto key = [](const std::pair<Request, int32_t>& one) {
     const auto& r = one.first;
     return std::tie(r.priority, r.amount, r.workers_min, r.workers_max, r.gpu_type, r.gpu_mem,
-                    r.user, r.project, r.labels, r.limit, r.preemptible, r.data, one.second);
+                    r.user, r.project, r.labels, r.limit, r.preemptible, r.data, r.resize_after,
+                    r.nodes_before, one.second);
   };
   return key(a) < key(b);
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,8 +47,10 @@ struct NodeSpec {
   uint32_t gpus = 0;
   std::string gpu_type;
   std::map<std::string, std::string> labels;
-  bool accepts = true;   // false: drained; what runs goes on, nothing new starts
-  uint64_t gpu_mem = 0;  // bytes of each of its GPUs; 0: not known
+  bool accepts = true;               // false: drained; what runs goes on, nothing new starts
+  uint64_t gpu_mem = 0;              // bytes of each of its GPUs; 0: not known
+  std::set<uint32_t> gpus_closed{};  // devices that nobody gets any more
+  std::vector<uint32_t> gpu_near{};  // of each pair, row by row; higher is nearer; empty: not known
 };
 
 /// A dataset version that each worker reads.
@@ -66,7 +69,9 @@ struct Request {
   uint64_t gpu_mem = 0;  // bytes that each GPU has at least; 0: any
   uint32_t workers_min = 1;
   uint32_t workers_max = 1;
-  int32_t priority = 50;  // higher first
+  Time resize_after = std::chrono::minutes{10};  // of a range: see Scheduler::checkpointed
+  std::vector<std::string> nodes_before{};       // of its last attempt, by worker
+  int32_t priority = 50;                         // higher first
   std::string user;
   std::string project;
   std::map<std::string, std::string> labels;  // a node must have all of them
@@ -89,8 +94,9 @@ struct Placement {
   bool operator==(const Placement&) const = default;
 };
 
-/// A running experiment that is to stop, so that another can start. Its resources come back with
-/// release(); it waits again once it is enqueued again, in its old place and with its service.
+/// A running experiment that is to stop, so that another can start, or it itself with other
+/// workers. Its resources come back with release(); it waits again once it is enqueued again, in
+/// its old place and with its service.
 struct Preemption {
   ExperimentId id;
   ExperimentId in_favour_of;

@@ -163,6 +163,7 @@ Decision Scheduler::decide(size_t max) {
   pass_time();
   keep_promises(out);
   if (stale_) pass(out, max);
+  if (!stale_) resize(out);
   out.wake = next_wake();
   return out;
 }

@@ -67,6 +67,11 @@ class Scheduler {
   void release(ExperimentId id, uint32_t job_index);
   void release_all(ExperimentId id);
 
+  /// What runs has just written a checkpoint, so a stop costs it little. One with a range of
+  /// workers is stopped then, to be started anew with more where nobody waits for the room, or with
+  /// fewer where what it has beyond its least is what the first in line waits for.
+  void checkpointed(ExperimentId id);
+
   /// What starts now, in order, at most `max`, and what must stop so that others can; the
   /// resources of the first are held from here on. Costs next to nothing where neither time nor
   /// room nor the first in line changed since the last call.
@@ -176,6 +181,11 @@ class Scheduler {
   void keep_promises(Decision& out);
   void break_promise(ExperimentId id, bool requeue);
 
+  // Ranges of workers: scheduler_elastic.cpp.
+  void resize(Decision& out);
+  bool grow(Held& held, Decision& out);
+  bool shrink(Held& held, Decision& out);
+
   // Words: explain.cpp.
   void explain_room(const Request& request, Explanation& out) const;
   void explain_line(const Request& request, Explanation& out) const;
@@ -197,6 +207,8 @@ class Scheduler {
   std::map<ExperimentId, Promise> promises_;
   std::unordered_map<ExperimentId, Kept> kept_;
   std::unordered_map<ExperimentId, Stopped> stopped_;
+  std::vector<ExperimentId> at_checkpoint_;  // since the last decision
+  std::optional<ExperimentId> growing_;      // stops, to be started anew with more workers
   std::deque<std::pair<Time, ExperimentId>> arrivals_;  // of what waits; only to find who starves
   Time next_stock_{0};                                  // when shares are looked at again
   uint64_t state_ = 1;  // counts every change that may let something start

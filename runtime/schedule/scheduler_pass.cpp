@@ -1,5 +1,6 @@
 // One pass over the line: who starts, who may pass whom, who has to stop for whom.
 #include "runtime/schedule/clearing.hpp"
+#include "runtime/schedule/ranks.hpp"
 #include "runtime/schedule/scheduler.hpp"
 
 #include <fmt/format.h>
@@ -73,11 +74,13 @@ std::vector<JobPlace> Scheduler::try_place(Pass& now, const Request& request) {
     apply(*now.reserved, true);  // it is gone before that room is needed
     auto places = nodes_.place(request);
     apply(*now.reserved, false);
+    keep_ranks(request.nodes_before, places);
     return places;
   }
   if (Pass::is_too_much(now.no_room, request, {})) return {};
   auto places = nodes_.place(request);
   if (places.empty() && !now.reserved) Pass::remember(now.no_room, request, {});
+  keep_ranks(request.nodes_before, places);
   return places;
 }
 
@@ -196,6 +199,7 @@ void Scheduler::keep_promises(Decision& out) {
       continue;
     }
     for (const auto& node : promise.nodes) nodes_.promise(node, amount, true);
+    keep_ranks(promise.request.nodes_before, places);
     start(promise.request, promise.sequence, promise.rank, places);
     out.starts.push_back({id, std::move(places)});
     at = promises_.erase(at);

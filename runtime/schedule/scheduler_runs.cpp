@@ -81,6 +81,7 @@ void Scheduler::end_run(std::unordered_map<ExperimentId, Held>::iterator at) {
   runs_.erase({held.rank, held.sequence});
   if (held.timer != Time{0}) timers_.erase({held.timer, held.request.id});
   count_wants(held.request, -1);
+  if (growing_ == at->first) growing_.reset();
   if (held.stopping) {
     // It comes back to the queue unless it ended by itself meanwhile: those are dropped in time.
     constexpr size_t kept_max = 1024;

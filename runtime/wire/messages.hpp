@@ -17,7 +17,7 @@
 namespace troupe {
 
 /// Raised with every incompatible change; nodes with different numbers refuse each other.
-inline constexpr uint32_t wire_protocol = 5;
+inline constexpr uint32_t wire_protocol = 6;
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, ExperimentId& x) {
@@ -84,6 +84,53 @@ typename Inspector::result_type inspect(Inspector& f, MountShown& x) {
   return f(caf::meta::type_name("MountShown"), x.mount, x.method, x.place, x.writable);
 }
 
+/// Where one rank of a job runs on its node. Lists of numbers are "0-3,8".
+struct RankBound {
+  std::string cpus;
+  std::string memory;  // NUMA nodes
+  std::string nic;     // the nearest
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, RankBound& x) {
+  return f(caf::meta::type_name("RankBound"), x.cpus, x.memory, x.nic);
+}
+
+/// Where a job runs on its node: see BindingRecord.
+struct JobBound {
+  std::string cpus;  // set aside for it, or those of its NUMA nodes; empty: it may run anywhere
+  std::string memory;
+  bool own = false;               // its cores are nobody else's
+  std::vector<std::string> gpus;  // UUIDs, or PCI bus ids where there are none
+  std::vector<RankBound> ranks;
+  std::string note;  // why it is not bound as it was wished
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, JobBound& x) {
+  return f(caf::meta::type_name("JobBound"), x.cpus, x.memory, x.own, x.gpus, x.ranks, x.note);
+}
+
+/// A GPU of a node.
+struct GpuDevice {
+  uint32_t index = 0;  // by which the head gives it away
+  std::string uuid;
+  std::string bus;  // PCI: "0000:3b:00.0"
+  std::string name;
+  std::string closed;  // why nobody gets it, with what was seen; empty: it is in use
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, GpuDevice& x) {
+  return f(caf::meta::type_name("GpuDevice"), x.index, x.uuid, x.bus, x.name, x.closed);
+}
+
+/// All GPUs of a node, whenever one of them changed.
+struct GpuReport {
+  std::vector<GpuDevice> devices;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, GpuReport& x) {
+  return f(caf::meta::type_name("GpuReport"), x.devices);
+}
+
 /// A checkpoint below TROUPE_CHECKPOINTS, renamed into place.
 struct CheckpointSeen {
   std::string name;
@@ -106,6 +153,27 @@ typename Inspector::result_type inspect(Inspector& f, ResumeChoice& x) {
   return f(caf::meta::type_name("ResumeChoice"), x.checkpoint, x.source, x.digest);
 }
 
+/// Where one job of an attempt runs, as its other jobs must know.
+struct LaunchHost {
+  std::string node;
+  std::string address;      // by which the others reach it; empty: it is alone on this machine
+  uint16_t first_port = 0;  // of the block that its node has set aside for it; 0: none (yet)
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, LaunchHost& x) {
+  return f(caf::meta::type_name("LaunchHost"), x.node, x.address, x.first_port);
+}
+
+/// A gang may begin a line of `run`.
+struct PhaseStart {
+  uint32_t phase = 0;
+  std::vector<uint16_t> first_ports;  // by job
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, PhaseStart& x) {
+  return f(caf::meta::type_name("PhaseStart"), x.phase, x.first_ports);
+}
+
 /// Everything a node needs to run one job. Kept on the node's disk until the job is forgotten.
 struct JobOrder {
   JobKey key;
@@ -118,8 +186,9 @@ struct JobOrder {
   uint32_t world_size = 1;
   uint32_t node_rank = 0;
   uint32_t nodes = 1;
-  std::string master_addr;
-  uint16_t master_port = 0;
+  std::vector<LaunchHost> hosts;       // by job
+  std::vector<std::string> roles;      // by job; empty: all are workers alike
+  std::vector<std::string> contracts;  // of other launchers, that its processes are to find
   std::vector<uint32_t> gpus;
   int64_t milli_cpus = 0;
   uint64_t mem = 0;
@@ -133,13 +202,16 @@ struct JobOrder {
   std::string mount_method;          // of its data; empty: the best that the node has
   std::vector<ResumeChoice> resume;  // the newest first; on the node: the one it has chosen
   std::string resume_path;           // the node's own: where that one lies; empty: it is mounted
+  std::string binding;               // "off", "cores", "numa"; empty: as the node does
+  JobBound bound;                    // the node's own: what it has chosen
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobOrder& x) {
   return f(caf::meta::type_name("JobOrder"), x.key, x.attempt, x.phases, x.env, x.processes,
-           x.first_rank, x.world_size, x.node_rank, x.nodes, x.master_addr, x.master_port, x.gpus,
+           x.first_rank, x.world_size, x.node_rank, x.nodes, x.hosts, x.roles, x.contracts, x.gpus,
            x.milli_cpus, x.mem, x.code_digest, x.data, x.token, x.created_us, x.leased,
-           x.patience_ms, x.max_processes, x.mount_method, x.resume, x.resume_path);
+           x.patience_ms, x.max_processes, x.mount_method, x.resume, x.resume_path, x.binding,
+           x.bound);
 }
 
 /// Checkpoints that are to go where they were made.
@@ -205,7 +277,10 @@ struct JobUpdate {
   std::vector<CheckpointSeen> checkpoints;  // of this attempt, of its first job alone; newest last
   std::string resumed;                      // the checkpoint that it goes on from
   std::string resume_note;                  // why from none, or from an older one than there was
-  uint64_t link = 0;                        // the worker's own, see its uplink: does not travel
+  uint16_t first_port = 0;                  // of its block, once it is set aside
+  Error warning;      // what its processes do wrong, as far as can be seen; may be taken back
+  JobBound bound;     // where it runs on its node
+  uint64_t link = 0;  // the worker's own, see its uplink: does not travel
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
@@ -217,7 +292,7 @@ typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
   return f(caf::meta::type_name("JobUpdate"), x.key, x.attempt, step, x.phase, x.time_us,
            x.started_us, x.has_exit, x.exit_code, x.signal, x.infrastructure, x.stopped, x.gpus,
            x.error, x.token, x.ranks, x.mounts, x.checkpoints, x.resumed, x.resume_note,
-           caf::meta::load_callback(load));
+           x.first_port, x.warning, x.bound, caf::meta::load_callback(load));
 }
 
 struct WirePoint {
@@ -261,14 +336,18 @@ struct NodeHello {
   std::map<std::string, std::string> labels;
   std::string address;  // where the ranks of a gang reach each other; empty: this machine alone
   std::vector<JobUpdate> jobs;
-  int64_t time_us = 0;  // of its clock
-  std::string stuck;    // what there cannot be killed, in words; empty: nothing
-  bool accepts = true;  // the head's own word, set by its registry: does not travel
+  int64_t time_us = 0;             // of its clock
+  std::string stuck;               // what there cannot be killed, in words; empty: nothing
+  std::string topology;            // JSON, see runtime/topology; empty: it could not be read
+  GpuReport devices;               // empty where there is no driver, or numbers were told
+  std::vector<uint32_t> gpu_near;  // of each pair, row by row; higher is nearer; empty: not known
+  bool accepts = true;             // the head's own word, set by its registry: does not travel
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, NodeHello& x) {
   return f(caf::meta::type_name("NodeHello"), x.name, x.version, x.protocol, x.epoch, x.milli_cpus,
-           x.mem, x.gpus, x.gpu_type, x.gpu_mem, x.labels, x.address, x.jobs, x.time_us, x.stuck);
+           x.mem, x.gpus, x.gpu_type, x.gpu_mem, x.labels, x.address, x.jobs, x.time_us, x.stuck,
+           x.topology, x.devices, x.gpu_near);
 }
 
 /// The head's answer: of the jobs reported, those to stop and forget.
@@ -358,11 +437,17 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobKey))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::Phase))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::DataOrder))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::LaunchHost))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::PhaseStart))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobOrder))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::CheckpointSeen))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::ResumeChoice))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::CheckpointDrop))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::MountShown))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::RankBound))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobBound))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::GpuDevice))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::GpuReport))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::RankPulse))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobUpdate))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::WirePoint))
@@ -388,5 +473,6 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_ATOM(troupe_wire, troupe, stuck_atom, "stuck")
   CAF_ADD_ATOM(troupe_wire, troupe, cache_atom, "cache")
   CAF_ADD_ATOM(troupe_wire, troupe, fetch_atom, "fetch")
+  CAF_ADD_ATOM(troupe_wire, troupe, devices_atom, "devices")
 
 CAF_END_TYPE_ID_BLOCK(troupe_wire)

@@ -39,7 +39,7 @@ class VerifiedBlock {
 
 struct FillOptions {
   /// Between two points from which a broken fill goes on. As much is in memory at a time.
-  uint64_t commit_bytes = 128ull << 20;
+  uint64_t commit_bytes = 32ull << 20;
 };
 
 /// At most so many bytes will a version have on the disk.

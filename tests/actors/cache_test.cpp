@@ -69,6 +69,7 @@ hello_port::behavior_type fake_registry(hello_port::pointer,
       [reports](cache_atom, const std::string&, const CacheReport& report) {
         reports->push_back(report);
       },
+      [](devices_atom, const std::string&, const GpuReport&) {},
   };
 }
 

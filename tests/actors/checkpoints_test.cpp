@@ -271,6 +271,111 @@ TEST_F(CheckpointsTest, WithoutARuleNothingIsRemovedOnNodes) {
   EXPECT_THAT(n1->dropped, IsEmpty());
 }
 
+/// Two nodes of a gang; each has its files in a folder of its own.
+class ShardsTest : public CheckpointsTest {
+ protected:
+  void SetUp() override {
+    CheckpointsTest::SetUp();
+    n2 = join("n2");
+    for (const char* node : {"n1", "n2"}) ASSERT_TRUE(make_dirs(folder_of(node) + "/step-1"));
+  }
+  std::string folder_of(const std::string& node) const { return folder + "/" + node; }
+  void put_shard(const std::string& node, const std::string& file, const std::string& bytes) {
+    ASSERT_TRUE(replace_file(folder_of(node) + "/step-1/" + file, bytes));
+  }
+  ExperimentId start_gang(bool shards) {
+    auto spec = spec_of();
+    spec.workers = {2, 2, 0};
+    spec.resources.cpus = 4;
+    spec.retry = {3, milliseconds{0}};
+    spec.checkpoints = CheckpointRule{};
+    spec.checkpoints->shards = shards;
+    auto submitted = submit(spec);
+    EXPECT_TRUE(submitted);
+    for (const auto& node : {n1, n2}) {
+      EXPECT_EQ(node->started.size(), 1u);
+      report_running(node->started.back());
+    }
+    return n1->started.back().key.job.experiment;
+  }
+  NodeProbe& first() { return n1->started.back().key.job.index == 0 ? *n1 : *n2; }
+  NodeProbe& second() { return n1->started.back().key.job.index == 0 ? *n2 : *n1; }
+  void answer_all() {
+    for (int rounds = 0; rounds < 20 && !asked.empty(); ++rounds) {
+      for (auto& [node, question] : std::exchange(asked, {})) {
+        const auto& request = question.request;
+        bool whole = request.what == "checkpoint";
+        auto pack = dataset::FolderBlocks::pack_one(folder_of(node), "step-1");
+        ASSERT_TRUE(pack);
+        auto id = dataset::content_id_from(request.path.substr(0, 64));
+        auto block = whole ? Result<std::string>{""} : (**pack).block(*id);
+        if (!block) {
+          question.done(block.error());
+          continue;
+        }
+        question.done(
+            cluster::BulkAnswer{whole ? dataset::manifest_bytes((**pack).manifest()) : *block, {}});
+      }
+      run();
+    }
+  }
+
+  std::shared_ptr<NodeProbe> n2;
+};
+
+TEST_F(ShardsTest, CountOnceAllAreThereAndEveryNodeGetsAll) {
+  auto id = start_gang(true);
+  put_shard("n1", "rank-0", "of one");
+  put_shard("n2", "rank-1", "of two");
+  tell(first().started.back(), {{"step-1", 100}});
+  EXPECT_TRUE(asked.empty()) << "half of it is none";
+  tell(second().started.back(), {{"step-1", 100}});  // clocks of kernels have ticks
+  answer_all();
+  EXPECT_THAT(kept(id), ElementsAre("step-1"));
+  auto files = KeptFiles::open(*ledger, *context->data, id);
+  ASSERT_TRUE(files);
+  EXPECT_EQ(files->read("checkpoints/step-1/rank-0", 0, 9)->bytes, "of one");
+  EXPECT_EQ(files->read("checkpoints/step-1/rank-1", 0, 9)->bytes, "of two");
+  auto again = experiment(id);
+  EXPECT_EQ(nodes_text(again.checkpoints.at(0).mark).size(), std::string{"n1, n2"}.size());
+  // What a node has by itself is not what it goes on from.
+  auto update = update_for(first().started.back(), JobStep::ended);
+  update.has_exit = true, update.exit_code = 1;
+  report(update);
+  report_exit(second().started.back(), 1);
+  ASSERT_EQ(n1->started.size(), 2u);
+  ASSERT_EQ(n1->started[1].resume.size(), 1u);
+  EXPECT_EQ(n1->started[1].resume[0].checkpoint.made_us, -1);
+  EXPECT_FALSE(n1->started[1].resume[0].digest.empty());
+}
+
+TEST_F(ShardsTest, ThatDoNotFitTogetherAreSaid) {
+  auto id = start_gang(true);
+  put_shard("n1", "weights", "of one");
+  put_shard("n2", "weights", "of two");
+  tell(first().started.back(), {{"step-1", 100}});
+  tell(second().started.back(), {{"step-1", 101}});
+  answer_all();
+  EXPECT_THAT(kept(id), IsEmpty());
+}
+
+TEST_F(ShardsTest, ThatNobodyDeclaredAreSaid) {
+  auto id = start_gang(false);
+  tell(first().started.back(), {{"step-1", 100}});
+  tell(second().started.back(), {{"step-1", 100}});
+  auto said = [&] {
+    std::string causes;
+    auto events = ledger->events(0, 100);
+    EXPECT_TRUE(events);
+    for (const auto& event : *events) causes += event.cause + "\n";
+    return causes.find("shards: true") != std::string::npos;
+  };
+  EXPECT_FALSE(said()) << "one folder that both nodes see";
+  tell(second().started.back(), {{"step-1", 101}});
+  EXPECT_TRUE(said());
+  EXPECT_EQ(experiment(id).checkpoints.size(), 1u);
+}
+
 TEST_F(CheckpointsTest, ABrokenTransferGoesOnWithTheBlocksThatAreThere) {
   auto order = start();
   auto id = order.key.job.experiment;

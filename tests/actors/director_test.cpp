@@ -419,6 +419,7 @@ TEST_F(Director, StartsAGangTogetherAndLetsItPassBarriersTogether) {
   auto prepared = [&](size_t index) {
     auto update = update_for(node->started[index], JobStep::phase_done);
     --update.phase;
+    update.first_port = static_cast<uint16_t>(20000 + 8 * index);
     return update;
   };
   report(prepared(0));
@@ -426,6 +427,7 @@ TEST_F(Director, StartsAGangTogetherAndLetsItPassBarriersTogether) {
   report(prepared(1));
   EXPECT_EQ(node->phases.size(), 2u);
   EXPECT_EQ(node->phases.back().second, 0u);
+  EXPECT_THAT(node->first_ports, ElementsAre(20000, 20008)) << "each hears where all listen";
   node->phases.clear();
   for (const auto& order : node->started) report(update_for(order, JobStep::running));
   report(update_for(node->started[0], JobStep::phase_done));

@@ -8,8 +8,9 @@ node_actor::behavior_type fake_node(node_actor::pointer, std::shared_ptr<NodePro
       [probe](stop_atom, const JobKey& key, uint32_t grace) {
         probe->stopped.emplace_back(key, grace);
       },
-      [probe](phase_atom, const JobKey& key, uint32_t phase) {
-        probe->phases.emplace_back(key, phase);
+      [probe](phase_atom, const JobKey& key, const PhaseStart& start) {
+        probe->phases.emplace_back(key, start.phase);
+        probe->first_ports = start.first_ports;
       },
       [probe](forget_atom, const JobKey& key) { probe->forgotten.push_back(key); },
       [](log_atom, const JobId&, uint64_t, bool) { return LogStatus{}; },
@@ -17,6 +18,8 @@ node_actor::behavior_type fake_node(node_actor::pointer, std::shared_ptr<NodePro
       [](launched_atom, const RunStatusRef&) {},
       [](logged_atom, const std::string&, uint64_t) {},
       [](gone_atom, const JobKey&) {},
+      [](devices_atom, const GpuReport&) {},
+      [](devices_atom, const JobKey&, const std::string&) {},
       [](stuck_atom, const RunStatusRef&) {},
       [probe](fetch_atom, const CacheWishes& wishes) { probe->wishes.push_back(wishes); },
       [probe](forget_atom, const CheckpointDrop& drop) { probe->dropped.push_back(drop); },
@@ -66,6 +69,7 @@ director_actor::behavior_type probe_director(director_actor::pointer,
       [](submit_atom, const SubmitRef&) { return SubmittedRef{}; },
       [](kill_atom, const std::string&, ExperimentId) { return false; },
       [](member_atom, const RecordRef&) {},
+      [](stop_atom, const std::string&, ExperimentId) {},
       [](placed_atom, const PlacementRef&) {},
       [](preempt_atom, ExperimentId, const std::string&) {},
       [](wish_atom, const std::string&, const CacheWishesRef&) {},
@@ -84,6 +88,7 @@ director_actor::behavior_type probe_director(director_actor::pointer,
       [](set_ended_atom, uint64_t) {},
       [](pending_atom, ExperimentId, int64_t) {},
       [](find_atom, ExperimentId) {},
+      [](ask_atom, const TrialCallsRef&) { return TrialAnswersRef{}; },
       [](why_atom, ExperimentId) { return WaitingRef{}; },
       [](drain_atom, const std::string&) { return uint64_t{0}; },
       [](status_atom) { return std::string{"probe"}; },

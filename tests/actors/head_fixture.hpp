@@ -38,6 +38,7 @@ struct NodeProbe {
   std::vector<JobOrder> started;
   std::vector<std::pair<JobKey, uint32_t>> stopped;
   std::vector<std::pair<JobKey, uint32_t>> phases;
+  std::vector<uint16_t> first_ports;  // with the newest of these
   std::vector<JobKey> forgotten;
   std::vector<CacheWishes> wishes;
   std::vector<CheckpointDrop> dropped;

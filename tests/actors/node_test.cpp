@@ -39,6 +39,7 @@ hello_port::behavior_type probe_registry(hello_port::pointer, std::shared_ptr<He
         probe->stuck.push_back(what);
       },
       [](cache_atom, const std::string&, const CacheReport&) {},
+      [](devices_atom, const std::string&, const GpuReport&) {},
   };
 }
 

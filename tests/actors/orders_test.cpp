@@ -53,6 +53,7 @@ class Orders : public ::testing::Test {
     ASSERT_TRUE(made) << to_string(made.error());
     orders = std::move(*made);
     ASSERT_EQ(orders.size(), 2u);
+    for (auto& order : orders) order.hosts = {{"a", "10.0.0.1", 20008}, {"b", "10.0.0.2", 20016}};
   }
   std::map<std::string, std::string> environment(size_t job, uint32_t local_rank,
                                                  const std::string& resume = "") {
@@ -81,9 +82,9 @@ TEST_F(Orders, SayWhoRunsWhatWithWhich) {
   EXPECT_EQ(order.code_digest, "abc");
   EXPECT_EQ(order.token, "tj_token");
   EXPECT_EQ(order.created_us, t0.us);
-  EXPECT_EQ(orders[0].master_port, orders[1].master_port);
-  EXPECT_GE(order.master_port, 20000);
-  EXPECT_LT(order.master_port, 30000);
+  ASSERT_EQ(order.hosts.size(), 2u);
+  EXPECT_EQ(order.hosts[0].node, "a");
+  EXPECT_EQ(order.hosts[1].node, "b");
 }
 
 TEST_F(Orders, FillPlaceholdersInLinesWordsAndVariables) {
@@ -108,6 +109,16 @@ TEST_F(Orders, LetJobsImportTheSdkBehindTheirOwnModules) {
   EXPECT_EQ(path(), "mine:/lib/troupe/python");
   worker.python.clear();
   EXPECT_EQ(path(), "mine");
+}
+
+TEST_F(Orders, NameTheProgramOfTheNodeWhereItIsKnown) {
+  WorkerEnvironment worker{{}, "", ""};
+  auto program = [&] {
+    return variables(job_environment(worker, paths, orders[0], 3, 0, ""))["TROUPE_PROGRAM"];
+  };
+  EXPECT_EQ(program(), "");
+  worker.program = "/usr/bin/troupe";
+  EXPECT_EQ(program(), "/usr/bin/troupe");
 }
 
 TEST_F(Orders, AskTheSchedulerForWhatTheSpecSays) {
@@ -208,8 +219,8 @@ TEST_F(Orders, GiveEachProcessItsRankAsTorchrunDoes) {
       EXPECT_EQ(env["NODE_RANK"], std::to_string(job));
       EXPECT_EQ(env["GROUP_RANK"], std::to_string(job));
       EXPECT_EQ(env["GROUP_WORLD_SIZE"], "2");
-      EXPECT_EQ(env["MASTER_ADDR"], orders[0].master_addr);
-      EXPECT_EQ(env["MASTER_PORT"], std::to_string(orders[0].master_port));
+      EXPECT_EQ(env["MASTER_ADDR"], "10.0.0.1");
+      EXPECT_EQ(env["MASTER_PORT"], "20008");
       EXPECT_EQ(env["TORCHELASTIC_RUN_ID"], "42.7");
       EXPECT_EQ(env["TORCHELASTIC_RESTART_COUNT"], "0");
       EXPECT_EQ(env["TORCHELASTIC_MAX_RESTARTS"], "0");

@@ -181,5 +181,36 @@ TEST_F(Registry, TellsHowFarClocksAreApart) {
   EXPECT_FALSE(view("b").clock_ahead_ms);
 }
 
+TEST_F(Registry, AClosedGpuIsShownToldAndGivenToNobody) {
+  auto hello = hello_of("a");
+  hello.gpus = 2;
+  hello.topology = "{}";
+  hello.devices.devices = {{0, "GPU-a", "0000:10:00.0", "A100", ""},
+                           {1, "GPU-b", "0000:11:00.0", "A100", ""}};
+  join(hello);
+  EXPECT_EQ(view("a").topology, "{}");
+  auto report = hello.devices;
+  report.devices[1].closed = "its driver reports Xid 79";
+  caf::anon_send(registry, devices_atom_v, std::string{"a"}, report);
+  caf::anon_send(registry, devices_atom_v, std::string{"a"}, report);  // said twice, told once
+  run();
+  ASSERT_EQ(view("a").devices.size(), 2u);
+  EXPECT_EQ(view("a").devices[1].closed, "its driver reports Xid 79");
+  EXPECT_THAT(node_events(),
+              ::testing::ElementsAre("a closed: GPU 1 (GPU-b): its driver reports Xid 79"));
+  schedule::Request request;
+  request.id = {9, 0};
+  request.amount = {1000, 0, 2};
+  caf::anon_send(scheduler, queue_atom_v, share(request));
+  run();
+  auto why = ask<WaitingRef>(scheduler, why_atom_v, request.id);
+  ASSERT_TRUE(why);
+  EXPECT_THAT((**why).reasons, ::testing::Contains(::testing::HasSubstr("where 1 cannot be used")));
+  report.devices[1].closed.clear();
+  caf::anon_send(registry, devices_atom_v, std::string{"a"}, report);
+  run();
+  EXPECT_THAT(node_events().back(), ::testing::HasSubstr("is given to jobs again"));
+}
+
 }  // namespace
 }  // namespace troupe::actors

@@ -5,10 +5,10 @@
 namespace troupe::actors {
 namespace {
 
-using State = CachedVersion::State;
+using Kept = CachedVersion::State;
 const std::string digest(64, 'a');
 
-CacheReport report(State state, const std::string& address = "h:1") {
+CacheReport report(Kept state, const std::string& address = "h:1") {
   CacheReport one;
   one.address = address;
   CachedVersion version;
@@ -27,11 +27,11 @@ std::vector<std::string> names(const std::vector<Replicas::Source>& sources) {
 
 TEST(Replicas, SourcesAreThoseThatHaveAllAndGiveItTheNearestFirst) {
   Replicas replicas;
-  replicas.put("far", report(State::here), {1});
-  replicas.put("near", report(State::here), {1});
-  replicas.put("coming", report(State::coming), {1});
-  replicas.put("shy", report(State::here, ""), {1});
-  replicas.put("me", report(State::here), {1});
+  replicas.put("far", report(Kept::here), {1});
+  replicas.put("near", report(Kept::here), {1});
+  replicas.put("coming", report(Kept::coming), {1});
+  replicas.put("shy", report(Kept::here, ""), {1});
+  replicas.put("me", report(Kept::here), {1});
   replicas.label("near", {{"rack", "a7"}, {"zone", "x"}});
   replicas.label("far", {{"rack", "a8"}});
   replicas.label("me", {{"rack", "a7"}});
@@ -45,9 +45,9 @@ TEST(Replicas, SourcesAreThoseThatHaveAllAndGiveItTheNearestFirst) {
 TEST(Replicas, AgesBecomeTimesAndAnOldFailureIsOverWithANewTry) {
   Replicas replicas;
   EXPECT_FALSE(replicas.of("n"));
-  replicas.put("n", report(State::here), {5'000'000});
+  replicas.put("n", report(Kept::here), {5'000'000});
   EXPECT_EQ(replicas.of("n")->versions.at(0).since.us, 4'000'000);
-  replicas.put("n", report(State::failed), {6'000'000});
+  replicas.put("n", report(Kept::failed), {6'000'000});
   EXPECT_EQ(replicas.on_nodes(digest).at(0).state, "failed");
   replicas.expect("n", digest);
   EXPECT_EQ(replicas.on_nodes(digest).at(0).state, "coming");

@@ -5,7 +5,7 @@
 //                                   failures head alarms dataset.records dataset.copies
 //                                   dataset.files dataset.cold dataset.fill dataset.network
 //                                   dataset.packing dataset.python hpo.cost hpo.tables
-//                                   hpo.functions
+//                                   hpo.functions hpo.study hpo.ask_tell training.native
 // "dataset" stands for all that begin with "dataset.".
 // False alarms are waited for 10 minutes, or TROUPE_BENCH_MINUTES. Peers that are not installed
 // (scripts/install-packages.sh --peers) are left out, and that is said.
@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
       {"head", bench_head},
       {"alarms", bench_alarms},
       {"comm", bench_comm},
+      {"training.native", bench_training_native},
       {"dataset.records", bench_dataset_records},
       {"dataset.copies", bench_dataset_copies},
       {"dataset.files", bench_dataset_files},
@@ -59,7 +60,9 @@ int main(int argc, char** argv) {
       {"dataset.python", bench_dataset_python},
       {"hpo.cost", bench_hpo_cost},
       {"hpo.tables", bench_hpo_tables},
-      {"hpo.functions", bench_hpo_functions}};
+      {"hpo.functions", bench_hpo_functions},
+      {"hpo.study", bench_hpo_study},
+      {"hpo.ask_tell", bench_hpo_ask_tell}};
   bool quick = false;
   std::vector<std::string_view> wanted;
   for (int i = 1; i < argc; ++i) {

@@ -22,6 +22,7 @@ void bench_failures(bool quick);
 void bench_head(bool quick);
 void bench_alarms(bool quick);
 void bench_comm(bool quick);
+void bench_training_native(bool quick);
 void bench_dataset_records(bool quick);
 void bench_dataset_copies(bool quick);
 void bench_dataset_files(bool quick);
@@ -33,6 +34,8 @@ void bench_dataset_python(bool quick);
 void bench_hpo_cost(bool quick);
 void bench_hpo_tables(bool quick);
 void bench_hpo_functions(bool quick);
+void bench_hpo_study(bool quick);
+void bench_hpo_ask_tell(bool quick);
 
 /// Single submissions over RPC, with so many calls in flight on each connection.
 double rpc_submissions_a_second(bool quick, int connections, int in_flight);

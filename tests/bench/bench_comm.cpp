@@ -4,6 +4,7 @@
 #include "runtime/core/fd.hpp"
 #include "tests/bench/bench.hpp"
 #include "tests/bench/cluster_under_test.hpp"
+#include "tests/bench/ranks.hpp"
 
 #include <fmt/format.h>
 
@@ -35,19 +36,6 @@ Series run(const std::string& command, const std::vector<std::string>& arguments
       series[argument] = times;
   if (lines == nullptr || ::pclose(lines) != 0 || series.size() != arguments.size()) return {};
   return series;
-}
-
-/// Processes with the environment of ranks, as a command of a shell.
-std::string as_ranks(int ranks, const std::string& environment, const std::string& program,
-                     const std::vector<std::string>& arguments) {
-  static int port = 23000 + ::rand() % 5000;
-  ++port;
-  return fmt::format(
-      "timeout 100 sh -c 'export WORLD_SIZE={} MASTER_ADDR=127.0.0.1 MASTER_PORT={} {}; rank=1; "
-      "while [ $rank -lt {} ]; do RANK=$rank {} {} & rank=$((rank + 1)); done; RANK=0 {} {}; "
-      "code=$?; wait; exit $code'",
-      ranks, port, environment, ranks, program, fmt::join(arguments, " "), program,
-      fmt::join(arguments, " "));
 }
 
 std::string as_mpi(int ranks, const std::string& options, const std::string& program,

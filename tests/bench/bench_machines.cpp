@@ -116,6 +116,7 @@ void bench_starts(bool quick) {
     all = start_of(peer, workers, [&] { slurm->run_stamps(workers, peer, stay_ms); });
     srun_gang.push_back(all.last);
     srun_skew.push_back(all.last - all.first);
+    slurm->await_idle();  // what its daemons still do would be in our figures
   }
   auto beside = [&](double ours, const std::vector<double>& theirs) {
     return theirs.empty() ? fmt::format("{:.1f} ms", ours)

@@ -2,6 +2,7 @@
 """Optuna on the problems of hpo_problems.cpp, for bench_hpo*.cpp; prints "name number..." a line.
 
   hpo_optuna.py cost SAMPLER TRIALS                seconds of an ask and tell at the end of so many trials, 10 floats
+  hpo_optuna.py sqlite SAMPLER TRIALS CLIENTS      asks and tells a second on SQLite, 10 floats: one process, then so many
   hpo_optuna.py function NAME SAMPLER SEEDS        median regret after 100 and 200 trials
   hpo_optuna.py table FOLDER NAME SEEDS            mean best of multivariate TPE after 50, 100, 200 and its standard errors
 """
@@ -9,6 +10,7 @@ import math
 import multiprocessing
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 
@@ -147,10 +149,34 @@ def cost(kind, trials):
     return (time.perf_counter() - start) / timed
 
 
+def sqlite_loop(job):
+    storage, kind, trials, seed = job
+    distributions = {f"x{i}": optuna.distributions.FloatDistribution(0, 1) for i in range(10)}
+    study = optuna.load_study(study_name="bench", storage=storage, sampler=sampler(kind, seed))
+    for _ in range(trials):
+        trial = study.ask(distributions)
+        study.tell(trial, trial.params["x0"])
+
+
+def sqlite(kind, trials, processes):
+    """Durable, as SQLite is by default, in the folder where the other side's ledger lies, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        storage = f"sqlite:///{folder}/study.db"
+        optuna.create_study(study_name="bench", storage=storage)
+        with multiprocessing.get_context("spawn").Pool(processes) as pool:
+            pool.map(sqlite_loop, [(storage, kind, 1, seed) for seed in range(processes)])  # imports are not measured
+            start = time.perf_counter()
+            pool.map(sqlite_loop, [(storage, kind, trials // processes, seed) for seed in range(processes)], 1)
+            return trials // processes * processes / (time.perf_counter() - start)
+
+
 def main():
     what = sys.argv[1]
     if what == "cost":
         print("seconds", cost(sys.argv[2], int(sys.argv[3])))
+    elif what == "sqlite":
+        for processes in (1, int(sys.argv[4])):
+            print("pairs", sqlite(sys.argv[2], int(sys.argv[3]), processes))
     elif what == "function":
         with multiprocessing.Pool() as pool:
             found = pool.map(one_function, [(sys.argv[2], sys.argv[3], seed) for seed in range(1, int(sys.argv[4]) + 1)])

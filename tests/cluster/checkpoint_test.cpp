@@ -145,6 +145,25 @@ TEST_F(Checkpoints, EveryNodeOfAGangHasTheSame) {
   EXPECT_THAT(trace, ElementsAre("0 mine", "1 mine", "2 mine"));
 }
 
+TEST_F(Checkpoints, ShardsOfAllNodesComeTogether) {
+  start({"w1", "w2"});
+  auto id = many.submit_shell(
+      fmt::format("[ -n \"$TROUPE_RESUME\" ] && echo $RANK $(cat $TROUPE_RESUME/*) >> {}/trace && "
+                  "exit 0; new=$TROUPE_CHECKPOINTS/.new; mkdir $new; echo of-$RANK > $new/$RANK && "
+                  "mv $new $TROUPE_CHECKPOINTS/step-1; [ $RANK = 0 ] || exec sleep 100; "
+                  "until [ -e {}/go ]; do sleep 0.1; done; exit 3",
+                  many.root(), many.root()),
+      R"(,"retry":{"count":1},"workers":{"count":2},"resources":{"cpus":2},)"
+      R"("checkpoints":{"shards":true})");
+  EXPECT_TRUE(await([&] { return kept(many, id).size() == 1; })) << causes(many);
+  ASSERT_TRUE(replace_file(many.path("go"), ""));
+  EXPECT_EQ(many.await_end(id), "FINISHED") << causes(many);
+  auto trace = many.lines("trace");
+  std::sort(trace.begin(), trace.end());
+  EXPECT_THAT(trace, ElementsAre("0 of-0 of-1", "1 of-0 of-1"));
+  EXPECT_THAT(many.cli({"show", id}).out, HasSubstr("made on w"));
+}
+
 /// Who dies while checkpoints are being made, packed and taken.
 class CheckpointDeaths : public Checkpoints, public ::testing::WithParamInterface<const char*> {};
 

@@ -12,6 +12,8 @@
 #include <filesystem>
 #include <poll.h>
 #include <spawn.h>
+#include <sstream>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +40,17 @@ std::string contents(const std::string& path) {
 
 std::string last_part(const std::string& text) {
   return text.size() > 4000 ? "..." + text.substr(text.size() - 4000) : text;
+}
+
+/// A worker leaves its trees mounted for the next one to use; the folder could not be removed.
+void unmount_below(const std::string& folder) {
+  std::istringstream mounts{read_file("/proc/self/mountinfo", 8u << 20).value_or("")};
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream fields{line};
+    std::string field, target;
+    for (int i = 0; i < 5; ++i) fields >> (i == 4 ? target : field);
+    if (target.starts_with(folder + "/")) ::umount2(target.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  }
 }
 
 }  // namespace
@@ -119,7 +132,9 @@ UpProcess::~UpProcess() {
         return left.empty();
       },
       20s);
-  (void)remove_tree(root_);
+  unmount_below(root_);
+  if (auto removed = remove_tree(root_); !removed)
+    fprintf(stderr, "%s\n", to_string(removed.error()).c_str());
 }
 
 std::vector<std::string> UpProcess::environment() const {

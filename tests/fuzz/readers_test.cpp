@@ -69,7 +69,7 @@ TEST(FuzzReaders, JobOrder) {
   order.phases = {{{"/bin/sh", "-c", "echo"}, true}, {{"python3", "train.py"}, false}};
   order.env = {{"A", "b"}, {"TROUPE_ID", "42.7"}};
   order.gpus = {0, 1, 2};
-  order.master_addr = "127.0.0.1";
+  order.hosts = {{"a", "127.0.0.1", 20000}};
   order.code_digest = std::string(64, 'a');
   std::vector<char> bytes;
   caf::binary_serializer sink{nullptr, bytes};

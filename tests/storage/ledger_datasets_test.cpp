@@ -54,9 +54,9 @@ TEST_F(LedgerDatasets, KeepEveryFieldAcrossAReopening) {
 TEST_F(LedgerDatasets, KeepWhichCheckpointOneIs) {
   auto version = version_of("41.2/checkpoints", 1);
   version.checkpoint =
-      CheckpointMark{"step-9", (3ull << 32) + 7, 2, {1'700'000'000'000'005}, "n1", 0.25};
+      CheckpointMark{"step-9", (3ull << 32) + 7, 2, {1'700'000'000'000'005}, "n1", 0.25, {}};
   auto without = version_of("41.2/checkpoints", 2);
-  without.checkpoint = CheckpointMark{"step-10", 8, 2, {1}, "n2", std::nullopt};
+  without.checkpoint = CheckpointMark{"step-10", 8, 2, {1}, "n2", std::nullopt, {{"n3", {2}}}};
   commit({PutDataset{version}, PutDataset{without}});
   ledger.reset();
   ledger = open_ledger(dir.path());

@@ -37,7 +37,7 @@ TEST(Ledger, KeepsEveryFieldOfAnExperimentAcrossAReopening) {
   record.failures = 3;
   record.restarts = 2;
   AttemptRecord attempt{2, (7ull << 32) + 1, State::failed, {8}, {9}, record.error, {}, "step-9"};
-  record.checkpoints.push_back({{"step-9", 7, 2, {5}, "n1", 0.5}, 0, {}, 0});
+  record.checkpoints.push_back({{"step-9", 7, 2, {5}, "n1", 0.5, {}}, 0, {}, 0});
   attempt.jobs.push_back({"worker",
                           1,
                           "node-a",
@@ -47,7 +47,8 @@ TEST(Ledger, KeepsEveryFieldOfAnExperimentAcrossAReopening) {
                           {0, 3},
                           {10},
                           {11},
-                          {{"digits", "erofs", "private", true}}});
+                          {{"digits", "erofs", "private", true}},
+                          {"0-3", "0", true, {"GPU-1"}, {"mlx5_0", "mlx5_1"}, "a note"}});
   record.attempts.push_back(attempt);
   {
     auto ledger = open_ledger(dir.path());

@@ -6,7 +6,7 @@ import sys
 import rules
 from source import Source
 
-FOLDERS = ("runtime", "storage", "gpu", "hpo", "actors", "client", "tests")
+FOLDERS = ("runtime", "storage", "gpu", "hpo", "actors", "client", "docs/examples", "tests")
 
 
 def files(root):

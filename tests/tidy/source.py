@@ -18,7 +18,7 @@ def blank(match):
 def unit_of(path):
     """The unit of the layer rules that a path belongs to: "runtime/core", "actors", "storage", "storage/dataset", ..."""
     parts = path.split("/")
-    two = parts[0] in ("runtime", "client") or (parts[:2] in (["storage", "dataset"], ["gpu", "comm"]) and len(parts) > 2)
+    two = parts[0] in ("runtime", "client") or (parts[:2] in (["storage", "dataset"], ["gpu", "comm"], ["gpu", "topology"]) and len(parts) > 2)
     return "/".join(parts[:2]) if two else parts[0]
 
 

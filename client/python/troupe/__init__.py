@@ -11,5 +11,6 @@
 from ._dataset import Dataset, Records, dataset
 from ._library import Error
 from ._order import Batches, Order
+from ._search import Search, Trial
 
-__all__ = ["Batches", "Dataset", "Error", "Order", "Records", "dataset"]
+__all__ = ["Batches", "Dataset", "Error", "Order", "Records", "Search", "Trial", "dataset"]

@@ -28,7 +28,7 @@ class FakeService final : public Service {
     one_.metrics = {{"accuracy", 0.5}, {"bad", std::numeric_limits<double>::quiet_NaN()}};
     AttemptRecord attempt;
     attempt.state = State::running;
-    attempt.jobs.push_back({"worker", 0, "n1", State::running, {}, {}, {0, 1}, {}, {}, {}});
+    attempt.jobs.push_back({"worker", 0, "n1", State::running, {}, {}, {0, 1}, {}, {}, {}, {}});
     one_.attempts = {attempt};
     set_.id = {2, 0};
     set_.user = "ada";
@@ -81,9 +81,13 @@ class FakeService final : public Service {
     if (project == "digits") return ExperimentId{2, 0};
     return missing("nothing in that project");
   }
+  kj::Promise<Result<SearchReplay>> replay(const Caller&, ExperimentId set) override {
+    return Result<SearchReplay>{SearchReplay{set, "tpe", 3, 2, 1, {"member 2 has another point"}}};
+  }
   kj::Promise<Result<Waiting>> why(const Caller&, ExperimentId id) override {
     if (auto entry = find(id); !entry) return Result<Waiting>{entry.error()};
-    return Result<Waiting>{Waiting{State::queued, {"needs 8 cpus, 4 are free"}, "", "4 cpus", {}}};
+    return Result<Waiting>{
+        Waiting{State::queued, {"needs 8 cpus, 4 are free"}, "", "4 cpus", {}, {}}};
   }
   kj::Promise<Result<LogChunk>> logs(const Caller&, const JobId& job, uint64_t offset,
                                      uint32_t limit, bool) override {

@@ -114,6 +114,8 @@ TEST(ProjectFile, SaysWhichCheckpointsAreKept) {
   EXPECT_EQ(rule("checkpoints: {keep_last: 5}"), (CheckpointRule{5, 1, std::nullopt}));
   EXPECT_EQ(rule("checkpoints: {keep_best: 3, metric: min.loss}"),
             (CheckpointRule{2, 3, Metric{false, "loss"}}));
+  EXPECT_TRUE(rule("checkpoints: {shards: true}")->shards);
+  EXPECT_ERROR("run: x\ncheckpoints: {shards: true, keep_last: 0}", "keep_last");
   EXPECT_ERROR("run: x\ncheckpoints: {keep_last: -1}", "keep_last");
   EXPECT_ERROR("run: x\ncheckpoints: {keep_last: 101}", "keep_last");
   EXPECT_ERROR("run: x\ncheckpoints: {metric: loss}", "loss");
@@ -190,8 +192,14 @@ TEST(ProjectFile, RefusesBadValuesAtTheirPlace) {
   EXPECT_ERROR("run: x\nworkers: 0", "whole number from 1");
   EXPECT_ERROR("run: x\nproject: a b", "cannot be a project's name");
   EXPECT_ERROR("run: x\nsweep: {on_stop: maybe}", "kill or finish");
-  EXPECT_ERROR("run: x\nsweep: {early_stop: {algorithm: asha}}", "not available in this version");
-  EXPECT_ERROR("run: x\nsweep: {strategy: tpe}", "not available in this version");
+  EXPECT_ERROR("run: x\nsweep: {early_stop: {algorithm: asha}}", "no metric to compare by");
+  EXPECT_ERROR("run: x\nsweep: {strategy: tpe}", "strategy tpe has nothing to learn from");
+  EXPECT_ERROR("run: x\nsweep: {strategy: tpo}", "there is no strategy");
+  EXPECT_ERROR("run: x\nsweep: {strategy: gp, metric: [min.loss, max.accuracy]}",
+               "cannot search for several metrics");
+  EXPECT_ERROR("run: x\nsweep: {metric: [min.loss, max.loss]}", "named twice");
+  EXPECT_ERROR("run: x\nsweep: {strategy: grid, from: 41}", "learns nothing");
+  EXPECT_ERROR("run: x\nsweep: {from: 0}", "whole number from 1");
 }
 
 TEST(ProjectFile, ChecksPlaceholdersBothWays) {

@@ -13,7 +13,7 @@ using ::testing::IsEmpty;
 
 CheckpointMark mark(const std::string& name, uint64_t epoch, int64_t made_us,
                     std::optional<double> value = std::nullopt) {
-  return {name, epoch, 1, Timestamp{made_us}, "n1", value};
+  return {name, epoch, 1, Timestamp{made_us}, "n1", value, {}};
 }
 
 TEST(Checkpoint, WhatIsBeingWrittenIsNone) {

@@ -32,6 +32,7 @@ class Maker {
     if (chance()) spec.limits = {Duration{below(1'000'000)}, Duration{below(1'000'000)}};
     if (chance()) spec.retry = {static_cast<uint32_t>(below(9)), Duration{below(1'000'000)}};
     if (chance()) spec.checkpoints = CheckpointRule{3, 0, Metric{false, "loss"}};
+    if (spec.checkpoints && chance()) spec.checkpoints->shards = true;
     if (chance()) spec.watchdog = {Duration{below(1'000'000)}, HangAction::restart};
     if (chance()) spec.priority = static_cast<int32_t>(below(101));
     spec.preemptible = chance();

@@ -7,6 +7,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -23,20 +24,17 @@ std::string mounts_of(const std::string& process = "self") {
   return read_file("/proc/" + process + "/mountinfo", 8 << 20).value_or("");
 }
 
-/// How many processes live in that mount namespace.
-size_t living_in(const std::string& name) {
-  size_t count = 0;
-  std::error_code none;
-  for (auto& entry : fs::directory_iterator{"/proc"}) {
-    auto pid = std::atoi(entry.path().filename().c_str());
-    if (pid > 0 && is_alive(pid) && fs::read_symlink(entry.path() / "ns/mnt", none) == name)
-      ++count;
-  }
-  return count;
-}
-
 class RunMounts : public ::testing::Test, protected Harness {
  protected:
+  /// How many processes of this test live in that mount namespace. The kernel gives the number of
+  /// one that is gone to the next one, which may be another test's.
+  size_t living_in(const std::string& name) const {
+    auto pids = marked(mark);
+    return static_cast<size_t>(std::count_if(pids.begin(), pids.end(), [&](pid_t pid) {
+      std::error_code none;
+      return fs::read_symlink(fmt::format("/proc/{}/ns/mnt", pid), none) == name;
+    }));
+  }
   void SetUp() override {
     auto may = probe_private_mounts(root);
     EXPECT_TRUE(fs::is_empty(root));

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -113,6 +114,149 @@ TEST(Spawn, LeavesErrnoAndDescriptorsOfItsParentAlone) {
   EXPECT_EQ(descriptors(), before);
 }
 
+/// Waits until it has ended, and what a shell would call its exit code then.
+int exit_code_of(Spawner& spawner, Spawn spawn) {
+  auto pid = spawn.pid();
+  EXPECT_FALSE(spawner.finish(std::move(spawn)));
+  int status = 0;
+  EXPECT_EQ(::waitpid(pid, &status, 0), pid);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/// One that waits by now; 0: none do here.
+pid_t park_one(Spawner& spawner) {
+  auto pid = spawner.park({});
+  EXPECT_TRUE(pid == 0 || await([&] { return spawner.waits(pid); }));
+  return pid;
+}
+
+#define SKIP_WITHOUT_PARKING() \
+  if (!TROUPE_RAW_SYSCALLS) GTEST_SKIP() << "here a start stands still until the exec"
+
+TEST(ParkedSpawn, IsTheCommandsProcess) {
+  SKIP_WITHOUT_PARKING();
+  UniqueFd null{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+  Spawner spawner{0};
+  auto descriptors = [] {
+    return std::distance(std::filesystem::directory_iterator{"/proc/self/fd"}, {});
+  };
+  auto before = descriptors();
+  for (int round = 0; round < 50; ++round) {
+    auto parked = park_one(spawner);
+    int ends[2];
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    UniqueFd out{ends[0]}, in{ends[1]};
+    auto plan = plan_of({"sh", "-c", "echo $$; cd /proc/self/fd && echo *; exit 7"}, null.get());
+    plan.output = in.get();
+    plan.parked = parked;
+    errno = 0;
+    auto spawn = spawner.begin(std::move(plan));
+    in.reset();
+    EXPECT_EQ(errno, 0);
+    ASSERT_TRUE(spawn);
+    EXPECT_EQ(spawn->pid(), parked);
+    EXPECT_EQ(spawn->stamp().pid, parked);
+    auto facts = process_facts(parked);
+    ASSERT_TRUE(facts);
+    EXPECT_GE(facts->start_ticks, spawn->stamp().ticks_min);
+    EXPECT_LE(facts->start_ticks, spawn->stamp().ticks_max);
+    EXPECT_FALSE(spawner.parked(parked));
+    std::string text;
+    char buffer[256];
+    for (ssize_t n = 0; (n = ::read(out.get(), buffer, sizeof buffer)) > 0;)
+      text.append(buffer, static_cast<size_t>(n));
+    // The fourth is the folder being listed.
+    EXPECT_THAT(text, testing::StartsWith(fmt::format("{}\n0 1 2", parked)));
+    EXPECT_LE(text.size(), fmt::format("{}\n0 1 2 3 4\n", parked).size());
+    EXPECT_EQ(exit_code_of(spawner, std::move(*spawn)), 7);
+  }
+  EXPECT_EQ(descriptors(), before);
+}
+
+TEST(ParkedSpawn, HoldsNothingOpenOfItsParents) {
+  SKIP_WITHOUT_PARKING();
+  Spawner spawner{0};
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  UniqueFd out{ends[0]}, in{ends[1]};
+  park_one(spawner);
+  char byte = 0;
+  EXPECT_EQ(::read(out.get(), &byte, 1), -1);
+  in.reset();
+  EXPECT_EQ(::read(out.get(), &byte, 1), 0);
+}
+
+TEST(ParkedSpawn, OneThatCannotBeHadIsReplaced) {
+  SKIP_WITHOUT_PARKING();
+  UniqueFd null{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+  Spawner spawner{0};
+  auto dead = park_one(spawner), stopped = park_one(spawner), unknown = pid_t{1};
+  ASSERT_EQ(::kill(dead, SIGKILL), 0);
+  ASSERT_EQ(::kill(stopped, SIGSTOP), 0);
+  ASSERT_TRUE(await([&] {
+    auto facts = process_facts(stopped);
+    return !is_alive(dead) && facts && facts->state == 'T';
+  }));
+  for (auto parked : {dead, stopped, unknown}) {
+    auto plan = plan_of({"sh", "-c", "exit 7"}, null.get());
+    plan.parked = parked;
+    auto spawn = spawner.begin(std::move(plan));
+    ASSERT_TRUE(spawn);
+    EXPECT_NE(spawn->pid(), parked);
+    EXPECT_EQ(exit_code_of(spawner, std::move(*spawn)), 7);
+  }
+  for (auto parked : {dead, stopped}) {
+    EXPECT_TRUE(spawner.parked(parked));
+    EXPECT_EQ(::waitpid(parked, nullptr, 0), parked);
+    spawner.died(parked);
+    EXPECT_FALSE(spawner.parked(parked));
+  }
+}
+
+TEST(ParkedSpawn, EndsWithItsSpawner) {
+  SKIP_WITHOUT_PARKING();
+  pid_t parked = 0;
+  {
+    Spawner spawner{0};
+    parked = park_one(spawner);
+    EXPECT_TRUE(is_alive(parked));
+  }
+  EXPECT_EQ(::kill(parked, 0), -1);
+}
+
+TEST(ParkedSpawn, TheNextRunOfItsKindHasOne) {
+  SKIP_WITHOUT_PARKING();
+  if (!probe_confinement().cpu()) GTEST_SKIP() << "no groups here: " << probe_confinement().note;
+  Harness h;
+  h.connect();
+  // Asleep: who still enters a group cannot be woken.
+  auto waiting = [&] {
+    std::set<pid_t> found;
+    for (auto pid : children_of(h.launcher_pid()))
+      if (auto facts = process_facts(pid); facts && facts->state == 'S') found.insert(pid);
+    return found;
+  };
+  std::set<pid_t> before;
+  for (int round = 0; round < 3; ++round) {
+    auto gang = h.shell(fmt::format("gang{}", round), "echo $$; sleep 0.05");
+    gang.cpus = 1;
+    gang.processes.push_back(gang.processes[0]);
+    auto status = h.run(gang);
+    EXPECT_EQ(status.state, RunState::ended);
+    std::set<pid_t> pids{std::atoi(h.text_of(status.key, "0o").c_str()),
+                         std::atoi(h.text_of(status.key, "1o").c_str())};
+    if (round > 0) {
+      EXPECT_EQ(pids, before);
+    }
+    // Two that wait in the groups of the next gang.
+    ASSERT_TRUE(await([&] { return (before = waiting()).size() == 2; }));
+  }
+  ASSERT_EQ(::kill(h.launcher_pid(), SIGKILL), 0);
+  EXPECT_TRUE(await([&] {
+    return std::none_of(before.begin(), before.end(), [](pid_t pid) { return is_alive(pid); });
+  }));
+}
+
 TEST(Spawn, AGangOfWhichOneCannotStartWasNeverRunning) {
   Harness h;
   h.connect();
@@ -129,6 +273,35 @@ TEST(Spawn, AGangOfWhichOneCannotStartWasNeverRunning) {
     EXPECT_EQ(h.ends[status.key], 1);
   }
   EXPECT_TRUE(h.marked_gone());
+}
+
+TEST(Spawn, RanksRunOnTheirCpusAndTakeMemoryFromTheirNodes) {
+  cpu_set_t usable;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof usable, &usable), 0);
+  uint32_t first = 0;
+  while (!CPU_ISSET(first, &usable)) ++first;
+  Harness h;
+  h.connect();
+  auto cpus_are = [&](const std::string& list) {
+    return "test \"$(grep Cpus_allowed_list: /proc/self/status | cut -f2)\" = " + list;
+  };
+  auto gang = h.shell("bound", cpus_are(std::to_string(first)));
+  gang.processes[0].cpus = {first};
+  gang.processes.push_back(gang.processes[0]);
+  gang.processes[1].cpus.clear();
+  gang.processes[1].argv.back() = "! (" + cpus_are(std::to_string(first)) + ")";
+  if (CPU_COUNT(&usable) == 1) gang.processes.pop_back();
+  auto status = h.run(gang);
+  for (const auto& exit : status.exits) EXPECT_EQ(exit.code, 0);
+  // A CPU that is not there binds to nothing.
+  auto lost = h.shell("lost", "exit 7");
+  lost.processes[0].cpus = {60'000};
+  EXPECT_EQ(h.run(lost).exits.at(0).code, 7);
+  if (::access("/proc/self/numa_maps", R_OK) != 0) GTEST_SKIP() << "a kernel without NUMA";
+  auto memory = h.shell("memory", "grep -q prefer /proc/self/numa_maps");
+  memory.processes[0].cpus = {first};
+  memory.processes[0].memory = {0};
+  EXPECT_EQ(h.run(memory).exits.at(0).code, 0);
 }
 
 TEST(Spawn, ManyAtOnce) {

@@ -20,21 +20,22 @@ auto members(const T& x) {
   if constexpr (std::is_same_v<T, ExperimentId> || std::is_same_v<T, JobKey> ||
                 std::is_same_v<T, Phase> || std::is_same_v<T, NodeWelcome> ||
                 std::is_same_v<T, LogStatus> || std::is_same_v<T, CheckpointSeen> ||
-                std::is_same_v<T, CheckpointDrop>) {
+                std::is_same_v<T, CheckpointDrop> || std::is_same_v<T, PhaseStart>) {
     const auto& [a, b] = x;
     return std::tie(a, b);
-  } else if constexpr (std::is_same_v<T, WireF64>) {
+  } else if constexpr (std::is_same_v<T, WireF64> || std::is_same_v<T, GpuReport>) {
     const auto& [a] = x;
     return std::tie(a);
   } else if constexpr (std::is_same_v<T, JobId> || std::is_same_v<T, CacheWishes> ||
-                       std::is_same_v<T, ResumeChoice>) {
+                       std::is_same_v<T, ResumeChoice> || std::is_same_v<T, LaunchHost> ||
+                       std::is_same_v<T, RankBound>) {
     const auto& [a, b, c] = x;
     return std::tie(a, b, c);
   } else if constexpr (std::is_same_v<T, Error> || std::is_same_v<T, DataOrder> ||
                        std::is_same_v<T, MountShown>) {
     const auto& [a, b, c, d] = x;
     return std::tie(a, b, c, d);
-  } else if constexpr (std::is_same_v<T, WirePoint>) {
+  } else if constexpr (std::is_same_v<T, WirePoint> || std::is_same_v<T, GpuDevice>) {
     const auto& [a, b, c, d, e] = x;
     return std::tie(a, b, c, d, e);
   } else if constexpr (std::is_same_v<T, MetricBatch>) {
@@ -42,26 +43,28 @@ auto members(const T& x) {
     (void)link;  // the worker's own word: does not travel
     return std::tie(a, b, c, d, e, f);
   } else if constexpr (std::is_same_v<T, JobUpdate>) {
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, link] = x;
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, link] = x;
     (void)link;  // the worker's own word: does not travel
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s);
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v);
   } else if constexpr (std::is_same_v<T, CachedVersion>) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = x;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
-  } else if constexpr (std::is_same_v<T, CacheReport>) {
+  } else if constexpr (std::is_same_v<T, CacheReport> || std::is_same_v<T, JobBound>) {
     const auto& [a, b, c, d, e, f] = x;
     return std::tie(a, b, c, d, e, f);
   } else if constexpr (std::is_same_v<T, RankPulse>) {
     const auto& [a, b, c, d, e, f, g] = x;
     return std::tie(a, b, c, d, e, f, g);
   } else if constexpr (std::is_same_v<T, JobOrder>) {
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y] = x;
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y);
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, za,
+                 zb] = x;
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, za,
+                    zb);
   } else {
     static_assert(std::is_same_v<T, NodeHello>);
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, accepts] = x;
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, accepts] = x;
     (void)accepts;  // the head's own word: does not travel
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
   }
 }
 
@@ -159,7 +162,8 @@ class WireType : public ::testing::Test {};
 using Types = ::testing::Types<ExperimentId, JobId, WireF64, JobKey, Phase, DataOrder, JobOrder,
                                RankPulse, JobUpdate, MountShown, WirePoint, MetricBatch, NodeHello,
                                NodeWelcome, LogStatus, CachedVersion, CacheReport, CacheWishes,
-                               CheckpointSeen, ResumeChoice, CheckpointDrop, Error>;
+                               CheckpointSeen, ResumeChoice, CheckpointDrop, LaunchHost, PhaseStart,
+                               RankBound, JobBound, GpuDevice, GpuReport, Error>;
 TYPED_TEST_SUITE(WireType, Types);
 
 TYPED_TEST(WireType, GoesRoundWithAllItsMembers) {
@@ -210,7 +214,7 @@ TYPED_TEST(WireType, CutAndChangedBytesOnlyFail) {
 
 TEST(Wire, EveryTypeOfTheBlockIsTestedHere) {
   // Error is no type of the block: it travels inside of others.
-  constexpr auto tested = 21;
+  constexpr auto tested = 27;
   EXPECT_EQ(caf::id_block::troupe_wire::end - caf::id_block::troupe_wire::begin, tested);
 }
 

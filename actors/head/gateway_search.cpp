@@ -1,0 +1,126 @@
+// The searches of sets: what people ask and tell, what the ledger says of them.
+#include "actors/head/gateway_service.hpp"
+#include "actors/head/trial_answers.hpp"
+#include "runtime/core/limits.hpp"
+#include "runtime/core/log.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe::actors {
+
+namespace {
+
+// A thousand suggestions of the dearest strategy.
+constexpr auto replay_timeout = std::chrono::minutes{5};
+// Longer than the director's own wait for the set.
+constexpr auto trial_timeout = std::chrono::seconds{65};
+
+std::string end_text(const SearchEntry& entry) {
+  std::string values;
+  for (auto value : entry.values)
+    values += fmt::format("{}{:.6g}", values.empty() ? "" : ", ", value);
+  switch (entry.outcome) {
+    case SearchEntry::Outcome::completed:
+      return values.empty() ? "it ended without a value: the search takes it for a failure"
+                            : fmt::format("its result: {}", values);
+    case SearchEntry::Outcome::stopped:
+      return fmt::format("its result when it was stopped, at {:.6g}: {}", entry.step, values);
+    case SearchEntry::Outcome::failed:
+      return "it failed: the search takes its point for a bad one";
+    case SearchEntry::Outcome::cancelled:
+      break;
+  }
+  return "it was ended from outside: the search learns nothing from it";
+}
+
+Result<void> may_ask(const api::Caller& caller, ExperimentId set) {
+  if (caller.job)
+    return Error{Errc::refused, "a job's token may not ask for trials",
+                 "it is good for its own experiment alone", "use your own login"};
+  if (set.is_member())
+    return Error{Errc::invalid, fmt::format("{} is a member", to_string(set)),
+                 "points are asked of its set", fmt::format("name the set: {}", set.top)};
+  return ok();
+}
+
+}  // namespace
+
+kj::Promise<Result<api::SearchReplay>> GatewayService::replay(const api::Caller& caller,
+                                                              ExperimentId set) {
+  if (auto found = entry(caller, set); !found)
+    return Result<api::SearchReplay>{std::move(found).error()};
+  return bridge_
+      .ask<SearchReplayRef>(peers_.searches, replay_timeout, "a replay", check_atom_v, set.top)
+      .then([](Result<SearchReplayRef> answer) -> Result<api::SearchReplay> {
+        if (!answer) return std::move(answer).error();
+        return std::move(**answer);
+      });
+}
+
+kj::Promise<Result<TrialAnswersRef>> GatewayService::ask_set(TrialCalls calls) {
+  return bridge_.ask<TrialAnswersRef>(
+      peers_.director, trial_timeout, "trials", ask_atom_v,
+      TrialCallsRef{std::make_shared<const TrialCalls>(std::move(calls))});
+}
+
+kj::Promise<Result<api::Asked>> GatewayService::ask(const api::Caller& caller, ExperimentId set,
+                                                    api::AskRequest request) {
+  if (auto allowed = may_ask(caller, set); !allowed) return Result<api::Asked>{allowed.error()};
+  return trials_.ask(set.top, caller.user, std::move(request));
+}
+
+kj::Promise<Result<api::Told>> GatewayService::tell(const api::Caller& caller, ExperimentId set,
+                                                    api::TellRequest request) {
+  if (auto allowed = may_ask(caller, set); !allowed) return Result<api::Told>{allowed.error()};
+  return trials_.tell(set.top, caller.user, std::move(request));
+}
+
+Result<std::vector<api::Trial>> GatewayService::pending_trials(const api::Caller& caller,
+                                                               ExperimentId set) {
+  TROUPE_TRY(may_ask(caller, set));
+  auto record = context_->ledger->set(set.top);
+  if (!record) return std::move(record).error();
+  if (!*record || !(**record).sweep.ask) {
+    auto missing = ask_nobody(*context_->ledger, set.top);
+    return std::move(missing).error();
+  }
+  std::vector<api::Trial> trials;
+  storage::ListQuery query;
+  query.set = set;
+  query.state = State::running;
+  query.limit = static_cast<uint32_t>(limits::page_max);
+  do {
+    auto page = context_->ledger->list(query);
+    if (!page) return std::move(page).error();
+    for (auto& entry : page->entries)
+      if (auto* one = std::get_if<ExperimentRecord>(&entry))
+        trials.push_back({one->id, std::move(one->params), one->state, one->created});
+    query.page_token = page->next_page_token;
+  } while (!query.page_token.empty() && trials.size() < limits::trials_running_max);
+  return trials;
+}
+
+/// Why its point was chosen, how far it came, why it was stopped.
+std::vector<std::string> GatewayService::search_story(ExperimentId id) {
+  std::vector<std::string> story;
+  for (uint64_t page = 0;;) {
+    auto pages = context_->ledger->search(id.top, page);
+    if (!pages) {
+      log::error("gateway", "the search of {} cannot be read: {}", id.top,
+                 to_string(pages.error()));
+      return story;
+    }
+    if (pages->entries.empty()) return story;
+    page = pages->next;
+    for (const auto& entry : pages->entries) {
+      if (entry.trial != id.member) continue;
+      if (entry.kind == SearchEntry::Kind::born && !entry.note.empty())
+        story.push_back(fmt::format("its point: {}", entry.note));
+      if (entry.kind == SearchEntry::Kind::stop)
+        story.push_back(fmt::format("stopped early: {}", entry.note));
+      if (entry.kind == SearchEntry::Kind::ended) story.push_back(end_text(entry));
+    }
+  }
+}
+
+}  // namespace troupe::actors

@@ -1,0 +1,57 @@
+// Serves PMI-1 to the processes of one line of a job, with a thread of its own. Those of other
+// nodes are reached through a store that the worker of the first job serves: so no rank hosts
+// anything. Of a line whose processes use PMIx (pmix_server.hpp) it serves the store alone, and
+// counts those that asked for their world. A process reaches it through `troupe pmi-rank`, which
+// connects and becomes the process.
+#pragma once
+
+#include "gpu/comm/store.hpp"
+#include "runtime/wire/messages.hpp"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+
+namespace troupe::actors {
+
+/// Whether that line's processes are to find it.
+bool serves_pmi(const JobOrder& order, uint32_t phase);
+
+/// What is put before a command of that line, so that it finds its world; `program` is this one,
+/// `dir` tells workers of one machine apart.
+std::vector<std::string> pmi_command(const std::string& program, const std::string& dir,
+                                     const JobOrder& order, uint32_t phase);
+
+class PmiServer {
+ public:
+  /// Listens when it returns. Ports of the order's hosts are known.
+  static Result<std::unique_ptr<PmiServer>> start(const std::string& dir, const JobOrder& order,
+                                                  uint32_t phase);
+  ~PmiServer();
+  PmiServer(const PmiServer&) = delete;
+  PmiServer& operator=(const PmiServer&) = delete;
+
+  /// Processes that asked for their world, so far.
+  uint32_t begun() const { return begun_; }
+
+ private:
+  class House;
+  PmiServer() = default;
+  void serve(UniqueFd listener);
+
+  JobOrder order_;
+  uint32_t phase_ = 0;
+  std::unique_ptr<comm::StoreServer> store_;  // where this is the first job of several
+  std::atomic<uint32_t> begun_{0};
+  UniqueFd stop_;
+  std::thread thread_;
+};
+
+/// In place of this program; comes back with the reason where it cannot be run.
+Error become_command(const std::vector<std::string>& command);
+
+/// What `troupe pmi-rank NAME -- CMD` does: never comes back but with the reason why not.
+Error become_pmi_rank(const std::string& name, const std::vector<std::string>& command);
+
+}  // namespace troupe::actors

@@ -1,0 +1,69 @@
+#include "hpo/replay.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe::hpo {
+
+namespace {
+
+constexpr size_t differences_shown = 20;
+
+}  // namespace
+
+void Replay::differs(std::string what) {
+  ++account_.differences;
+  if (account_.first.size() < differences_shown) account_.first.push_back(std::move(what));
+}
+
+void Replay::take(const SearchEntry& entry, const Point& point) {
+  using Kind = SearchEntry::Kind;
+  if (entry.kind != Kind::stop) finish();
+  switch (entry.kind) {
+    case Kind::born:
+      check_born(entry, point);
+      searcher_.retell(entry, point);
+      break;
+    case Kind::report:
+      check_report(entry);
+      break;
+    case Kind::stop:
+      if (!stop_ || *stop_ != entry)
+        differs(fmt::format("member {} was stopped ({}), which does not follow", entry.trial,
+                            entry.note));
+      stop_.reset();
+      break;
+    case Kind::told:
+    case Kind::ended:
+      searcher_.retell(entry, point);
+      break;
+  }
+}
+
+void Replay::check_born(const SearchEntry& entry, const Point& point) {
+  ++account_.suggestions;
+  auto derived = searcher_.peek(entry.trial);
+  if (!derived)
+    differs(fmt::format("member {} has {}, and there is no point left: {}", entry.trial,
+                        identity(point), derived.error().detail));
+  else if (*derived != point)
+    differs(fmt::format("member {} has {}, and {} follows", entry.trial, identity(point),
+                        identity(*derived)));
+}
+
+void Replay::check_report(const SearchEntry& entry) {
+  ++account_.reports;
+  auto value = entry.values.empty() ? 0.0 : entry.values.front();
+  auto derived = searcher_.report(entry.trial, entry.step, value);
+  if (derived.empty())
+    differs(fmt::format("a report of member {} at {} was heard, and should not have been",
+                        entry.trial, entry.step));
+  if (derived.size() > 1) stop_ = std::move(derived.back());
+}
+
+void Replay::finish() {
+  if (!stop_) return;
+  differs(fmt::format("member {} was not stopped, although: {}", stop_->trial, stop_->note));
+  stop_.reset();
+}
+
+}  // namespace troupe::hpo

@@ -1,0 +1,91 @@
+// One search as a set carries it out: its strategy, the points that people put before it, the rule
+// that stops members early, and the entries by which a ledger keeps what it was told, in order.
+// Told the same entries it makes the same suggestions and stops the same members. Owned by the
+// set's actor, or by who checks a search afterwards; one thread.
+#pragma once
+
+#include "hpo/encoding.hpp"
+#include "hpo/pareto.hpp"
+#include "hpo/sampler.hpp"
+#include "hpo/search.hpp"
+#include "hpo/stopper.hpp"
+#include "runtime/core/record.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::hpo {
+
+/// Whether the points of a strategy depend on what came of others.
+bool learns(std::string_view strategy);
+
+struct SearchPlan {
+  uint64_t members = 0;   // at most
+  StrategyChoice picked;  // what `auto` stands for; empty where the strategy has another name
+};
+/// What a sweep will be, or why it cannot be: `invalid`.
+Result<SearchPlan> plan_search(const std::vector<Parameter>& parameters, const SweepSpec& sweep);
+
+class Searcher {
+ public:
+  /// `picked`: what `auto` stands for; empty where the strategy has another name. `invalid` where
+  /// strategy, parameters, metric and enqueued points do not go together.
+  static Result<Searcher> make(const std::vector<Parameter>& parameters, const SweepSpec& sweep,
+                               std::string_view picked);
+
+  bool learns() const { return sampler_->is_adaptive(); }
+  /// The point of a member that was born; where nothing is learned, of any.
+  Result<Point> point(uint64_t trial) { return sampler_->suggest(trial); }
+
+  struct Suggested {
+    Point point;
+    SearchEntry entry;
+  };
+  /// The point of the next member, which counts as running from now on. `exhausted` where there is
+  /// no other.
+  Result<Suggested> next(uint64_t trial);
+  /// What next() would say, and nothing changes.
+  Result<Point> peek(uint64_t trial);
+  /// A member ended. Values are those of the objectives; without any it has none.
+  SearchEntry end(uint64_t trial, SearchEntry::Outcome outcome, std::vector<double> values);
+
+  /// None where nothing is stopped early.
+  const EarlyStop* early_stop() const { return stopper_ ? &stopper_->rule() : nullptr; }
+  /// A live member reached a value of the first objective at a resource. What has to be kept of it:
+  /// nothing, the report, or the report and that it stops.
+  std::vector<SearchEntry> report(uint64_t trial, double resource, double value);
+  /// Live members that were stopped, and why.
+  const std::map<uint64_t, std::string>& stopping() const { return stopping_; }
+  /// A member of another search and what became of it.
+  SearchEntry tell(uint64_t trial, SearchEntry::Outcome outcome, std::vector<double> values,
+                   Point point);
+  /// An entry from the ledger, with the point of the member that it is about where that was born.
+  void retell(const SearchEntry& entry, const Point& point);
+
+  /// Of several objectives: members that none beats in all of them, lowest first.
+  std::vector<uint32_t> front() const;
+
+ private:
+  Searcher(SweepSpec sweep, std::unique_ptr<Sampler> sampler);
+
+  Result<void> check_enqueued(const std::vector<Parameter>& parameters);
+  Verdict judge(uint64_t trial, double resource, double value);
+  void widen_front(const SearchEntry& entry);
+
+  SweepSpec sweep_;
+  std::vector<Metric> objectives_;
+  std::unique_ptr<Sampler> sampler_;
+  std::shared_ptr<const Encoding> encoding_;  // where points are enqueued
+  std::unique_ptr<Stopper> stopper_;
+  std::map<uint64_t, std::string> stopping_;
+  struct OnFront {
+    uint32_t member;
+    Candidate candidate;
+  };
+  std::vector<OnFront> front_;
+};
+
+}  // namespace troupe::hpo
