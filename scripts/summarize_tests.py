@@ -2,6 +2,8 @@
 """Reads ctest's JUnit reports and prints "N passed, N failed[, N skipped]" as the last line.
 
 With --details: one line a failed test with the end of its output, one a skipped test with its reason, no exit code.
+A report NAME.again.xml is of the tests that failed in NAME.xml, run once more without others beside them: what passes
+there counts as passed, and is printed as unsteady with what it said the first time.
 Otherwise exits 1 if anything failed or nothing ran.
 """
 import argparse
@@ -34,14 +36,38 @@ def verdict(case):
     return "failed"
 
 
-def details(cases):
+def print_output(title, case):
+    print(f"--- {title} {case.get('name')} ({case.get('time')} s)")
+    print("\n".join((case.findtext("system-out") or "").splitlines()[-OUTPUT_LINES_MAX:]))
+
+
+def read(reports):
+    """The tests that count, and those of them that passed only the second time."""
+    cases, unsteady = [], []
+    for report in reports:
+        if not report.exists() or report.name.endswith(".again.xml"):  # the former: an unmatched pattern of the shell
+            continue
+        again = report.with_name(report.stem + ".again.xml")
+        second = {}
+        if again.exists():
+            second = {case.get("name"): case for case in xml.parse(again).getroot().iter("testcase")}
+        for case in xml.parse(report).getroot().iter("testcase"):
+            later = second.get(case.get("name"))
+            if verdict(case) == "failed" and later is not None and verdict(later) == "passed":
+                unsteady.append(case)
+                case = later
+            cases.append(case)
+    return cases, unsteady
+
+
+def details(cases, unsteady):
     reasons = {}
+    for case in unsteady:
+        print_output("UNSTEADY: failed beside other tests, passed without them:", case)
     for case in cases:
         kind = verdict(case)
         if kind == "failed":
-            lines = (case.findtext("system-out") or "").splitlines()
-            print(f"--- FAILED {case.get('name')} ({case.get('time')} s)")
-            print("\n".join(lines[-OUTPUT_LINES_MAX:]))
+            print_output("FAILED", case)
         elif kind == "skipped":
             reasons.setdefault(skip_reason(case), []).append(case.get("name"))
     for reason, names in sorted(reasons.items()):
@@ -53,22 +79,25 @@ def details(cases):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--details", action="store_true")
+    parser.add_argument("--count-failed", action="store_true", help="print that number alone")
     parser.add_argument("--also-failed", type=int, default=0, help="failures that have no report")
     parser.add_argument("reports", nargs="*", type=pathlib.Path)
     args = parser.parse_args()
-    cases = []
-    for report in args.reports:
-        if report.exists():  # an unmatched pattern of the shell
-            cases += xml.parse(report).getroot().iter("testcase")
+    cases, unsteady = read(args.reports)
     counts = {"passed": 0, "failed": args.also_failed, "skipped": 0}
     for case in cases:
         counts[verdict(case)] += 1
+    if args.count_failed:
+        print(counts["failed"])
+        return 0
     if args.details:
-        details(cases)
+        details(cases, unsteady)
     if not cases and not args.also_failed:
         print("no test ran", file=sys.stderr)
         counts["failed"] = 1
     skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
+    if unsteady:
+        print(f"unsteady: {', '.join(case.get('name') for case in unsteady)}")
     print(f"{counts['passed']} passed, {counts['failed']} failed{skipped}")
     return 0 if args.details or counts["failed"] == 0 else 1
 
