@@ -19,7 +19,8 @@ Error wrong_argument(std::string detail) {
   return {Errc::invalid, "the call cannot be made", std::move(detail), ""};
 }
 
-/// What is wrong with a call whatever the others do.
+}  // namespace
+
 std::optional<Error> wrong_arguments(const Signature& call, uint64_t blocks, bool has_data,
                                      uint32_t peer, uint32_t size) {
   if (static_cast<size_t>(call.type) >= data_types)
@@ -36,8 +37,6 @@ std::optional<Error> wrong_arguments(const Signature& call, uint64_t blocks, boo
   if (!has_data && call.count != 0) return wrong_argument("a pointer is null");
   return std::nullopt;
 }
-
-}  // namespace
 
 Communicator::Communicator(std::unique_ptr<State> state) : state_{std::move(state)} {}
 
@@ -95,6 +94,17 @@ Result<void> Communicator::State::finish(Result<void> result, const Signature& c
 
 void Communicator::abort(const Error& cause) {
   (void)state_->fail(cause);
+}
+
+Result<void> Communicator::check() {
+  if (auto cause = state_->standing_failure()) return *cause;
+  auto& segment = state_->segment;
+  for (uint32_t local = 0; segment && local < segment->size(); ++local) {
+    auto lost = segment->loss_of(local);
+    // Who has left has done all it had to do.
+    if (lost && !segment->has_left(local)) return state_->fail(*lost);
+  }
+  return ok();
 }
 
 // Every call: first what failed before and what is wrong with it, then whichever group does it.

@@ -85,6 +85,8 @@ class Communicator {
 
   /// Ends it for all ranks: their calls give this cause. For a rank that gives up.
   void abort(const Error& cause);
+  /// Without waiting: what has ended it, also the death of another rank's process.
+  Result<void> check();
 
  private:
   struct State;

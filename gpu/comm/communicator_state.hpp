@@ -14,6 +14,10 @@
 
 namespace troupe::comm {
 
+/// What is wrong with a call whatever the others do; `blocks`: of `count` elements each.
+std::optional<Error> wrong_arguments(const Signature& call, uint64_t blocks, bool has_data,
+                                     uint32_t peer, uint32_t size);
+
 struct Communicator::State {
   Options options;
   std::vector<Member> members;

@@ -15,7 +15,7 @@ using Clock = std::chrono::steady_clock;
 
 // Of what is written in the store, and of how ranks talk.
 constexpr int protocol = 1;
-constexpr size_t missing_named_max = 8;
+constexpr size_t named_max = 8;
 
 std::string member_key(const Options& options, uint32_t rank) {
   return fmt::format("{}/member/{}", options.name, rank);
@@ -51,18 +51,12 @@ Result<Member> parse_member(const Options& options, uint32_t rank, std::istream&
 
 std::string missing_ranks(const Options& options) {
   std::vector<uint32_t> missing;
-  for (uint32_t rank = 0; rank < options.size && missing.size() <= missing_named_max; ++rank) {
+  for (uint32_t rank = 0; rank < options.size && missing.size() <= named_max; ++rank) {
     auto found = options.store->get(member_key(options, rank));
     if (!found) return "the store of rank 0 does not answer";
     if (!*found) missing.push_back(rank);
   }
-  bool more = missing.size() > missing_named_max;
-  if (more) missing.pop_back();
-  return fmt::format("{} {}{} not come", missing.size() == 1 ? "rank" : "ranks",
-                     fmt::join(missing, ", "),
-                     more                  ? " and others have"
-                     : missing.size() == 1 ? " has"
-                                           : " have");
+  return fmt::format("{} {} not come", name_ranks(missing), missing.size() == 1 ? "has" : "have");
 }
 
 /// Until the key is written; an error where a rank has said that it will not be.
@@ -97,6 +91,13 @@ Result<std::string> await_key(const Options& options, const std::string& key, Mo
 }
 
 }  // namespace
+
+std::string name_ranks(const std::vector<uint32_t>& ranks) {
+  auto shown = std::min(ranks.size(), named_max);
+  return fmt::format("{} {}{}", ranks.size() == 1 ? "rank" : "ranks",
+                     fmt::join(ranks.begin(), ranks.begin() + static_cast<long>(shown), ", "),
+                     shown < ranks.size() ? " and others" : "");
+}
 
 std::string this_host() {
   auto boot = read_file("/proc/sys/kernel/random/boot_id");

@@ -19,6 +19,8 @@ struct Member {
 Result<std::vector<Member>> gather_roster(const Options& options, const Member& own, Moment until);
 /// Lets ranks that still wait for the roster know that there will be none.
 void cancel_roster(const Options& options, const Error& cause);
+/// "rank 3", "ranks 1, 2", and no more of them than can be read.
+std::string name_ranks(const std::vector<uint32_t>& ranks);
 /// Names this machine, network namespace and user: whoever has the same can share memory.
 std::string this_host();
 

@@ -224,4 +224,8 @@ std::optional<Error> Segment::loss_of(uint32_t local) const {
   return error(fmt::format("its process {} has ended", peer.pid), "look at the log of that rank");
 }
 
+bool Segment::has_left(uint32_t local) const {
+  return state(local).presence.load() == left;
+}
+
 }  // namespace troupe::comm

@@ -110,6 +110,8 @@ class Segment {
   void also_watch(std::function<std::optional<Error>()> watch) { watch_ = std::move(watch); }
   /// Why this rank will never do anything more; nothing while it lives.
   std::optional<Error> loss_of(uint32_t local) const;
+  /// Whether that is for good: it has closed its communicator.
+  bool has_left(uint32_t local) const;
 
   /// For waits of another kind: after prepare_park(), whatever is posted ends park().
   void prepare_park();

@@ -110,7 +110,6 @@ Result<std::unique_ptr<TcpStore>> TcpStore::open(const Endpoint& at, const std::
   std::unique_ptr<TcpStore> store{new TcpStore};
   store->at_ = at;
   store->secret_ = secret;
-  store->until_ = until;
   store->own_address_ = at.host;
   if (serve) {
     auto server = StoreServer::start(at, secret);
@@ -125,7 +124,7 @@ Result<std::unique_ptr<TcpStore>> TcpStore::open(const Endpoint& at, const std::
 }
 
 Result<std::string> TcpStore::ask(char what, const std::string& key, const std::string& value) {
-  auto until = std::min(until_, Clock::now() + request_time);
+  auto until = Clock::now() + request_time;
   auto fd = connect_tcp(at_, until);
   if (!fd) return std::move(fd).error();
   TROUPE_TRY(introduce(fd->get(), secret_, {Purpose::store, 0, 0}, until));

@@ -72,7 +72,6 @@ class TcpStore final : public Store {
 
   Endpoint at_;
   std::string secret_;
-  Moment until_;
   std::string own_address_;
   std::unique_ptr<StoreServer> server_;
 };

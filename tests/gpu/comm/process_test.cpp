@@ -54,7 +54,10 @@ class Ranks : public testing::TestWithParam<const char*> {
                                    "MASTER_PORT=" + port,
                                    "TROUPE_JOB_TOKEN=secret",
                                    std::string{"TROUPE_COMM_TRANSPORT="} + GetParam(),
-                                   std::string{"TROUPE_COMM_DEADLINE_S="} + deadline_s};
+                                   std::string{"TROUPE_COMM_DEADLINE_S="} + deadline_s,
+                                   "TROUPE_COMM_CUDART=" TROUPE_FAKE_NCCL_NEW,
+                                   "TROUPE_COMM_NCCL=" TROUPE_FAKE_NCCL_NEW,
+                                   "LOCAL_RANK=" + std::to_string(rank)};
       start_one(arguments, env);
     }
   }
@@ -149,6 +152,26 @@ TEST_P(Ranks, TheMemoryTheyShareHasNoName) {
   bool shares = maps->find("/memfd:troupe-") != std::string::npos;
   EXPECT_EQ(shares, std::string{GetParam()} == "memory");
   EXPECT_EQ(maps->find("/dev/shm"), std::string::npos);
+}
+
+TEST_P(Ranks, ReduceOnADevice) {
+  start(1, {"device"});
+  EXPECT_EQ(output_of(0), "1\n");
+}
+
+TEST_P(Ranks, AKilledRankEndsTheStartOfDevices) {
+  // The invented NCCL knows no other process: it never gets through, as where a network is cut.
+  start(2, {"device"});
+  auto has_begun = [&] {
+    auto maps = read_file("/proc/" + std::to_string(pid_of(0)) + "/maps");
+    return maps && maps->find("libfake_nccl_new.so") != std::string::npos;
+  };
+  while (!has_begun()) ::poll(nullptr, 0, 5);
+  auto killed = Clock::now();
+  signal(1, SIGKILL);
+  auto text = output_of(0);
+  EXPECT_NE(text.find("rank 1 is gone"), std::string::npos) << text;
+  EXPECT_LT(Clock::now() - killed, std::chrono::seconds{20});
 }
 
 TEST(RankEnvironment, SaysWhatIsMissing) {
