@@ -2,6 +2,7 @@
 #include "client/cli/cached_text.hpp"
 #include "client/cli/commands.hpp"
 #include "client/cli/session.hpp"
+#include "gpu/comm/device_communicator.hpp"
 #include "gpu/health.hpp"
 #include "gpu/toolkit.hpp"
 #include "gpu/topology/read_topology.hpp"
@@ -84,6 +85,9 @@ Finding gpus() {
   auto versions = gpu::NvmlDriver{}.versions();
   if (!versions) return {"gpus", false, text, versions.error().what};
   text += fmt::format(", driver {}", versions->driver);
+  auto nccl = comm::NcclLibrary::load(comm::DeviceOptions{}.nccl);
+  text += nccl ? fmt::format(", NCCL {}", comm::nccl_version_text((*nccl)->version))
+               : fmt::format(", {} ({})", nccl.error().what, nccl.error().detail);
   auto toolkit = gpu::find_toolkit();
   auto shortcoming = gpu::driver_shortcoming(*versions, toolkit ? toolkit->cuda : 0);
   return {"gpus", shortcoming.empty(), shortcoming.empty() ? text : shortcoming,

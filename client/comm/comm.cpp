@@ -1,5 +1,5 @@
 #include "client/comm/troupe_comm.h"
-#include "gpu/comm/communicator.hpp"
+#include "gpu/comm/device_communicator.hpp"
 
 #include <fmt/format.h>
 
@@ -10,10 +10,14 @@ using troupe::Error;
 using troupe::Result;
 using troupe::comm::Communicator;
 using troupe::comm::DataType;
+using troupe::comm::DeviceCommunicator;
 using troupe::comm::ReduceOp;
 
 struct troupe_comm {
   std::unique_ptr<Communicator> ranks;
+};
+struct troupe_comm_device {
+  std::unique_ptr<DeviceCommunicator> ranks;
 };
 
 namespace {
@@ -60,6 +64,10 @@ DataType type_of(int type) {
 }
 ReduceOp op_of(int op) {
   return static_cast<ReduceOp>(op < 0 || op > 255 ? 255 : op);
+}
+
+Error given_up(uint32_t rank, const char* why) {
+  return {Errc::failed, fmt::format("rank {} gave up", rank), why == nullptr ? "" : why, ""};
 }
 
 }  // namespace
@@ -149,8 +157,96 @@ int troupe_comm_all_reduce_parts(troupe_comm* comm, const void* const* arrays, u
 
 void troupe_comm_abort(troupe_comm* comm, const char* why) {
   (void)guarded(0, [&]() -> Result<int> {
-    auto text = fmt::format("rank {} gave up", comm->ranks->rank());
-    comm->ranks->abort({Errc::failed, text, why == nullptr ? "" : why, ""});
+    comm->ranks->abort(given_up(comm->ranks->rank(), why));
+    return 0;
+  });
+}
+
+troupe_comm_device* troupe_comm_device_open(const char* name) {
+  return guarded<troupe_comm_device*>(nullptr, [&]() -> Result<troupe_comm_device*> {
+    auto options = troupe::comm::device_options_from_environment();
+    if (!options) return std::move(options).error();
+    options->ranks.name += fmt::format(".device.{}", name == nullptr ? "" : name);
+    auto ranks = DeviceCommunicator::open(*options);
+    if (!ranks) return std::move(ranks).error();
+    return new troupe_comm_device{std::move(*ranks)};
+  });
+}
+
+void troupe_comm_device_close(troupe_comm_device* comm) {
+  delete comm;
+}
+
+uint32_t troupe_comm_device_rank(const troupe_comm_device* comm) {
+  return comm->ranks->rank();
+}
+
+uint32_t troupe_comm_device_size(const troupe_comm_device* comm) {
+  return comm->ranks->size();
+}
+
+int troupe_comm_device_number(const troupe_comm_device* comm) {
+  return comm->ranks->device();
+}
+
+int troupe_comm_device_all_reduce(troupe_comm_device* comm, const void* in, void* out, size_t count,
+                                  int type, int op, void* stream) {
+  return done(
+      [&] { return comm->ranks->all_reduce(in, out, count, type_of(type), op_of(op), stream); });
+}
+
+int troupe_comm_device_broadcast(troupe_comm_device* comm, void* data, size_t count, int type,
+                                 uint32_t root, void* stream) {
+  return done([&] { return comm->ranks->broadcast(data, count, type_of(type), root, stream); });
+}
+
+int troupe_comm_device_reduce_scatter(troupe_comm_device* comm, const void* in, void* out,
+                                      size_t count, int type, int op, void* stream) {
+  return done([&] {
+    return comm->ranks->reduce_scatter(in, out, count, type_of(type), op_of(op), stream);
+  });
+}
+
+int troupe_comm_device_all_gather(troupe_comm_device* comm, const void* in, void* out, size_t count,
+                                  int type, void* stream) {
+  return done([&] { return comm->ranks->all_gather(in, out, count, type_of(type), stream); });
+}
+
+int troupe_comm_device_all_to_all(troupe_comm_device* comm, const void* in, void* out, size_t count,
+                                  int type, void* stream) {
+  return done([&] { return comm->ranks->all_to_all(in, out, count, type_of(type), stream); });
+}
+
+int troupe_comm_device_send(troupe_comm_device* comm, const void* data, size_t count, int type,
+                            uint32_t to, void* stream) {
+  return done([&] { return comm->ranks->send(data, count, type_of(type), to, stream); });
+}
+
+int troupe_comm_device_receive(troupe_comm_device* comm, void* data, size_t count, int type,
+                               uint32_t from, void* stream) {
+  return done([&] { return comm->ranks->receive(data, count, type_of(type), from, stream); });
+}
+
+int troupe_comm_device_wait(troupe_comm_device* comm, void* stream) {
+  return done([&] { return comm->ranks->wait(stream); });
+}
+
+int troupe_comm_device_barrier(troupe_comm_device* comm, void* stream) {
+  return done([&] { return comm->ranks->barrier(stream); });
+}
+
+troupe_comm_device* troupe_comm_device_shrink(troupe_comm_device* comm, const uint32_t* without,
+                                              size_t count) {
+  return guarded<troupe_comm_device*>(nullptr, [&]() -> Result<troupe_comm_device*> {
+    auto ranks = comm->ranks->shrink({without, count});
+    if (!ranks) return std::move(ranks).error();
+    return new troupe_comm_device{std::move(*ranks)};
+  });
+}
+
+void troupe_comm_device_abort(troupe_comm_device* comm, const char* why) {
+  (void)guarded(0, [&]() -> Result<int> {
+    comm->ranks->abort(given_up(comm->ranks->rank(), why));
     return 0;
   });
 }

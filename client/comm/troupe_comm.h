@@ -27,7 +27,7 @@ extern "C" {
 #define TROUPE_COMM_API __attribute__((visibility("default")))
 
 /* Grows by one with what is added; what is there stays as it is. */
-#define TROUPE_COMM_ABI 1
+#define TROUPE_COMM_ABI 2
 TROUPE_COMM_API unsigned troupe_comm_abi(void);
 
 /* The numbers of codes are those of docs/reference/errors.md. */
@@ -110,6 +110,51 @@ TROUPE_COMM_API int troupe_comm_all_reduce_parts(troupe_comm* comm, const void* 
                                                  int type, int op);
 /* Ends it for all ranks: their calls fail with this text. */
 TROUPE_COMM_API void troupe_comm_abort(troupe_comm* comm, const char* why);
+
+/* The same over memory of GPUs, by NCCL: since ABI 2. One device a rank: the one whose number is
+ * LOCAL_RANK, among those that the process sees. NCCL and CUDA's runtime are loaded when the first
+ * is opened; without them, or without a driver, opening fails. gpu/comm/device_communicator.hpp says
+ * more.
+ *
+ * Calls put work on a stream (a cudaStream_t; NULL is the communicator's own) and return. Wait for
+ * it with troupe_comm_device_wait, which ends when another rank is lost, or at the deadline; CUDA's
+ * own functions would wait for ever. Pointers are to memory of the device. Integers of 16 bits
+ * can be moved, and not reduced. */
+typedef struct troupe_comm_device troupe_comm_device;
+
+TROUPE_COMM_API troupe_comm_device* troupe_comm_device_open(const char* name);
+TROUPE_COMM_API void troupe_comm_device_close(troupe_comm_device* comm);
+TROUPE_COMM_API uint32_t troupe_comm_device_rank(const troupe_comm_device* comm);
+TROUPE_COMM_API uint32_t troupe_comm_device_size(const troupe_comm_device* comm);
+/* CUDA's number of its device. */
+TROUPE_COMM_API int troupe_comm_device_number(const troupe_comm_device* comm);
+
+TROUPE_COMM_API int troupe_comm_device_all_reduce(troupe_comm_device* comm, const void* in,
+                                                  void* out, size_t count, int type, int op,
+                                                  void* stream);
+TROUPE_COMM_API int troupe_comm_device_broadcast(troupe_comm_device* comm, void* data, size_t count,
+                                                 int type, uint32_t root, void* stream);
+TROUPE_COMM_API int troupe_comm_device_reduce_scatter(troupe_comm_device* comm, const void* in,
+                                                      void* out, size_t count, int type, int op,
+                                                      void* stream);
+TROUPE_COMM_API int troupe_comm_device_all_gather(troupe_comm_device* comm, const void* in,
+                                                  void* out, size_t count, int type, void* stream);
+/* Never in place. */
+TROUPE_COMM_API int troupe_comm_device_all_to_all(troupe_comm_device* comm, const void* in,
+                                                  void* out, size_t count, int type, void* stream);
+TROUPE_COMM_API int troupe_comm_device_send(troupe_comm_device* comm, const void* data,
+                                            size_t count, int type, uint32_t to, void* stream);
+TROUPE_COMM_API int troupe_comm_device_receive(troupe_comm_device* comm, void* data, size_t count,
+                                               int type, uint32_t from, void* stream);
+/* Until all that was put on the stream is done; barrier: and all ranks have come. */
+TROUPE_COMM_API int troupe_comm_device_wait(troupe_comm_device* comm, void* stream);
+TROUPE_COMM_API int troupe_comm_device_barrier(troupe_comm_device* comm, void* stream);
+/* A communicator without those ranks, made by all others; `comm` has ended then, and is still to be
+ * closed. */
+TROUPE_COMM_API troupe_comm_device* troupe_comm_device_shrink(troupe_comm_device* comm,
+                                                              const uint32_t* without,
+                                                              size_t count);
+TROUPE_COMM_API void troupe_comm_device_abort(troupe_comm_device* comm, const char* why);
 
 #ifdef __cplusplus
 }

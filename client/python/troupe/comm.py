@@ -5,6 +5,10 @@
     ranks = comm.open()                       # in a job: RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT are set
     ranks.all_reduce(gradient)                # in place, no copies: any contiguous numpy array or writable buffer
     total = ranks.all_reduce(loss, op="max", out=numpy.empty_like(loss))
+
+    gpus = comm.open_device()                 # over NCCL: CUDA tensors of PyTorch, arrays of CuPy
+    gpus.all_reduce(gradient)                 # put on the current stream of the tensor
+    gpus.wait(gradient)                       # with a deadline, and ended where a rank is lost
 """
 import ctypes
 import os
@@ -46,7 +50,25 @@ _SIGNATURES = {
     "receive": (_int, _handle, _data, _size, _int, _u32),
     "all_reduce_parts": (_int, _handle, ctypes.POINTER(_data), _u64, _u64, _u64, _data, _size, _int, _int),
     "abort": (None, _handle, ctypes.c_char_p),
+    "device_open": (_handle, ctypes.c_char_p),
+    "device_close": (None, _handle),
+    "device_rank": (_u32, _handle),
+    "device_size": (_u32, _handle),
+    "device_number": (_int, _handle),
+    "device_all_reduce": (_int, _handle, _data, _data, _size, _int, _int, _data),
+    "device_broadcast": (_int, _handle, _data, _size, _int, _u32, _data),
+    "device_reduce_scatter": (_int, _handle, _data, _data, _size, _int, _int, _data),
+    "device_all_gather": (_int, _handle, _data, _data, _size, _int, _data),
+    "device_all_to_all": (_int, _handle, _data, _data, _size, _int, _data),
+    "device_send": (_int, _handle, _data, _size, _int, _u32, _data),
+    "device_receive": (_int, _handle, _data, _size, _int, _u32, _data),
+    "device_wait": (_int, _handle, _data),
+    "device_barrier": (_int, _handle, _data),
+    "device_shrink": (_handle, _handle, ctypes.POINTER(_u32), _size),
+    "device_abort": (None, _handle, ctypes.c_char_p),
 }
+# Of CUDA's stream that all share, whose number 0 would be the communicator's own here.
+_SHARED_STREAM = 1
 
 
 class _Library:
@@ -120,6 +142,45 @@ class _Array:
         self.address = self.address or ctypes.addressof(ctypes.c_char())
 
 
+class _DeviceArray:
+    """The same of memory of a device, and on which stream it is used."""
+
+    def __init__(self, buffer, type=None, writable=False):
+        self.buffer, self.stream = buffer, None
+        if hasattr(buffer, "data_ptr"):  # a tensor of PyTorch
+            if buffer.device.type != "cuda" or not buffer.is_contiguous():
+                raise Error("invalid", "the tensor cannot be used", "it is not contiguous in the memory of a GPU",
+                            "use tensor.cuda().contiguous(), or comm.open() for the CPU")
+            self.type = type or str(buffer.dtype).rpartition(".")[2]
+            self.address, self.count = buffer.data_ptr(), buffer.numel()
+            bytes_each = buffer.element_size()
+            import torch
+            self.stream = torch.cuda.current_stream(buffer.device)
+        elif (interface := getattr(buffer, "__cuda_array_interface__", None)) is not None:
+            self.address, read_only = interface["data"]
+            if writable and read_only:
+                raise Error("invalid", "the array cannot be used", "it is read-only", "")
+            bytes_each, steps, self.count = int(interface["typestr"][2:]), [], 1
+            for length in reversed(interface["shape"]):
+                steps.insert(0, self.count * bytes_each)
+                self.count *= length
+            if interface.get("strides") not in (None, tuple(steps)):
+                raise Error("invalid", "the array cannot be used", "its elements do not lie one behind the other", "")
+            kind = {"f": "float", "i": "int", "u": "uint", "b": "uint"}.get(interface["typestr"][1])
+            self.type = type or f"{kind}{8 * bytes_each}"
+        else:
+            raise Error("invalid", "the array cannot be used", f"{buffer.__class__.__name__} is not in the memory of a GPU",
+                        "use comm.open() for the CPU")
+        if self.type not in _TYPES or _SIZES[self.type] != bytes_each:
+            raise Error("invalid", "the array cannot be used", f"its elements are of no type that is known: {self.type}",
+                        "known are " + ", ".join(_TYPES))
+
+
+def open_device(name=""):
+    """As open(), for memory of GPUs, by NCCL: each rank its own, the one of its LOCAL_RANK."""
+    return DeviceCommunicator(name)
+
+
 def open(name=""):
     """Waits for all ranks of the job. `name` tells several communicators of one job apart."""
     return Communicator(name)
@@ -131,6 +192,8 @@ class Communicator:
     Arrays are numpy arrays, PyTorch tensors on the CPU, or other buffers: contiguous, never copied. `type` says what
     the elements are where the array does not ("bfloat16" in an array of uint16).
     """
+
+    _array = _Array
 
     def __init__(self, name=""):
         library = _library()
@@ -162,7 +225,7 @@ class Communicator:
 
     def _pair(self, array, out, type, more_in=1, more_out=1):
         """Input, output and the number of elements in a block; `more_*` says how many blocks each has."""
-        given, made = _Array(array, type), _Array(out, type, writable=True)
+        given, made = self._array(array, type), self._array(out, type, writable=True)
         if given.type != made.type or given.count * more_out != made.count * more_in or given.count % more_in:
             raise Error("invalid", "the arrays do not fit",
                         f"{given.count} {given.type} go in, {made.count} {made.type} come out, with {self.size} ranks", "")
@@ -222,6 +285,102 @@ class Communicator:
         """Ends it for all ranks: their calls fail with this text."""
         if self._pointer:
             self._functions.abort(self._pointer, why.encode())
+
+
+class DeviceCommunicator(Communicator):
+    """Over memory of GPUs: tensors of PyTorch, or what has __cuda_array_interface__. Calls put work on a stream and
+    return: the one that is given (a number, or an object of PyTorch or CuPy), else the tensor's current one, else the
+    communicator's own. wait() ends when it is done, at the deadline, or when another rank is lost."""
+
+    _array = _DeviceArray
+
+    def __init__(self, name="", _opened=None):
+        library = _library()
+        self._pointer = _opened or library.device_open(name.encode())
+        if not self._pointer:
+            raise library.failure()
+        self._functions = library
+        self.rank, self.size = library.device_rank(self._pointer), library.device_size(self._pointer)
+        self.device = library.device_number(self._pointer)
+
+    def close(self):
+        pointer, self._pointer = getattr(self, "_pointer", None), None
+        if pointer:
+            self._functions.device_close(pointer)
+
+    __del__ = close
+
+    def all_reduce(self, array, op="sum", out=None, type=None, stream=None):
+        """Into `out`, or in place; the array that will have the result."""
+        given, made, count = self._pair(array, array if out is None else out, type)
+        self._call("device_all_reduce", given.address, made.address, count, _TYPES[made.type], _op(op), _stream(stream, made))
+        return made.buffer
+
+    def broadcast(self, array, root=0, type=None, stream=None):
+        made = self._array(array, type, writable=True)
+        self._call("device_broadcast", made.address, made.count, _TYPES[made.type], root, _stream(stream, made))
+        return array
+
+    def reduce_scatter(self, array, out, op="sum", type=None, stream=None):
+        given, made, count = self._pair(array, out, type, more_in=self.size)
+        self._call("device_reduce_scatter", given.address, made.address, count, _TYPES[made.type], _op(op),
+                   _stream(stream, made))
+        return out
+
+    def all_gather(self, array, out, type=None, stream=None):
+        given, made, count = self._pair(array, out, type, more_out=self.size)
+        self._call("device_all_gather", given.address, made.address, count, _TYPES[made.type], _stream(stream, made))
+        return out
+
+    def all_to_all(self, array, out, type=None, stream=None):
+        given, made, count = self._pair(array, out, type, self.size, self.size)
+        self._call("device_all_to_all", given.address, made.address, count, _TYPES[made.type], _stream(stream, made))
+        return out
+
+    def send(self, array, to, type=None, stream=None):
+        given = self._array(array, type)
+        self._call("device_send", given.address, given.count, _TYPES[given.type], to, _stream(stream, given))
+
+    def receive(self, array, source, type=None, stream=None):
+        made = self._array(array, type, writable=True)
+        self._call("device_receive", made.address, made.count, _TYPES[made.type], source, _stream(stream, made))
+        return array
+
+    def all_reduce_parts(self, *_, **__):
+        raise Error("invalid", "all_reduce_parts is for memory of the CPU", "", "use comm.open()")
+
+    def wait(self, array=None, stream=None):
+        """Until all is done that was put on this stream, or on the one on which this array is used."""
+        self._call("device_wait", _stream(stream, array if array is None else self._array(array)))
+
+    def barrier(self, array=None, stream=None):
+        """wait(), and then until all ranks have come."""
+        self._call("device_barrier", _stream(stream, array if array is None else self._array(array)))
+
+    def shrink(self, without):
+        """A communicator of the other ranks, which all of them make; this one has ended then."""
+        gone = list(without)
+        if not self._pointer:
+            raise Error("conflict", "the communicator is closed", "", "")
+        made = self._functions.device_shrink(self._pointer, (_u32 * max(len(gone), 1))(*gone), len(gone))
+        if not made:
+            raise self._functions.failure()
+        return DeviceCommunicator(_opened=made)
+
+    def abort(self, why=""):
+        if self._pointer:
+            self._functions.device_abort(self._pointer, why.encode())
+
+
+def _stream(given, array):
+    """Its number; none for the communicator's own."""
+    if given is None:
+        given = array.stream if array is not None else None
+    if given is None:
+        return None
+    for name in ("cuda_stream", "ptr"):  # of PyTorch, of CuPy
+        given = getattr(given, name, given)
+    return int(given) or _SHARED_STREAM
 
 
 def _op(name):

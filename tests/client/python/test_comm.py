@@ -100,6 +100,60 @@ def misuse(ranks):
         expect("closed" in str(error))
 
 
+class OnDevice:
+    """An array as CuPy shows it; the invented CUDA of the test has its devices' memory in the host's."""
+
+    def __init__(self, array, **changes):
+        self.array = array
+        self.__cuda_array_interface__ = dict(array.__array_interface__, **changes)
+
+
+def devices():
+    with comm.open_device() as ranks:
+        expect((ranks.rank, ranks.size, ranks.device) == (0, 1, 0))
+        for kind in ("float32", "float64", "float16", "int8", "uint8", "int32", "uint32", "int64", "uint64"):
+            data, out = OnDevice(numpy.arange(7).astype(kind)), OnDevice(numpy.zeros(7, kind))
+            expect(ranks.all_reduce(data, out=out) is out)
+            ranks.wait()
+            expect((out.array == data.array).all())
+        for move in (ranks.all_gather, ranks.all_to_all, ranks.reduce_scatter):
+            out = OnDevice(numpy.zeros(7))
+            move(OnDevice(numpy.arange(7.0)), out)
+            ranks.barrier(out)
+            expect((out.array == numpy.arange(7.0)).all())
+        expect(ranks.broadcast(data) is data)
+        brain = OnDevice(numpy.full(3, 0x3f80, numpy.uint16))
+        ranks.all_reduce(brain, type="bfloat16", op="avg")
+        ranks.wait(brain)
+        expect((brain.array == 0x3f80).all())
+        floats = numpy.zeros((4, 4), numpy.float32)
+        for wrong in (lambda: ranks.all_reduce(floats), lambda: ranks.all_reduce(OnDevice(floats, strides=(4, 16))),
+                      lambda: ranks.all_reduce(OnDevice(floats, typestr="<c8")), lambda: ranks.shrink([0]),
+                      lambda: ranks.all_reduce(OnDevice(floats, data=(floats.ctypes.data, True))),
+                      lambda: ranks.all_gather(OnDevice(floats), OnDevice(numpy.zeros(3, numpy.float32)))):
+            try:
+                wrong()
+            except Error as error:
+                expect(error.code == "invalid", error)
+            else:
+                raise AssertionError("no error")
+        ranks.abort("no more data")
+        try:
+            ranks.all_reduce(OnDevice(floats))
+        except Error as error:
+            expect("rank 0 gave up: no more data" in str(error), error)
+
+
+def no_driver():
+    os.environ["TROUPE_FAKE_NCCL"] = "driver=12020"
+    try:
+        comm.open_device()
+    except Error as error:
+        expect("the NVIDIA driver is too old: it can do CUDA 12.2" in str(error), error)
+        return
+    raise AssertionError("no error")
+
+
 RANK_TESTS = {test.__name__: test for test in (calls, parts, differ, gives_up, misuse)}
 
 
@@ -136,6 +190,14 @@ class Ranks(unittest.TestCase):
     def test_a_rank_that_gives_up_ends_the_calls_of_the_others(self):
         self.run_ranks("gives_up", 3)
 
+    def test_devices(self):
+        for what in (devices, no_driver):
+            made = subprocess.run([sys.executable, __file__, "device", what.__name__], text=True, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=100, env=dict(
+                                      os.environ, TROUPE_COMM_NCCL=os.environ["FAKE_NCCL"],
+                                      TROUPE_COMM_CUDART=os.environ["FAKE_NCCL"]))
+            self.assertEqual(made.returncode, 0, made.stdout)
+
     def test_misuse_is_an_error(self):
         self.run_ranks("misuse", 1)
 
@@ -148,5 +210,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["rank"]:
         with comm.open() as opened:
             RANK_TESTS[sys.argv[2]](opened)
+    elif sys.argv[1:2] == ["device"]:
+        {"devices": devices, "no_driver": no_driver}[sys.argv[2]]()
     else:
         unittest.main()
