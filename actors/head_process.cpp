@@ -135,6 +135,7 @@ Result<void> HeadProcess::start_links() {
   server.hello = hello_;
   server.hello.url = fmt::format("http://{}:{}", reachable(options_.bind), head_->port());
   server.clock = clock_;
+  server.silent_after = options_.rules.machine_silent_after();
   cluster::LinkServerEvents events;
   events.admit = admit();
   events.on_join = [desk = desk_](const cluster::JoinRequest& request) {

@@ -485,7 +485,8 @@ using experiment_actor = caf::typed_actor<
     caf::reacts_to<metrics_atom, std::string, MetricBatch>,  // likewise
     caf::replies_to<kill_atom, std::string>::with<bool>,     // cause; durable when answered
     caf::reacts_to<stop_atom, std::string>,                  // early stopping sees no hope: why
-    caf::reacts_to<lost_atom, std::string>,                  // a node went
+    caf::reacts_to<lost_atom, std::string, int64_t>,         // a node went, and was last heard of
+                                                             // so many milliseconds ago
     caf::reacts_to<preempt_atom, std::string>,               // cause
     caf::reacts_to<limit_atom, uint64_t>,  // INTERNAL: running limit of the attempt with this epoch
     caf::reacts_to<requeue_atom>           // INTERNAL: the backoff is over
@@ -528,7 +529,8 @@ using director_actor = caf::typed_actor<
     caf::replies_to<hello_atom, NodeHello, node_actor>::with<NodeWelcome>,  // a node came (back)
                                                                             // with these jobs
     caf::reacts_to<recovery_atom>,                        // no more nodes are waited for
-    caf::reacts_to<lost_atom, std::string>,               // a node went
+    caf::reacts_to<lost_atom, std::string, int64_t>,      // a node went, and was last heard of so
+                                                          // many milliseconds ago
     caf::reacts_to<ended_atom, RecordRef>,                // an experiment ended; durable
     caf::reacts_to<requeue_atom, RecordRef, int64_t>,     // an experiment is QUEUED again; durable;
                                                           // not placed before that monotonic time,

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what building, testing and trying Troupe needs, from Debian 12 alone. Does nothing when all is there.
 #   scripts/install-packages.sh            asks no questions; uses sudo where it is not run by root
-#   scripts/install-packages.sh --peers    also what the benches measure Troupe against; their services do not start
+#   scripts/install-packages.sh --tests    also what tests start real jobs with: PyTorch, Open MPI, MPICH
+#   scripts/install-packages.sh --peers    and what the benches measure Troupe against; their services do not start
 # docs/dependencies.md says what each package is for.
 set -eu
 
@@ -13,9 +14,18 @@ curl jq procps iproute2 nftables
 python3-numpy python3-sklearn
 "
 
-peers="slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge nftables iproute2 python3-optuna
-libopenmpi-dev openmpi-bin libmpich-dev mpich python3-torch"
-[ "${1:-}" = --peers ] && packages="$packages $peers"
+tests="libopenmpi-dev openmpi-bin libmpich-dev mpich python3-torch"
+peers="slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge python3-optuna"
+case "${1:-}" in
+  "") ;;
+  --tests) packages="$packages $tests" ;;
+  --peers) packages="$packages $tests $peers" ;;
+  *)
+    echo "error: unknown option $1" >&2
+    echo "hint: scripts/install-packages.sh [--tests|--peers]" >&2
+    exit 2
+    ;;
+esac
 
 is_installed() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || true)" = installed ]

@@ -60,7 +60,7 @@ finish() {
   scripts/summarize_tests.py --also-failed "$failed_steps" "$reports"/*.xml
 }
 
-step "install packages" scripts/install-packages.sh || { echo "0 passed, 1 failed"; exit 1; }
+step "install packages" scripts/install-packages.sh --tests || { echo "0 passed, 1 failed"; exit 1; }
 
 if step "build release" scripts/build.sh release; then
   step "test release" run_tests release "" || failed_steps=$((failed_steps + 1))

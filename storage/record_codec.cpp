@@ -168,6 +168,12 @@ void fill(rows::Attempt::Builder row, const AttemptRecord& attempt) {
   auto jobs = row.initJobs(static_cast<unsigned>(attempt.jobs.size()));
   for (unsigned i = 0; i < jobs.size(); ++i) fill(jobs[i], attempt.jobs[i]);
   if (!attempt.resumed.empty()) row.setResumed(text(attempt.resumed));
+  row.setRunning(attempt.pace.running.us);
+  row.setFirstReport(attempt.pace.first_report.us);
+  row.setFirstStep(attempt.pace.first_step);
+  row.setLastStep(attempt.pace.last_step);
+  row.setFailed(attempt.pace.failed.us);
+  row.setNoticed(attempt.pace.noticed.us);
 }
 
 AttemptRecord attempt_record(rows::Attempt::Reader row) {
@@ -180,6 +186,8 @@ AttemptRecord attempt_record(rows::Attempt::Reader row) {
   if (row.hasError()) attempt.error = problem(row.getError());
   for (auto job : row.getJobs()) attempt.jobs.push_back(job_record(job));
   attempt.resumed = str(row.getResumed());
+  attempt.pace = {{row.getRunning()}, {row.getFirstReport()}, row.getFirstStep(),
+                  row.getLastStep(),  {row.getFailed()},      {row.getNoticed()}};
   return attempt;
 }
 

@@ -77,6 +77,12 @@ struct Attempt {
   error @5 :Problem;
   jobs @6 :List(Job);
   resumed @7 :Text;
+  running @8 :Int64;
+  firstReport @9 :Int64;
+  firstStep @10 :Float64;
+  lastStep @11 :Float64;
+  failed @12 :Int64;
+  noticed @13 :Int64;
 }
 
 struct Checkpoint {

@@ -53,7 +53,7 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
         return hello(node, handle);
       },
       [this](recovery_atom) { end_recovery(); },
-      [this](lost_atom, const std::string& node) { lost_node(node); },
+      [this](lost_atom, const std::string& node, int64_t silent_ms) { lost_node(node, silent_ms); },
       [this](ended_atom, const RecordRef& record) { ended(record); },
       [this](requeue_atom, const RecordRef& record, int64_t lease_over) {
         requeue(record, std::chrono::nanoseconds{lease_over});

@@ -98,7 +98,7 @@ class DirectorState {
   void refuse(const std::string& node, const JobKey& key);
   void settle_unheard(const NodeHello& hello);
   void settle_running(const NodeHello& hello);
-  void lost_node(const std::string& node);
+  void lost_node(const std::string& node, int64_t silent_ms);
   void end_recovery();
   void await_lease(const RecordRef& record, std::chrono::nanoseconds over);
   void lease_over(const RecordRef& record);

@@ -95,7 +95,7 @@ void DirectorState::settle_unheard(const NodeHello& hello) {
   if (unheard.empty()) return;
   for (const auto& [id, jobs] : unheard.mapped())
     if (auto it = running_.find(id); it != running_.end() && !jobs.empty())
-      self_->send(it->second, lost_atom_v, hello.name);
+      self_->send(it->second, lost_atom_v, hello.name, int64_t{0});
 }
 
 /// Gives an experiment that ran before the restart its actor back, with all it holds. Each of its
@@ -163,14 +163,14 @@ void DirectorState::refuse(const std::string& node, const JobKey& key) {
                   "is that worker's folder its own?"});
 }
 
-void DirectorState::lost_node(const std::string& node) {
+void DirectorState::lost_node(const std::string& node, int64_t silent_ms) {
   nodes_.erase(node);
   addresses_.erase(node);
   unheard_.erase(node);
   shapes_that_fit_.clear();
   self_->send(peers_.scheduler, lost_atom_v, node);
   self_->send(peers_.datasets, lost_atom_v, node);
-  for (const auto& [id, actor] : running_) self_->send(actor, lost_atom_v, node);
+  for (const auto& [id, actor] : running_) self_->send(actor, lost_atom_v, node, silent_ms);
 }
 
 /// All nodes that were to come are here, or are given up: what they did not speak of is lost.
@@ -179,7 +179,7 @@ void DirectorState::end_recovery() {
   for (const auto& [node, experiments] : std::exchange(unheard_, {}))
     for (const auto& [id, jobs] : experiments)
       if (auto it = running_.find(id); it != running_.end() && !jobs.empty())
-        self_->send(it->second, lost_atom_v, node);
+        self_->send(it->second, lost_atom_v, node, int64_t{0});
   self_->send(peers_.scheduler, open_atom_v);
 }
 

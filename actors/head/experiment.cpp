@@ -64,8 +64,10 @@ experiment_actor::behavior_type ExperimentState::make_behavior(HeadContextRef co
       [this](stop_atom, const std::string& cause) {
         apply(life_->stop(cause, context_->clock->now()));
       },
-      [this](lost_atom, const std::string& node) {
-        apply(life_->lost_node(node, "its node " + node + " is gone", context_->clock->now()));
+      [this](lost_atom, const std::string& node, int64_t silent_ms) {
+        auto now = context_->clock->now();
+        apply(life_->lost_node(node, "its node " + node + " is gone",
+                               Timestamp{now.us - silent_ms * 1000}, now));
       },
       [this](preempt_atom, const std::string& cause) {
         apply(life_->preempt(cause, context_->clock->now()));
@@ -212,8 +214,10 @@ void ExperimentState::metrics(const MetricBatch& batch) {
   chunk.from = batch.from;
   chunk.to = batch.to;
   std::map<std::string, Extremes> extremes;
+  auto now = context_->clock->now();
   for (const auto& point : batch.points) {
     life_->metric(point.name, point.value.value);
+    apply(life_->reported(point.step.value, Timestamp{point.time_us}, now));
     chunk.points.push_back(
         {point.name, point.step.value, point.value.value, Timestamp{point.time_us}, point.end});
     if (peers_.set && extremes[point.name].widen(point.value.value)) tell_set();

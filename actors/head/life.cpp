@@ -129,6 +129,7 @@ void ExperimentLife::become(State to, const std::string& cause, Timestamp now, E
   record_.reason = cause;
   if (to == State::queued) record_.queued = now;
   if (to == State::running && !record_.started) record_.started = now;
+  if (to == State::running && !record_.attempts.empty()) attempt().pace.running = now;
   if (is_terminal(to)) record_.ended = now;
   if (error != nullptr) record_.error = *error;
   effects.events.push_back(
@@ -321,6 +322,7 @@ void ExperimentLife::end_job(const JobUpdate& update, Timestamp now, Effects& ef
       outcome_cause_ =
           update.error.what.empty() && !orphaned ? exit_text(update) : outcome_error_->what;
       attempt().error = outcome_error_;
+      note_failure(record->ended, now);
       if (update.infrastructure)
         effects.blamed.emplace_back(record->node, outcome_error_->detail.empty()
                                                       ? outcome_error_->what
@@ -479,7 +481,7 @@ Effects ExperimentLife::running_limit(Timestamp now) {
 }
 
 Effects ExperimentLife::lost_node(const std::string& node, const std::string& cause,
-                                  Timestamp now) {
+                                  Timestamp heard, Timestamp now) {
   Effects effects;
   if (is_terminal(record_.state) || record_.attempts.empty()) return effects;
   for (auto& record : attempt().jobs) {
@@ -487,7 +489,7 @@ Effects ExperimentLife::lost_node(const std::string& node, const std::string& ca
     JobUpdate update;
     update.key = JobKey{JobId{record_.id, record.role, record.index}, epoch()};
     update.step = JobStep::ended;
-    update.time_us = now.us;
+    update.time_us = heard.us;
     update.infrastructure = true;
     update.error =
         Error{Errc::unavailable, fmt::format("job {} was lost", to_string(update.key.job)), cause,

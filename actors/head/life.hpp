@@ -71,14 +71,18 @@ class ExperimentLife {
   Effects stands_still(const Error& error, Timestamp now);
   /// They do not, or no more.
   Effects goes_on(Timestamp now);
-  /// The node and what ran there are gone; its jobs end here.
-  Effects lost_node(const std::string& node, const std::string& cause, Timestamp now);
+  /// The node and what ran there are gone, and were last heard of at `heard`; its jobs end here.
+  Effects lost_node(const std::string& node, const std::string& cause, Timestamp heard,
+                    Timestamp now);
   /// Stops the attempt and queues the experiment again (the head is being stopped in order).
   Effects preempt(const std::string& cause, Timestamp now);
   /// Why its newest attempt does not go on from the newest checkpoint there was.
   Effects resume_noted(const std::string& note, Timestamp now);
   /// Keeps the last value of each metric for the record, and its extremes.
   void metric(const std::string& name, double value);
+  /// Its newest attempt reported metrics for that step. Its first report after a restart says what
+  /// that cost.
+  Effects reported(double step, Timestamp time, Timestamp now);
 
   /// Whether the attempt's failures so far leave room for another try.
   static constexpr uint32_t infrastructure_restarts_max = 5;
@@ -109,6 +113,7 @@ class ExperimentLife {
   void tell_strays(const JobUpdate& update, Timestamp now, Effects& effects);
   void note_resume(const JobUpdate& update, Timestamp now, Effects& effects);
   void expire_checkpoints(Effects& effects);
+  void note_failure(Timestamp happened, Timestamp now);
   void note_world(const JobUpdate& update, Timestamp now, Effects& effects);
   Error job_error(const JobUpdate& update) const;
   void recall_failure();

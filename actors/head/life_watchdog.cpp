@@ -40,6 +40,7 @@ Effects ExperimentLife::stands_still(const Error& error, Timestamp now) {
   outcome_cause_ = error.what;
   outcome_error_ = error;
   attempt().error = error;
+  note_failure({now.us - std::chrono::microseconds{record_.spec->watchdog.patience}.count()}, now);
   effects.events.push_back(watchdog_event(record_, error.what + "; it is ended", now, &error));
   stop_others(effects, limits::kill_grace);
   return effects;

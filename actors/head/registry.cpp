@@ -23,6 +23,8 @@ registry_actor::behavior_type RegistryState::make_behavior(HeadContextRef contex
                                                            RegistryPeers peers) {
   context_ = std::move(context);
   peers_ = std::move(peers);
+  standstill_ =
+      Standstill{std::min<std::chrono::nanoseconds>(look_most, context_->rules.suspect_after / 4)};
   awaited_.insert(context_->expected_nodes.begin(), context_->expected_nodes.end());
   recovered_ = awaited_.empty();
   // As long as a silent node is given before it counts as lost: after a restart of the head, what
@@ -89,7 +91,7 @@ registry_actor::behavior_type RegistryState::make_behavior(HeadContextRef contex
           self_->demonitor(it->second.handle.address());
           nodes_.erase(it);
           context_->replicas->drop(node);
-          self_->send(peers_.director, lost_atom_v, node);
+          self_->send(peers_.director, lost_atom_v, node, int64_t{0});
         }
       },
       [this](status_atom) { return fmt::format("{} nodes", nodes_.size()); },
@@ -127,12 +129,13 @@ caf::result<NodeWelcome> RegistryState::hello(const NodeHello& hello, const node
   self_->monitor(handle);
   if (handle.node() != self_->node() && !std::exchange(looking_, true)) {
     (void)standstill_.look(context_->clock->monotonic());
-    self_->delayed_send(self_, look_every, suspect_atom_v);
+    self_->delayed_send(self_, standstill_.every(), suspect_atom_v);
   }
   auto promise = self_->make_response_promise<NodeWelcome>();
   self_->request(peers_.director, limits::request_timeout, hello_atom_v, introduced, handle)
       .then(
           [this, promise, name = hello.name](NodeWelcome& welcome) mutable {
+            welcome.beat_ms = static_cast<uint32_t>(context_->rules.beat_every().count());
             promise.deliver(std::move(welcome));
             arrived(name);
           },
@@ -177,7 +180,8 @@ void RegistryState::lose(const std::string& id, Node& node) {
   node.life = Life::lost;
   context_->replicas->drop(id);
   log::warning("registry", "node {} is lost: {}", id, node.reason);
-  self_->send(peers_.director, lost_atom_v, id);
+  auto silent = std::chrono::duration_cast<Duration>(context_->clock->monotonic() - node.seen);
+  self_->send(peers_.director, lost_atom_v, id, int64_t{silent.count()});
 }
 
 /// Where half of them fall silent together, it is the way to them that is cut, maybe at the head.
@@ -207,7 +211,7 @@ void RegistryState::look() {
     if (silent > patience && node.life == Life::suspect) lose(id, node);
   }
   take_failures();
-  self_->delayed_send(self_, look_every, suspect_atom_v);
+  self_->delayed_send(self_, standstill_.every(), suspect_atom_v);
 }
 
 /// Whether it counts as up now.

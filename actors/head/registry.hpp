@@ -89,9 +89,9 @@ class RegistryState {
   HeadContextRef context_;
   RegistryPeers peers_;
   std::map<std::string, Node> nodes_;
-  static constexpr auto look_every = std::chrono::milliseconds{500};
+  static constexpr auto look_most = std::chrono::milliseconds{500};
   bool looking_ = false;
-  Standstill standstill_{look_every};
+  Standstill standstill_{look_most};
   std::set<std::string> awaited_;  // recovery is over when these have joined
   bool recovered_ = false;
   std::vector<caf::typed_response_promise<bool>> waiting_;  // for the end of recovery

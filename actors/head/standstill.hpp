@@ -11,6 +11,7 @@ class Standstill {
  public:
   explicit Standstill(std::chrono::nanoseconds every) : every_{every} {}
 
+  std::chrono::nanoseconds every() const { return every_; }
   /// Called at each look: the part of the time since the one before that did not count.
   std::chrono::nanoseconds look(std::chrono::nanoseconds now) {
     auto since = before_.count() == 0 ? every_ : now - before_;

@@ -4,14 +4,16 @@
 #include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
 
+#include <algorithm>
+
 namespace troupe::actors {
 
 namespace {
 
-constexpr auto beat_every = std::chrono::seconds{1};
 // The head's handshake is there before this is asked; what is left is a moment of CAF's thread.
 constexpr auto dial_timeout = std::chrono::seconds{5};
 constexpr auto goodbye_timeout = std::chrono::seconds{1};
+constexpr uint32_t beat_ms_min = 100;
 
 caf::error away() {
   return to_caf(Error{Errc::unavailable, "the head cannot be reached", "there is no link to it now",
@@ -94,7 +96,7 @@ void UplinkState::beat(uint64_t link) {
               self_->send(node_, lease_atom_v, sent);
           },
           [](caf::error&) {});
-  self_->delayed_send(self_, beat_every, tick_atom_v, link);
+  self_->delayed_send(self_, beat_every_, tick_atom_v, link);
 }
 
 caf::typed_response_promise<NodeWelcome> UplinkState::hello(const NodeHello& hello,
@@ -113,6 +115,7 @@ caf::typed_response_promise<NodeWelcome> UplinkState::hello(const NodeHello& hel
               return;
             }
             peers_.welcomed->store(mine);
+            beat_every_ = std::chrono::milliseconds{std::max(beat_ms_min, welcome.beat_ms)};
             promise.deliver(std::move(welcome));
           },
           [promise](caf::error& e) mutable { promise.deliver(std::move(e)); });

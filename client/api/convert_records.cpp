@@ -1,5 +1,6 @@
 // What is known, as answers.
 #include "client/api/convert.hpp"
+#include "runtime/core/recovery.hpp"
 
 namespace troupe::api {
 
@@ -103,6 +104,16 @@ void set_attempt(wire::Attempt::Builder out, ExperimentId id, const AttemptRecor
   out.setResumed(as_text(attempt.resumed));
   auto jobs = out.initJobs(static_cast<uint32_t>(attempt.jobs.size()));
   for (uint32_t i = 0; i < attempt.jobs.size(); ++i) set_job(jobs[i], id, attempt.jobs[i]);
+}
+
+void set_recovery(wire::Recovery::Builder out, const Recovery& recovery) {
+  auto seconds = [](const std::optional<Duration>& time, auto set) {
+    if (time) set().setValue(std::chrono::duration<double>{*time}.count());
+  };
+  if (recovery.lost_steps) out.initLostSteps().setValue(*recovery.lost_steps);
+  seconds(recovery.detection, [&] { return out.initDetection(); });
+  seconds(recovery.rebuild, [&] { return out.initRebuild(); });
+  seconds(recovery.warm_up, [&] { return out.initWarmUp(); });
 }
 
 /// What an experiment and a set show of their spec in the same way.
@@ -289,6 +300,9 @@ void set_experiment(wire::Experiment::Builder out, const ExperimentRecord& recor
   auto attempts = out.initAttempts(static_cast<uint32_t>(record.attempts.size()));
   for (uint32_t i = 0; i < record.attempts.size(); ++i)
     set_attempt(attempts[i], record.id, record.attempts[i]);
+  for (uint32_t i = 1; i < record.attempts.size(); ++i)
+    if (auto cost = recovery_of(record.attempts[i - 1], record.attempts[i]))
+      set_recovery(attempts[i].initRecovery(), *cost);
   if (!record.attempts.empty()) {
     const auto& newest = record.attempts.back().jobs;
     auto jobs = out.initJobs(static_cast<uint32_t>(newest.size()));

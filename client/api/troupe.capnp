@@ -312,6 +312,15 @@ struct Attempt {
   error @4 :Error;
   jobs @5 :List(Job);
   resumed @6 :Text;  # the checkpoint that it went on from
+  recovery @7 :Recovery;  # what the failure of the one before it cost
+}
+
+struct Recovery {
+  # From a failure to where the next attempt makes progress. Null: unknown, or not yet.
+  lostSteps @0 :OptNumber $Json.name("lost_steps");  # reported, and done again
+  detection @1 :OptNumber;  # seconds from the failure until the head knew
+  rebuild @2 :OptNumber;  # from then until all processes ran again
+  warmUp @3 :OptNumber $Json.name("warm_up");  # from then until the first metric was reported
 }
 
 struct Checkpoint {

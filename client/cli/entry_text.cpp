@@ -2,12 +2,15 @@
 
 #include "client/cli/session.hpp"
 #include "runtime/core/json.hpp"
+#include "runtime/core/recovery.hpp"
 #include "runtime/core/spec.hpp"
 #include "runtime/core/units.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 
 namespace troupe::cli {
 
@@ -114,6 +117,22 @@ std::string watchdog_text(const Value& watchdog) {
   if (patience == 0) return "";
   return fmt::format("{} after {} without progress", text_of(watchdog, "action"),
                      duration_text(Duration{patience}));
+}
+
+/// What a restart cost; empty where nothing is known of it.
+std::string recovery_text(const Value& cost) {
+  auto number = [&](const char* name) -> std::optional<double> {
+    const auto* value = cost.find(name);
+    if (value == nullptr || !value->is_number()) return std::nullopt;
+    return value->as_number();
+  };
+  auto time = [&](const char* name) -> std::optional<Duration> {
+    auto seconds = number(name);
+    if (!seconds) return std::nullopt;
+    return Duration{std::llround(*seconds * 1000)};
+  };
+  return to_text(
+      Recovery{number("lost_steps"), time("detection"), time("rebuild"), time("warm_up")});
 }
 
 /// "chief 1, worker 2".
@@ -246,6 +265,9 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
     add("attempts", fmt::to_string(attempts));
   if (auto attempts = list_of(entry, "attempts"); !attempts.empty())
     add("resumed", text_of(attempts.back(), "resumed"));
+  for (const auto& attempt : list_of(entry, "attempts"))
+    if (auto cost = recovery_text(map_of(attempt, "recovery")); !cost.empty())
+      add("recovery", fmt::format("attempt {}: {}", text_of(attempt, "number"), cost));
   for (const auto& checkpoint : list_of(entry, "checkpoints"))
     add("checkpoint", checkpoint_text(checkpoint, now));
   for (const auto& job : list_of(entry, "jobs")) {

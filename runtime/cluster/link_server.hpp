@@ -24,6 +24,9 @@ struct LinkServerOptions {
   std::chrono::milliseconds greeting_patience{5000};
   uint32_t greetings_max = 256;  // connections that have not proved themselves yet
   uint32_t links_max = 4096;
+  // CAF says something to each worker once a second. An acknowledgement that is late by so much was
+  // lost several times, or its machine is gone.
+  std::chrono::milliseconds silent_after{2000};
 };
 
 struct Link {

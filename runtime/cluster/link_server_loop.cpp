@@ -18,17 +18,13 @@ namespace {
 
 // A worker that dials again has the old link's last messages behind it.
 constexpr auto redial_pause = 100 * kj::MILLISECONDS;
-// CAF says something to each worker once a second. An acknowledgement that is late by so much was
-// lost several times, or its machine is gone.
-constexpr uint32_t silent_after_ms = 2000;
-constexpr auto watch_every = 500 * kj::MILLISECONDS;
 
 /// Whether something is under way to the machine behind a connection, and nothing comes back.
-bool is_silent(int socket) {
+bool is_silent(int socket, std::chrono::milliseconds after) {
   tcp_info info{};
   socklen_t size = sizeof info;
   if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
-  return info.tcpi_unacked > 0 && info.tcpi_last_ack_recv > silent_after_ms;
+  return info.tcpi_unacked > 0 && info.tcpi_last_ack_recv > after.count();
 }
 
 kj::StringPtr ptr(const std::string& text) {
@@ -104,9 +100,10 @@ kj::Promise<void> LinkServer::Loop::accept_loop(kj::ConnectionReceiver& receiver
 }
 
 kj::Promise<void> LinkServer::Loop::watch_machines() {
-  return io_->provider->getTimer().afterDelay(watch_every).then([this] {
+  auto every = options_.silent_after.count() / 4 * kj::MILLISECONDS;
+  return io_->provider->getTimer().afterDelay(every).then([this] {
     for (auto& [name, live] : live_) {
-      auto silent = is_silent(live.socket);
+      auto silent = is_silent(live.socket, options_.silent_after);
       if (silent == live.silent) continue;
       live.silent = silent;
       if (events_.on_silent) events_.on_silent(name, silent);

@@ -10,10 +10,10 @@ namespace troupe {
 
 namespace {
 
-// One beat a second, and one that is late or lost is no sign of anything.
-constexpr Duration suspect_after_min = std::chrono::seconds{2};
+constexpr Duration suspect_after_min{500};
 // A node that is doubted must have the time to be heard again before it is given up.
 constexpr Duration doubt_min = std::chrono::seconds{2};
+constexpr Duration beat_most = std::chrono::seconds{1}, silent_most = std::chrono::seconds{2};
 constexpr Duration lost_after_max = std::chrono::hours{1};
 constexpr Duration within_max = std::chrono::hours{24 * 30};
 
@@ -29,11 +29,19 @@ Duration NodeRules::machine_lost_after() const {
   return suspect_after + (lost_after - suspect_after) * sooner.count() / usual.count();
 }
 
+Duration NodeRules::beat_every() const {
+  return std::min(beat_most, suspect_after / 3);
+}
+
+Duration NodeRules::machine_silent_after() const {
+  return std::min(silent_most, suspect_after * 2 / 3);
+}
+
 Result<void> check(const NodeRules& rules) {
   if (rules.suspect_after < suspect_after_min)
-    return wrong(fmt::format("liveness.suspect_after is {}", duration_text(rules.suspect_after)),
-                 fmt::format("at least {}: nodes give a sign of life once a second",
-                             duration_text(suspect_after_min)));
+    return wrong(
+        fmt::format("liveness.suspect_after is {}", duration_text(rules.suspect_after)),
+        fmt::format("at least {}: what is late by less is load", duration_text(suspect_after_min)));
   if (rules.lost_after < rules.suspect_after + doubt_min)
     return wrong(fmt::format("liveness.lost_after is {}, suspect_after {}",
                              duration_text(rules.lost_after), duration_text(rules.suspect_after)),

@@ -17,6 +17,10 @@ struct NodeRules {
 
   /// The same as `lost_after`, where not even the machine's kernel acknowledges anything.
   Duration machine_lost_after() const;
+  /// How often nodes give a sign of life: one that is late or lost is no sign of anything.
+  Duration beat_every() const;
+  /// Without an acknowledgement of what is under way to it a machine counts as silent.
+  Duration machine_silent_after() const;
   bool operator==(const NodeRules&) const = default;
 };
 

@@ -54,6 +54,17 @@ struct JobRecord {
   bool operator==(const JobRecord&) const = default;
 };
 
+/// The moments of an attempt that tell what a restart cost; unset where it never came to one.
+struct AttemptPace {
+  Timestamp running;       // all its processes ran
+  Timestamp first_report;  // of a metric, by its node's clock
+  double first_step = 0;   // of that
+  double last_step = 0;    // the highest it reported
+  Timestamp failed;   // what ended it happened: by its node's clock, or when that was last heard of
+  Timestamp noticed;  // and the head knew
+  bool operator==(const AttemptPace&) const = default;
+};
+
 /// One try at running an experiment.
 struct AttemptRecord {
   uint32_t number = 1;  // counts from 1
@@ -64,6 +75,7 @@ struct AttemptRecord {
   std::optional<Error> error;
   std::vector<JobRecord> jobs;
   std::string resumed;  // the checkpoint that it went on from; empty: none, or not yet
+  AttemptPace pace;
   bool operator==(const AttemptRecord&) const = default;
 };
 

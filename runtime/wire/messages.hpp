@@ -17,7 +17,7 @@
 namespace troupe {
 
 /// Raised with every incompatible change; nodes with different numbers refuse each other.
-inline constexpr uint32_t wire_protocol = 6;
+inline constexpr uint32_t wire_protocol = 7;
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, ExperimentId& x) {
@@ -354,10 +354,11 @@ typename Inspector::result_type inspect(Inspector& f, NodeHello& x) {
 struct NodeWelcome {
   std::vector<JobKey> stop;
   std::vector<JobKey> forget;
+  uint32_t beat_ms = 1000;  // a sign of life is wished for so often
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, NodeWelcome& x) {
-  return f(caf::meta::type_name("NodeWelcome"), x.stop, x.forget);
+  return f(caf::meta::type_name("NodeWelcome"), x.stop, x.forget, x.beat_ms);
 }
 
 /// A dataset version on a node, or on its way there. Ages instead of times: clocks differ.

@@ -195,7 +195,7 @@ TEST_F(CheckpointsElsewhereTest, AnOlderOneServesWhereTheNewestIsLost) {
   EXPECT_THAT(kept(id), ElementsAre("step-1"));
   tell(first, {{"step-1", 100}, {"step-2", 200}});
   asked.clear();  // n1 says nothing any more
-  caf::anon_send(director, lost_atom_v, std::string{"n1"});
+  caf::anon_send(director, lost_atom_v, std::string{"n1"}, int64_t{0});
   run();
   ASSERT_EQ(n2->started.size(), 1u);
   const auto& choices = n2->started[0].resume;

@@ -391,7 +391,7 @@ TEST_F(Director, RestartsWhatALostNodeRanOnAnother) {
   auto id = run_one();
   report_running(node->started.at(0));
   auto other = join("b");
-  caf::anon_send(director, lost_atom_v, std::string{"a"});
+  caf::anon_send(director, lost_atom_v, std::string{"a"}, int64_t{0});
   run();
   ASSERT_EQ(other->started.size(), 1u);
   EXPECT_EQ(other->started[0].attempt, 2u);
@@ -460,7 +460,7 @@ TEST_F(Director, StartsALostExclusiveOneWhenItsLeaseIsOver) {
   EXPECT_TRUE(node->started[0].leased);
   report_running(node->started[0]);
   auto other = join("b");
-  caf::anon_send(director, lost_atom_v, std::string{"a"});
+  caf::anon_send(director, lost_atom_v, std::string{"a"}, int64_t{0});
   run();
   EXPECT_EQ(state({1, 0}), State::queued);
   auto why = ask<WaitingRef>(director, why_atom_v, ExperimentId{1, 0});
@@ -481,7 +481,7 @@ TEST_F(Director, AFailedKillOfALostExclusiveOneDoesNotShortenItsWait) {
   ASSERT_TRUE(submit(spec));
   report_running(node->started[0]);
   auto other = join("b");
-  caf::anon_send(director, lost_atom_v, std::string{"a"});
+  caf::anon_send(director, lost_atom_v, std::string{"a"}, int64_t{0});
   run();
   commit_fault = [](auto) { return Error{Errc::exhausted, "the disk is full", "", ""}; };
   EXPECT_FALSE(kill({1, 0}));

@@ -81,7 +81,7 @@ TEST_F(Gang, AfterTheLossOfOneNodeNothingOfItGoesOnAlone) {
   auto kept = orders(a, 1).at(0);
   report_running(kept);
   report_running(orders(b, 1).at(0));
-  caf::anon_send(director, lost_atom_v, std::string{"b"});
+  caf::anon_send(director, lost_atom_v, std::string{"b"}, int64_t{0});
   run();
   ASSERT_EQ(a->stopped.size(), 1u) << "its other half cannot finish the work";
   auto end = update_for(kept, JobStep::ended);

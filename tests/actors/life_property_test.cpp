@@ -95,7 +95,7 @@ class Walk {
       case 2:
         return life_.preempt("preempted", t0);
       case 3:
-        return life_.lost_node(names[pick(3)], "gone", t0);
+        return life_.lost_node(names[pick(3)], "gone", t0, t0);
       case 4:
         life_ = ExperimentLife{life_.record()};  // the head is restarted
         return {};

@@ -1,5 +1,6 @@
 // The state machine of one experiment, input by input.
 #include "runtime/core/limits.hpp"
+#include "runtime/core/recovery.hpp"
 #include "tests/actors/records.hpp"
 
 #include <gmock/gmock.h>
@@ -71,6 +72,50 @@ TEST_F(Life, GoesThroughEveryStateToFinished) {
   EXPECT_EQ(record().attempts[0].state, State::finished);
   EXPECT_EQ(record().attempts[0].jobs[0].state, State::finished);
   EXPECT_FALSE(record().error);
+}
+
+Timestamp after_ms(int64_t ms) {
+  return {t0.us + ms * 1000};
+}
+
+TEST_F(Life, SaysWhatItCostToComeBackFromALostNode) {
+  place({"a", "b"});
+  for (uint32_t index : {0u, 1u}) runs(index);
+  EXPECT_THAT(life.reported(0, after_ms(100), after_ms(100)).events, IsEmpty());
+  EXPECT_THAT(life.reported(57, after_ms(900), after_ms(900)).events, IsEmpty());
+  (void)life.lost_node("b", "its node b is gone", after_ms(1000), after_ms(1800));
+  auto stopped = exit_of(record(), 0, 0, SIGTERM);
+  stopped.stopped = true;
+  (void)life.update(stopped, after_ms(1900));
+  ASSERT_EQ(record().state, State::queued);
+  (void)life.place(places_on({"a", "c"}), ++epoch, after_ms(2000));
+  auto resumed = update_of(record(), JobStep::running);
+  resumed.resumed = "step-50";
+  (void)life.update(resumed, after_ms(2100));
+  (void)life.update(update_of(record(), JobStep::running, 1), after_ms(2300));
+  auto back = life.reported(51, after_ms(3500), after_ms(3600));
+  ASSERT_EQ(back.events.size(), 1u);
+  EXPECT_EQ(back.events[0].kind, "recovery");
+  EXPECT_EQ(back.events[0].cause,
+            "7 steps lost; noticed in 800ms, rebuilt in 500ms, first report after 1.2s");
+  EXPECT_TRUE(back.changed);
+  EXPECT_THAT(life.reported(52, after_ms(3700), after_ms(3700)).events, IsEmpty());
+}
+
+TEST_F(RetriedLife, NothingIsKnownOfARecoveryBeforeItsProcessesRun) {
+  place();
+  runs();
+  exits(1);
+  ASSERT_EQ(record().state, State::queued);
+  place();
+  const auto& attempts = record().attempts;
+  EXPECT_FALSE(recovery_of(attempts[0], attempts[1]));
+  runs();
+  auto recovery = recovery_of(attempts[0], attempts[1]);
+  ASSERT_TRUE(recovery);
+  EXPECT_FALSE(recovery->lost_steps) << "it never reported any";
+  EXPECT_FALSE(recovery->warm_up);
+  EXPECT_TRUE(recovery->rebuild);
 }
 
 TEST_F(Life, TellsTheSameStoryOfAJobThatReportsItsEndOnly) {
@@ -191,7 +236,7 @@ TEST_F(RetriedLife, LossesAfterALongRunAreChanceAgain) {
 TEST_F(Life, RestartsAfterTheLossOfItsNode) {
   place();
   runs();
-  auto end = life.lost_node("a", "its node a is gone", t0);
+  auto end = life.lost_node("a", "its node a is gone", t0, t0);
   EXPECT_THAT(steps(end), ElementsAre("RUNNING>RESTARTING", "RESTARTING>QUEUED"));
   EXPECT_THAT(end.released, ElementsAre(0));
   EXPECT_EQ(end.next, Next::requeue);
@@ -201,7 +246,7 @@ TEST_F(Life, RestartsAfterTheLossOfItsNode) {
 
 TEST_F(Life, IgnoresTheLossOfOtherNodes) {
   place();
-  auto effects = life.lost_node("b", "gone", t0);
+  auto effects = life.lost_node("b", "gone", t0, t0);
   EXPECT_THAT(effects.events, IsEmpty());
   EXPECT_EQ(record().state, State::preparing);
 }
@@ -382,7 +427,7 @@ TEST_F(Life, ALostRankIsRememberedAsLostAcrossARestartOfTheHead) {
 TEST_F(Life, AGangThatLosesANodeIsStoppedAndRestarted) {
   place({"a", "b", "a"});
   for (uint32_t i = 0; i < 3; ++i) runs(i);
-  auto lost = life.lost_node("a", "its node a is gone", t0);
+  auto lost = life.lost_node("a", "its node a is gone", t0, t0);
   EXPECT_THAT(lost.released, ElementsAre(0, 2));
   EXPECT_THAT(lost.stop, ElementsAre(1));
   EXPECT_EQ(lost.next, Next::none);
@@ -393,7 +438,7 @@ TEST_F(Life, AJobThatWasGivenUpWithItsNodeIsStoppedWhenItComesBack) {
   place({"a", "b"});
   runs(0);
   runs(1);
-  life.lost_node("a", "gone", t0);
+  life.lost_node("a", "gone", t0, t0);
   auto back = runs(0);
   EXPECT_THAT(back.stop, ElementsAre(0u)) << "its place may have been given to another";
   EXPECT_EQ(back.grace, Duration{0});
@@ -441,7 +486,7 @@ TEST_F(Life, WhoWaitsBehindOneThatHasEndedGoesOn) {
 TEST_F(Life, UpdatesOfAnEarlierAttemptAreDropped) {
   place();
   auto stale = exit_of(record(), 0);
-  life.lost_node("a", "gone", t0);
+  life.lost_node("a", "gone", t0, t0);
   place({"b"});
   auto effects = life.update(stale, t0);
   EXPECT_THAT(effects.events, IsEmpty());
@@ -467,7 +512,7 @@ TEST_F(Life, UpdatesForJobsThatDoNotExistAreDropped) {
 TEST_F(Life, UpdatesInTheBackoffAreDropped) {
   place();
   auto late = update_of(record(), JobStep::running);
-  life.lost_node("a", "gone", t0);
+  life.lost_node("a", "gone", t0, t0);
   EXPECT_THAT(life.update(late, t0).events, IsEmpty());
   EXPECT_EQ(record().state, State::queued);
 }
@@ -494,12 +539,12 @@ TEST_F(Life, AnExclusiveOneWaitsForTheLeaseOfWhatNobodySawEnd) {
     return made;
   };
   auto lost = with(true);
-  EXPECT_TRUE(lost.lost_node("a", "its node is gone", t0).awaits_lease);
-  EXPECT_FALSE(with(false).lost_node("a", "its node is gone", t0).awaits_lease);
+  EXPECT_TRUE(lost.lost_node("a", "its node is gone", t0, t0).awaits_lease);
+  EXPECT_FALSE(with(false).lost_node("a", "its node is gone", t0, t0).awaits_lease);
   // Lost while it was being stopped in favour of another.
   auto stopped = with(true);
   stopped.preempt("for another", t0);
-  EXPECT_TRUE(stopped.lost_node("a", "its node is gone", t0).awaits_lease);
+  EXPECT_TRUE(stopped.lost_node("a", "its node is gone", t0, t0).awaits_lease);
   // An end that was seen needs no waiting, nor does the attempt after a lost one.
   auto seen = with(true);
   EXPECT_FALSE(seen.update(exit_of(seen.record(), 1), t0).awaits_lease);
@@ -507,7 +552,7 @@ TEST_F(Life, AnExclusiveOneWaitsForTheLeaseOfWhatNobodySawEnd) {
   EXPECT_FALSE(lost.update(exit_of(lost.record(), 1), t0).awaits_lease);
   // One job of a gang was lost before the head was restarted, the other ends behind that.
   auto gang = with(true, {"a", "b"});
-  gang.lost_node("a", "its node is gone", t0);
+  gang.lost_node("a", "its node is gone", t0, t0);
   ExperimentLife again{gang.record()};
   EXPECT_TRUE(again.update(exit_of(again.record(), 0, 1, SIGTERM), t0).awaits_lease);
 }
@@ -539,10 +584,11 @@ TEST_F(Life, BlamesTheNodeForWhatItDidNotDoItself) {
   ASSERT_EQ(failed.blamed.size(), 1u);
   EXPECT_EQ(failed.blamed[0].first, "b");
   EXPECT_EQ(failed.blamed[0].second, "the launcher is gone");
-  EXPECT_THAT(other.lost_node("a", "its node a is gone", t0).blamed, IsEmpty()) << "it had failed";
+  EXPECT_THAT(other.lost_node("a", "its node a is gone", t0, t0).blamed, IsEmpty())
+      << "it had failed";
   ExperimentLife lost{record_of(spec_of())};
   lost.place(places_on({"a"}), 7, t0);
-  auto gone = lost.lost_node("a", "its node a is gone", t0);
+  auto gone = lost.lost_node("a", "its node a is gone", t0, t0);
   ASSERT_EQ(gone.blamed.size(), 1u);
   EXPECT_EQ(gone.blamed[0].second, "its node a is gone");
 }

@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
       {"machines", bench_machines},
       {"starts", bench_starts},
       {"failures", bench_failures},
+      {"recovery", bench_recovery},
       {"head", bench_head},
       {"alarms", bench_alarms},
       {"comm", bench_comm},

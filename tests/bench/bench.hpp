@@ -19,6 +19,7 @@ void bench_machines(bool quick);
 void bench_starts(bool quick);
 void bench_control(bool quick);
 void bench_failures(bool quick);
+void bench_recovery(bool quick);
 void bench_head(bool quick);
 void bench_alarms(bool quick);
 void bench_comm(bool quick);

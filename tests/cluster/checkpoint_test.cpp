@@ -26,7 +26,8 @@ std::string training(const ManyMachines& many, int steps) {
       "echo $TROUPE_ATTEMPT $at >> {}/trace; "
       "while [ $at -lt {} ]; do at=$((at+1)); new=$TROUPE_CHECKPOINTS/step-$at.tmp; mkdir -p $new; "
       "seq $at 100000 > $new/weights; cp $new/weights $new/copy; echo $at > $new/step; "
-      "rm -rf $TROUPE_CHECKPOINTS/step-$at; mv $new $TROUPE_CHECKPOINTS/step-$at; sleep 0.3; done",
+      "rm -rf $TROUPE_CHECKPOINTS/step-$at; mv $new $TROUPE_CHECKPOINTS/step-$at; "
+      "echo \"{{\\\"step\\\": $at, \\\"at\\\": 0.$at}}\" >> $TROUPE_METRICS; sleep 0.3; done",
       many.root(), steps);
 }
 
@@ -90,6 +91,10 @@ TEST_F(Checkpoints, OfANodeThatIsLostForGoodServeElsewhere) {
   auto said = "attempt 2 goes on from step-" + second.substr(2);  // a little behind its begin
   EXPECT_TRUE(await([&] { return causes(many).find(said) != std::string::npos; })) << causes(many);
   EXPECT_THAT(many.cli({"show", id}).out, HasSubstr("resumed"));
+  EXPECT_TRUE(await([&] { return causes(many).find("first report after") != std::string::npos; }))
+      << causes(many);
+  EXPECT_THAT(many.cli({"show", id}).out,
+              ::testing::ContainsRegex("recovery[ \t]+attempt 2: [0-9]+ steps? lost; noticed in "));
   EXPECT_EQ(many.await_end(id), "FINISHED");
   ASSERT_TRUE(await([&] { return kept(many, id).back() == "step-40"; }));
 

@@ -36,7 +36,15 @@ TEST(Ledger, KeepsEveryFieldOfAnExperimentAcrossAReopening) {
   record.rerun_of = "12.3";
   record.failures = 3;
   record.restarts = 2;
-  AttemptRecord attempt{2, (7ull << 32) + 1, State::failed, {8}, {9}, record.error, {}, "step-9"};
+  AttemptRecord attempt{2,
+                        (7ull << 32) + 1,
+                        State::failed,
+                        {8},
+                        {9},
+                        record.error,
+                        {},
+                        "step-9",
+                        {{12}, {13}, 14, 15, {16}, {17}}};
   record.checkpoints.push_back({{"step-9", 7, 2, {5}, "n1", 0.5, {}}, 0, {}, 0});
   attempt.jobs.push_back({"worker",
                           1,

@@ -34,7 +34,7 @@ TEST(NodeFile, AHeadsRulesForNodes) {
   EXPECT_EQ(file->rules.failures_within, std::chrono::hours{12});
   EXPECT_EQ(parse_head_file("dir: d\n", "head.yaml")->rules, NodeRules{});
   for (const auto* text :
-       {"liveness: {suspect_after: 1s}", "liveness: {suspect_after: 9s}",
+       {"liveness: {suspect_after: 100ms}", "liveness: {suspect_after: 9s}",
         "liveness: {lost_after: 4s}", "liveness: {lost_after: 2h}", "liveness: {lost: 20s}",
         "node_failures: {max: -1}", "node_failures: {within: 1s}"}) {
     auto bad = parse_head_file(text, "head.yaml");

@@ -28,9 +28,20 @@ TEST(NodeRules, GiveASilentMachineUpSoonerButNotBeforeItIsDoubted) {
   }
 }
 
+TEST(NodeRules, WhoGivesUpSoonerAsksMoreOften) {
+  EXPECT_EQ(NodeRules{}.beat_every(), 1s);
+  EXPECT_EQ(NodeRules{}.machine_silent_after(), 2s);
+  auto quick = with(750ms, 3s);
+  EXPECT_EQ(quick.beat_every(), 250ms);
+  EXPECT_EQ(quick.machine_silent_after(), 500ms);
+  EXPECT_LT(quick.machine_lost_after(), 2100ms);
+  for (auto suspect : {500ms, 900ms, 3000ms, 30000ms})
+    EXPECT_LE(with(suspect, 1h).beat_every() * 3, suspect) << "two that are lost are no sign";
+}
+
 TEST(NodeRules, MustFitTheBeatsAndEachOther) {
-  EXPECT_TRUE(check(with(2s, 4s)));
-  EXPECT_FALSE(check(with(1s, 10s)));
+  EXPECT_TRUE(check(with(500ms, 2500ms)));
+  EXPECT_FALSE(check(with(499ms, 10s)));
   EXPECT_FALSE(check(with(3s, 4s)));
   EXPECT_FALSE(check(with(10s, 3s)));
   EXPECT_FALSE(check(with(3s, 2h)));
