@@ -19,6 +19,8 @@ int wait_verb(Session& session);
 int rerun_verb(Session& session);
 int why_verb(Session& session);
 int best_verb(Session& session);
+int plot_verb(Session& session);
+int export_verb(Session& session);
 int out_ls_verb(Session& session);
 int out_get_verb(Session& session);
 int code_get_verb(Session& session);

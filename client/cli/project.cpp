@@ -4,6 +4,7 @@
 #include "hpo/expression.hpp"
 #include "runtime/core/digest.hpp"
 #include "runtime/core/fd.hpp"
+#include "runtime/core/json.hpp"
 #include "runtime/core/limits.hpp"
 
 #include <fmt/format.h>
@@ -64,10 +65,45 @@ Result<void> check_stop_when(const config::ProjectFile& file, const std::string&
   return error;
 }
 
+/// "lr=0.01": a value as --param takes it, of the type it has.
+Result<std::string> pair_text(const std::string& name, const Value& value,
+                              const std::string& file) {
+  if (value.is_list() || value.is_map() || value.is_null())
+    return Error{Errc::invalid, fmt::format("{} of {} is {}", name, file, value.kind()),
+                 "a parameter of a run is a number, a text or a bool", "leave it out"};
+  if (!value.is_string()) return name + "=" + value.to_text();
+  std::string quoted = "'";
+  for (auto c : value.as_string()) quoted += c == '\'' ? std::string{"''"} : std::string{c};
+  return name + "=" + quoted + "'";
+}
+
+/// The parameters of a file as `troupe best -o json` writes it, or of a map alone.
+Result<std::vector<std::string>> params_from(const std::string& file) {
+  auto text = read_file(file == "-" ? "/dev/stdin" : file, limits::project_file_bytes_max);
+  if (!text)
+    return Error{text.error().code, text.error().what, text.error().detail,
+                 "troupe best 42 -o json > best.json"};
+  auto value = parse_json(*text);
+  const auto* params = !value                             ? nullptr
+                       : value->find("params") == nullptr ? &*value
+                                                          : value->find("params");
+  if (params == nullptr || !params->is_map())
+    return Error{Errc::invalid, fmt::format("{} has no parameters", file),
+                 value ? "a JSON map is wanted, or one with `params`" : value.error().detail,
+                 "troupe best 42 -o json > best.json"};
+  std::vector<std::string> pairs;
+  for (const auto& [name, one] : params->as_map()) {
+    auto pair = pair_text(name, one, file);
+    if (!pair) return std::move(pair).error();
+    pairs.push_back(std::move(*pair));
+  }
+  return pairs;
+}
+
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> override_options(const Arguments& arguments,
-                                                                  bool sweep) {
+Result<std::vector<std::pair<std::string, std::string>>> override_options(
+    const Arguments& arguments, bool sweep) {
   constexpr std::array names{"project",     "name",
                              "param",       "cpus",
                              "mem",         "gpus",
@@ -86,6 +122,11 @@ std::vector<std::pair<std::string, std::string>> override_options(const Argument
                              "early-stop",  "mount-method",
                              "launch"};
   std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& file : arguments.all("params-from")) {
+    auto pairs = params_from(file);
+    if (!pairs) return std::move(pairs).error();
+    for (auto& pair : *pairs) out.emplace_back("param", std::move(pair));
+  }
   for (const auto* name : names)
     if (sweep || !is_sweep_option(name))
       for (auto& value : arguments.all(name)) out.emplace_back(name, std::move(value));
@@ -115,7 +156,9 @@ Result<Wanted> read_wanted(Session& session, config::Purpose purpose) {
   if (!file) return std::move(file).error();
   config::Request request;
   request.purpose = purpose;
-  request.options = override_options(arguments, purpose == config::Purpose::sweep);
+  auto options = override_options(arguments, purpose == config::Purpose::sweep);
+  if (!options) return std::move(options).error();
+  request.options = std::move(*options);
   for (auto& [name, value] : request.options) {
     if (name != "after" || !value.starts_with("last")) continue;
     auto id = session.select_one(value);

@@ -20,9 +20,10 @@ Result<Wanted> read_wanted(Session& session, config::Purpose purpose);
 /// Prints what each process would find in its environment, and runs nothing.
 int print_env(Session& session, const ExperimentSpec& spec);
 
-/// Run options that override the file, in the order of the table.
-std::vector<std::pair<std::string, std::string>> override_options(const Arguments& arguments,
-                                                                  bool sweep);
+/// Run options that override the file, in the order of the table; those of --params-from before
+/// --param.
+Result<std::vector<std::pair<std::string, std::string>>> override_options(
+    const Arguments& arguments, bool sweep);
 
 /// Uploads what the head does not have of the folder; the digest of the snapshot.
 Result<std::string> sync_code(Session& session, const std::string& root);

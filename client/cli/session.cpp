@@ -128,7 +128,8 @@ int main_of(const std::vector<std::string>& words) {
   }
   const auto* format = find_option(verb, "output");
   auto asked = arguments->get("output");
-  if (format != nullptr && !asked.empty() && asked != "json" && asked != "table") {
+  if (format != nullptr && format->kind == Kind::format && !asked.empty() && asked != "json" &&
+      asked != "table") {
     Output{options}.error({Errc::invalid, fmt::format("unknown format `{}`", asked), "",
                            "-o json, or nothing for a table"});
     return 2;

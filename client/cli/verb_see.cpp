@@ -4,6 +4,7 @@
 #include "client/cli/entry_text.hpp"
 #include "client/cli/node_drawing.hpp"
 #include "client/cli/session.hpp"
+#include "client/cli/set_study.hpp"
 #include "runtime/core/fd.hpp"
 #include "runtime/core/state.hpp"
 #include "runtime/core/units.hpp"
@@ -151,6 +152,7 @@ int show_verb(Session& session) {
       out.talk(fmt::format("only the first {} members; all: troupe ls --set {} --limit {}",
                            list_of(*entry, "members").size(), to_string(*id),
                            int_of(*entry, "size")));
+    if (out.out().terminal) out.raw(terminal_plots(*entry, out));
   }
   return 0;
 }

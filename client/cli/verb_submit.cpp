@@ -106,7 +106,9 @@ Result<ValueMap> rerun_options(Session& session, const Value& original, ValueMap
   config::Request request;
   request.purpose = config::Purpose::run;
   request.default_project = text_of(original, "project");
-  request.options = override_options(arguments, false);
+  auto given_options = override_options(arguments, false);
+  if (!given_options) return std::move(given_options).error();
+  request.options = std::move(*given_options);
   Command command{"", {"true"}};
   for (const auto& [name, value] : request.options)
     if (name == "param") command.argv.push_back("{{" + value.substr(0, value.find('=')) + "}}");

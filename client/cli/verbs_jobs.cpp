@@ -15,6 +15,8 @@ constexpr std::array run_options{
     Option{"name", 0, "NAME", "a name for people"},
     Option{"param", 0, "K=V", "a parameter's value; sweep: also K=1,2,3 or K=MIN..MAX", Kind::none,
            true},
+    Option{"params-from", 0, "FILE",
+           "parameters from JSON, as `troupe best -o json` has it; - is stdin", Kind::file, true},
     Option{"cpus", 0, "N", "CPUs for each worker; a fraction is fine"},
     Option{"mem", 0, "SIZE", "memory for each worker, with a unit: 2GiB"},
     Option{"gpus", 0, "N", "GPUs for each worker"},
@@ -84,6 +86,20 @@ constexpr std::array logs_options{
 
 constexpr std::array metrics_options{
     Option{"name", 0, "METRIC", "this metric's points"},
+};
+
+constexpr std::array plot_options{
+    Option{"output", 'o', "FILE", "the SVG file; json: the numbers behind it", Kind::file},
+    Option{"kind", 0, "KIND",
+           "history, importance, parallel, pareto, contour, curves, slices (default: all it has)",
+           Kind::none, true},
+    Option{"metric", 0, "GOAL.NAME", "another than the set's: min.loss; two: a Pareto front"},
+    Option{"params", 0, "NAMES", "only these parameters, in this order: lr,hidden"},
+};
+
+constexpr std::array export_options{
+    Option{"output", 'o', "FILE", "a .csv or .json file; csv, json: to stdout (default: csv)",
+           Kind::file},
 };
 
 constexpr std::array wait_options{
@@ -209,6 +225,36 @@ std::vector<Verb> see_verbs() {
        .arguments_max = 1,
        .kind = Kind::set,
        .run = best_verb},
+      {.name = "plot",
+       .group = "SEE",
+       .arguments = "SET",
+       .summary = "draws a set as an SVG page",
+       .text = "History with the best so far, importance of the parameters, parallel coordinates, "
+               "Pareto\n"
+               "front, contour of two parameters, learning curves, slices. Importance is fANOVA "
+               "(Hutter,\n"
+               "Hoos, Leyton-Brown 2014) over a random forest of the members that finished.",
+       .examples = {"troupe plot 42 -o 42.svg",
+                    "troupe plot last -o lr.svg --kind slices --params lr",
+                    "troupe plot 42 -o front.svg --kind pareto --metric min.loss,min.seconds"},
+       .options = {plot_options},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .kind = Kind::set,
+       .run = plot_verb},
+      {.name = "export",
+       .group = "SEE",
+       .arguments = "SET",
+       .summary = "a set as a table: CSV or JSON",
+       .text = "One row a member: state, times, node, parameters (param.lr), and of each metric "
+               "its last,\n"
+               "least and greatest value (last.loss, min.loss, max.loss).",
+       .examples = {"troupe export 42 -o 42.csv", "troupe export last -o json"},
+       .options = {export_options},
+       .arguments_min = 1,
+       .arguments_max = 1,
+       .kind = Kind::set,
+       .run = export_verb},
   };
 }
 

@@ -29,8 +29,9 @@ LAYERS = {
     "client/cpp": {"runtime/core", "client/api", "storage/dataset"},
     "client/reader": {"runtime/core", "storage/dataset"},
     "client/comm": {"runtime/core", "gpu/comm"},
+    "client/plot": {"runtime/core", "hpo"},
     "actors": RUNTIME | {"storage", "storage/dataset", "gpu", "gpu/topology", "gpu/comm", "hpo", "client/api"},
-    "client/cli": RUNTIME | {"actors", "gpu", "gpu/topology", "gpu/comm", "hpo", "client/api", "client/cpp", "storage/dataset"},
+    "client/cli": RUNTIME | {"actors", "gpu", "gpu/topology", "gpu/comm", "hpo", "client/api", "client/cpp", "client/plot", "storage/dataset"},
 }
 
 # Foreign headers and the only places that may include them.
