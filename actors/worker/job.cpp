@@ -137,7 +137,7 @@ void JobState::prepare() {
   order_ = std::make_shared<const JobOrder>(std::move(order));
   // Else the stager starts that line, before anything comes back here.
   if (!waits_for_gang(*order_, 0))
-    if (auto served = serve_pmi(); !served) return fail(served.error(), true);
+    if (auto served = serve_ranks(); !served) return fail(served.error(), true);
   staging_.value = std::make_shared<Staging>();
   staging_->order = order_;
   staging_->data = data_;
@@ -181,6 +181,7 @@ void JobState::adopt(const process::RunStatus& status) {
   run_key_ = status.key;
   started_us_ = status.started.us;
   keep_ports(*context_, *order_);
+  services_.go_on(*order_, phase_);
   // What it reads is here already: nobody may remove it.
   if (!order_->data.empty()) {
     // tidy: allow infinite: as in hold()
@@ -220,18 +221,13 @@ void JobState::start_line() {
   if (!request) return fail(std::move(request).error(), true);
   run_key_ = request->key;
   let_ports_go(*context_, *order_, phase_);
-  if (auto served = serve_pmi(); !served) return fail(served.error(), true);
+  if (auto served = serve_ranks(); !served) return fail(served.error(), true);
   peers_.launcher->start(std::move(*request));
 }
 
-/// Each line is a world of its own: what was put for the one before is gone.
-Result<void> JobState::serve_pmi() {
-  pmi_.reset();
-  if (!serves_pmi(*order_, phase_)) return ok();
-  auto server = PmiServer::start(context_->paths.dir, *order_, phase_);
-  if (!server) return std::move(server).error();
-  pmi_ = std::move(*server);
-  return ok();
+Result<void> JobState::serve_ranks() {
+  let_store_port_go(*context_, *order_);
+  return services_.begin(context_->paths.dir, *order_, phase_);
 }
 
 void JobState::launched(const process::RunStatus& status) {
@@ -289,7 +285,7 @@ void JobState::phase_ended(const process::RunStatus& status) {
     exit = status.exits.front();
   bool good = status.state == process::RunState::ended && !status.error && exit.code == 0 &&
               exit.signal == 0;
-  if (good && !stop_wanted_ && pmi_ && pmi_->begun() == 0 && order_->world_size > 1)
+  if (good && !stop_wanted_ && services_.nobody_asked() && order_->world_size > 1)
     update.warning = warning_ = WorldCheck::nobody_asked(*order_);
   if (good && !stop_wanted_ && !for_device && phase_ + 1 < order_->phases.size()) {
     return go_on(phase_ + 1);
@@ -389,7 +385,7 @@ void JobState::end(JobUpdate update) {
                  "{}: {} lines of its metrics were left out: no JSON, too long, or no number",
                  to_string(order_->key.job), bad_metric_lines_);
   stage_ = Stage::ended;
-  pmi_.reset();
+  services_.end();
   release_ports(*context_, *order_);
   (void)look_for_checkpoints();
   if (!order_->data.empty()) self_->send(peers_.cache, release_atom_v, order_->key);

@@ -5,8 +5,8 @@
 
 #include "actors/worker/checkpoint_look.hpp"
 #include "actors/worker/metric_reader.hpp"
-#include "actors/worker/pmi_server.hpp"
 #include "actors/worker/pulses.hpp"
+#include "actors/worker/rank_services.hpp"
 #include "actors/worker/worker_context.hpp"
 #include "actors/worker/world_check.hpp"
 
@@ -46,7 +46,7 @@ class JobState {
   void begin_phase(const PhaseStart& start);
   void start_phase(uint32_t phase);
   void start_line();
-  Result<void> serve_pmi();
+  Result<void> serve_ranks();
   void watch_world(const process::RunStatus& status);
   void look_at_world();
   void launched(const process::RunStatus& status);
@@ -81,7 +81,7 @@ class JobState {
   std::optional<WorldCheck> world_;       // of the line that runs
   std::string world_run_;                 // which that is
   Error warning_;                         // what it has seen
-  std::unique_ptr<PmiServer> pmi_;        // of the line that runs, where its processes ask for it
+  RankServices services_;                 // for the line that runs
   StagingRef staging_;                    // of its first line
   uint32_t slot_ = 0;                     // its folders; known when it is staged
   Stage stage_ = Stage::staging;

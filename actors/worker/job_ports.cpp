@@ -39,6 +39,11 @@ void let_ports_go(const WorkerContext& context, const JobOrder& order, uint32_t 
   if (context.ports && !order.phases[phase].setup) context.ports->let_go(book_key(order));
 }
 
+void let_store_port_go(const WorkerContext& context, const JobOrder& order) {
+  if (context.ports)
+    context.ports->let_go(book_key(order), static_cast<uint32_t>(launch::Port::store));
+}
+
 void release_ports(const WorkerContext& context, const JobOrder& order) {
   if (context.ports) context.ports->release(book_key(order));
 }

@@ -11,6 +11,8 @@ Result<void> take_ports(const WorkerContext& context, JobOrder& order);
 void keep_ports(const WorkerContext& context, const JobOrder& order);
 /// That line of it starts now.
 void let_ports_go(const WorkerContext& context, const JobOrder& order, uint32_t phase);
+/// The one at which the worker itself serves.
+void let_store_port_go(const WorkerContext& context, const JobOrder& order);
 void release_ports(const WorkerContext& context, const JobOrder& order);
 /// Of its own block; 0: it has none.
 uint16_t first_port(const JobOrder& order);

@@ -31,12 +31,6 @@ constexpr size_t line_bytes_max = 8u << 10;  // several times what PMI-1 allows
 constexpr std::chrono::seconds store_patience{60};
 constexpr std::chrono::milliseconds look_again{5}, step_time_max{500};
 
-comm::Endpoint store_of(const JobOrder& order) {
-  const auto& first = order.hosts.front();
-  return {first.address.empty() ? "127.0.0.1" : first.address,
-          launch::port_at(first.first_port, launch::Port::store)};
-}
-
 struct Client {
   UniqueFd fd;
   std::string text;  // not a whole line yet
@@ -95,6 +89,12 @@ std::string pmi_name(const std::string& dir, const JobKey& key, uint32_t phase) 
 
 }  // namespace
 
+comm::Endpoint store_of(const JobOrder& order) {
+  const auto& first = order.hosts.front();
+  return {first.address.empty() ? "127.0.0.1" : first.address,
+          launch::port_at(first.first_port, launch::Port::store)};
+}
+
 bool serves_pmi(const JobOrder& order, uint32_t phase) {
   return !order.phases[phase].setup && (has(order, "pmi1") || has(order, "pmix"));
 }
@@ -115,11 +115,6 @@ Result<std::unique_ptr<PmiServer>> PmiServer::start(const std::string& dir, cons
   std::unique_ptr<PmiServer> server{new PmiServer};
   server->order_ = order;
   server->phase_ = phase;
-  if (order.nodes > 1 && order.node_rank == 0) {
-    auto store = comm::StoreServer::start(store_of(order), order.token);
-    if (!store) return std::move(store).error();
-    server->store_ = std::move(*store);
-  }
   server->stop_ = UniqueFd{::eventfd(0, EFD_CLOEXEC)};
   if (!server->stop_) return errno_error(errno, "PMI cannot be served");
   server->thread_ =

@@ -1,8 +1,7 @@
 // Serves PMI-1 to the processes of one line of a job, with a thread of its own. Those of other
-// nodes are reached through a store that the worker of the first job serves: so no rank hosts
-// anything. Of a line whose processes use PMIx (pmix_server.hpp) it serves the store alone, and
-// counts those that asked for their world. A process reaches it through `troupe pmi-rank`, which
-// connects and becomes the process.
+// nodes are reached through the store that the worker of the first job serves (rank_services.hpp).
+// Of a line whose processes use PMIx (pmix_server.hpp) it only counts those that asked for their
+// world. A process reaches it through `troupe pmi-rank`, which connects and becomes the process.
 #pragma once
 
 #include "gpu/comm/store.hpp"
@@ -14,6 +13,9 @@
 #include <thread>
 
 namespace troupe::actors {
+
+/// Where the ranks of that job find the store of their world.
+comm::Endpoint store_of(const JobOrder& order);
 
 /// Whether that line's processes are to find it.
 bool serves_pmi(const JobOrder& order, uint32_t phase);
@@ -42,7 +44,6 @@ class PmiServer {
 
   JobOrder order_;
   uint32_t phase_ = 0;
-  std::unique_ptr<comm::StoreServer> store_;  // where this is the first job of several
   std::atomic<uint32_t> begun_{0};
   UniqueFd stop_;
   std::thread thread_;

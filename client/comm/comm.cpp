@@ -86,9 +86,8 @@ const troupe_comm_error* troupe_comm_last_error(void) {
 
 troupe_comm* troupe_comm_open(const char* name) {
   return guarded<troupe_comm*>(nullptr, [&]() -> Result<troupe_comm*> {
-    auto options = troupe::comm::options_from_environment();
+    auto options = troupe::comm::options_from_environment(name == nullptr ? "" : name);
     if (!options) return std::move(options).error();
-    if (name != nullptr) options->name += fmt::format(".{}", name);
     auto ranks = Communicator::open(*options);
     if (!ranks) return std::move(ranks).error();
     return new troupe_comm{std::move(*ranks)};
@@ -164,9 +163,8 @@ void troupe_comm_abort(troupe_comm* comm, const char* why) {
 
 troupe_comm_device* troupe_comm_device_open(const char* name) {
   return guarded<troupe_comm_device*>(nullptr, [&]() -> Result<troupe_comm_device*> {
-    auto options = troupe::comm::device_options_from_environment();
+    auto options = troupe::comm::device_options_from_environment(name == nullptr ? "" : name);
     if (!options) return std::move(options).error();
-    options->ranks.name += fmt::format(".device.{}", name == nullptr ? "" : name);
     auto ranks = DeviceCommunicator::open(*options);
     if (!ranks) return std::move(ranks).error();
     return new troupe_comm_device{std::move(*ranks)};

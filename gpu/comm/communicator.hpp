@@ -40,9 +40,11 @@ struct Options {
   Patience patience;
 };
 
-/// What a job's environment says: RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT and the job's token
-/// (docs/reference/environment.md). Waits for the first rank's store.
-Result<Options> options_from_environment();
+/// What a job's environment says: RANK, WORLD_SIZE, the store that Troupe serves, or MASTER_ADDR
+/// and MASTER_PORT, where rank 0 serves it; and the job's token (docs/reference/environment.md).
+/// Waits for the store. `name` tells communicators that are open beside each other apart; the same
+/// one can be opened again and again.
+Result<Options> options_from_environment(const std::string& name = {});
 
 class Communicator {
  public:

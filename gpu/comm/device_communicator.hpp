@@ -32,7 +32,7 @@ struct DeviceOptions {
 };
 
 /// As options_from_environment(), and TROUPE_COMM_CHECK, TROUPE_COMM_CUDART, TROUPE_COMM_NCCL.
-Result<DeviceOptions> device_options_from_environment();
+Result<DeviceOptions> device_options_from_environment(const std::string& name = {});
 
 class DeviceCommunicator {
  public:

@@ -49,8 +49,8 @@ std::optional<Error> disagreement(const std::vector<DeviceRecord>& all) {
 
 }  // namespace
 
-Result<DeviceOptions> device_options_from_environment() {
-  auto ranks = options_from_environment();
+Result<DeviceOptions> device_options_from_environment(const std::string& name) {
+  auto ranks = options_from_environment("device." + name);
   if (!ranks) return std::move(ranks).error();
   DeviceOptions options;
   options.ranks = std::move(*ranks);

@@ -5,6 +5,8 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <map>
+#include <mutex>
 
 namespace troupe::comm {
 
@@ -45,9 +47,18 @@ Result<std::string> secret_for(const Endpoint& at) {
                "start them with Troupe, or give all the same TROUPE_JOB_TOKEN"};
 }
 
+/// How often this process has asked for that name: what was written in a store for the times before
+/// is still there.
+uint64_t times_before(const std::string& name) {
+  static std::mutex mutex;
+  static std::map<std::string, uint64_t> times;
+  std::lock_guard lock{mutex};
+  return times[name]++;
+}
+
 }  // namespace
 
-Result<Options> options_from_environment() {
+Result<Options> options_from_environment(const std::string& name) {
   Options options;
   auto rank = number<uint32_t>("RANK", 0);
   if (!rank) return std::move(rank).error();
@@ -68,9 +79,16 @@ Result<Options> options_from_environment() {
   options.address = variable("TROUPE_COMM_ADDRESS");
   options.name =
       fmt::format("{}.{}", variable("TROUPE_ID"), variable("TORCHELASTIC_RESTART_COUNT"));
+  if (!name.empty()) options.name += "." + name;
   if (options.size == 1) return options;
   Endpoint at{variable("MASTER_ADDR"), *port};
-  if (auto text = variable("TROUPE_COMM_STORE"); !text.empty()) {
+  bool served = variable("TROUPE_COMM_STORE").empty() && !variable("TROUPE_STORE").empty();
+  if (served) {
+    // Worlds that the job's own launchers make beside each other have different ones.
+    options.name += fmt::format("@{}", to_string(at));
+    options.name += fmt::format("#{}", times_before(options.name));
+  }
+  if (auto text = variable(served ? "TROUPE_STORE" : "TROUPE_COMM_STORE"); !text.empty()) {
     auto endpoint = parse_endpoint(text);
     if (!endpoint) return std::move(endpoint).error();
     at = *endpoint;
@@ -82,7 +100,7 @@ Result<Options> options_from_environment() {
   auto secret = secret_for(at);
   if (!secret) return std::move(secret).error();
   options.secret = std::move(*secret);
-  auto store = TcpStore::open(at, options.secret, options.rank == 0,
+  auto store = TcpStore::open(at, options.secret, options.rank == 0 && !served,
                               std::chrono::steady_clock::now() + options.join_deadline);
   if (!store) return std::move(store).error();
   options.store = std::move(*store);

@@ -16,6 +16,7 @@ using Clock = std::chrono::steady_clock;
 // Of what is written in the store, and of how ranks talk.
 constexpr int protocol = 1;
 constexpr size_t named_max = 8;
+constexpr std::chrono::milliseconds write_again{500};
 
 std::string member_key(const Options& options, uint32_t rank) {
   return fmt::format("{}/member/{}", options.name, rank);
@@ -49,20 +50,32 @@ Result<Member> parse_member(const Options& options, uint32_t rank, std::istream&
   return member;
 }
 
+/// Who has not come, and who waits for them.
 std::string missing_ranks(const Options& options) {
-  std::vector<uint32_t> missing;
+  std::vector<uint32_t> missing, waiting;
   for (uint32_t rank = 0; rank < options.size && missing.size() <= named_max; ++rank) {
     auto found = options.store->get(member_key(options, rank));
-    if (!found) return "the store of rank 0 does not answer";
-    if (!*found) missing.push_back(rank);
+    if (!found) return "the store does not answer";
+    (*found ? waiting : missing).push_back(rank);
   }
-  return fmt::format("{} {} not come", name_ranks(missing), missing.size() == 1 ? "has" : "have");
+  auto seconds = std::chrono::ceil<std::chrono::seconds>(options.join_deadline).count();
+  // Rank 0 tells the others once all have come.
+  if (missing.empty()) return fmt::format("rank 0 has not told of all within {} s", seconds);
+  return fmt::format("{} {} not come within {} s; {} {}", name_ranks(missing),
+                     missing.size() == 1 ? "has" : "have", seconds, name_ranks(waiting),
+                     waiting.size() == 1 ? "waits" : "wait");
 }
 
-/// Until the key is written; an error where a rank has said that it will not be.
-Result<std::string> await_key(const Options& options, const std::string& key, Moment until) {
+/// Until the key is written; an error where a rank has said that it will not be. `own` is what this
+/// rank has written: a store that was begun anew meanwhile gets it again.
+Result<std::string> await_key(const Options& options, const std::string& key,
+                              const std::string& own, Moment until) {
   auto wait = 1;
-  while (true) {
+  for (auto written = Clock::now();;) {
+    if (Clock::now() - written > write_again) {
+      TROUPE_TRY(options.store->set(member_key(options, options.rank), own));
+      written = Clock::now();
+    }
     auto found = options.store->get(key);
     if (!found) return std::move(found).error();
     if (*found) return std::move(**found);
@@ -79,12 +92,9 @@ Result<std::string> await_key(const Options& options, const std::string& key, Mo
       return error;
     }
     if (Clock::now() >= until)
-      return Error{
-          Errc::timed_out, "not all ranks have come",
-          fmt::format("{} within {} s", missing_ranks(options),
-                      std::chrono::ceil<std::chrono::seconds>(options.join_deadline).count()),
-          "look at the logs of those ranks; all need the same MASTER_ADDR, MASTER_PORT "
-          "and WORLD_SIZE"};
+      return Error{Errc::timed_out, "not all ranks have come", missing_ranks(options),
+                   "look at the logs of those ranks; all need the same MASTER_ADDR, MASTER_PORT "
+                   "and WORLD_SIZE"};
     ::poll(nullptr, 0, wait);
     wait = std::min(wait * 2, 20);
   }
@@ -108,12 +118,13 @@ std::string this_host() {
 }
 
 Result<std::vector<Member>> gather_roster(const Options& options, const Member& own, Moment until) {
-  TROUPE_TRY(options.store->set(member_key(options, options.rank), member_text(options, own)));
+  auto written = member_text(options, own);
+  TROUPE_TRY(options.store->set(member_key(options, options.rank), written));
   auto roster_key = options.name + "/roster";
   if (options.rank == 0) {
     std::string roster;
     for (uint32_t rank = 0; rank < options.size; ++rank) {
-      auto text = await_key(options, member_key(options, rank), until);
+      auto text = await_key(options, member_key(options, rank), written, until);
       if (!text) return std::move(text).error();
       std::istringstream lines{*text};
       auto member = parse_member(options, rank, lines);
@@ -122,7 +133,7 @@ Result<std::vector<Member>> gather_roster(const Options& options, const Member& 
     }
     TROUPE_TRY(options.store->set(roster_key, roster));
   }
-  auto text = await_key(options, roster_key, until);
+  auto text = await_key(options, roster_key, written, until);
   if (!text) return std::move(text).error();
   std::istringstream lines{*text};
   std::vector<Member> members;

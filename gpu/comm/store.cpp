@@ -14,6 +14,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr uint32_t text_bytes_max = 1u << 20;  // a roster of some thousand ranks
+// Of all keys and values: PMIx tells the most, some kilobytes a rank.
+constexpr size_t store_bytes_max = 64u << 20;
 constexpr std::chrono::seconds request_time{5};
 
 Result<void> send_text(int fd, const std::string& text, Moment until) {
@@ -33,10 +35,13 @@ Result<std::string> receive_text(int fd, Moment until) {
   return text;
 }
 
-/// "+" and the value, "-" where there is none, "!" where another was written.
+/// "+" and the value, "-" where there is none, "!" where another was written, "=" where it is full.
 std::string answer_to(MemoryStore& values, const std::string& what, const std::string& key,
                       const std::string& value) {
-  if (what == "s") return values.set(key, value) ? "+" : "!";
+  if (what == "s") {
+    auto written = values.set(key, value);
+    return written ? "+" : written.error().code == Errc::exhausted ? "=" : "!";
+  }
   auto found = values.get(key);
   return found && *found ? "+" + **found : "-";
 }
@@ -58,12 +63,24 @@ Error conflict(const std::string& key) {
           "give each process its own RANK, and each attempt its own port"};
 }
 
+Error full() {
+  return {Errc::exhausted, "the ranks' store is full",
+          fmt::format("it takes {} MiB", store_bytes_max >> 20), "open fewer communicators"};
+}
+
 }  // namespace
 
 Result<void> MemoryStore::set(const std::string& key, const std::string& value) {
   std::lock_guard lock{mutex_};
-  auto [place, added] = values_.emplace(key, value);
-  if (!added && place->second != value) return conflict(key);
+  auto place = values_.find(key);
+  if (place != values_.end()) {
+    if (place->second != value) return conflict(key);
+    return ok();
+  }
+  auto more = key.size() + value.size();
+  if (bytes_ + more > store_bytes_max) return full();
+  bytes_ += more;
+  values_.emplace(key, value);
   return ok();
 }
 
@@ -138,6 +155,7 @@ Result<void> TcpStore::set(const std::string& key, const std::string& value) {
   if (server_) return server_->values().set(key, value);
   auto answer = ask('s', key, value);
   if (!answer) return std::move(answer).error();
+  if (*answer == "=") return full();
   if (*answer != "+") return conflict(key);
   return ok();
 }

@@ -24,7 +24,8 @@ class Store {
   virtual std::string own_address() const { return "127.0.0.1"; }
 };
 
-/// For ranks of one process.
+/// For ranks of one process; or served to others. What it takes is bounded: it may lie in a process
+/// that is not the job's.
 class MemoryStore final : public Store {
  public:
   Result<void> set(const std::string& key, const std::string& value) override;
@@ -33,6 +34,7 @@ class MemoryStore final : public Store {
  private:
   std::mutex mutex_;
   std::map<std::string, std::string> values_;
+  size_t bytes_ = 0;
 };
 
 /// Serves a MemoryStore to those who know the secret, with a thread of its own.

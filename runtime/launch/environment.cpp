@@ -159,6 +159,9 @@ Environment environment_of(const World& world, uint32_t process) {
   fixed.add("TROUPE_NODE_RANK", world.job);
   fixed.add("TROUPE_GPUS_PER_NODE", world.gpus);
   fixed.add("TROUPE_HOSTFILE", world.hostfile);
+  const auto& first = world.hosts.front();
+  if (world.size() > 1 && first.first_port != 0)
+    fixed.add("TROUPE_STORE", endpoint(address_of(first), port_at(first.first_port, Port::store)));
   if (!world.roles.empty()) fixed.add("TROUPE_ROLE", world.roles[world.job]);
   List advice{out.advice};
   // A process alone has nobody to find, and starts sooner without what it does not need.

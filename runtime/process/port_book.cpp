@@ -134,6 +134,12 @@ void PortBook::let_go(const std::string& job) {
   if (auto known = jobs_.find(job); known != jobs_.end()) known->second.held.clear();
 }
 
+void PortBook::let_go(const std::string& job, uint32_t place) {
+  std::lock_guard lock{mutex_};
+  if (auto known = jobs_.find(job); known != jobs_.end() && place < known->second.held.size())
+    known->second.held[place].reset();
+}
+
 void PortBook::release(const std::string& job) {
   std::lock_guard lock{mutex_};
   if (auto known = jobs_.extract(job)) give_up(std::move(known.mapped()));

@@ -28,6 +28,8 @@ class PortBook {
   void keep(const std::string& job, uint16_t first, uint32_t count);
   /// Its processes start now, and bind the ports themselves.
   void let_go(const std::string& job);
+  /// Of one port of its block alone, which somebody else than its processes is to bind.
+  void let_go(const std::string& job, uint32_t place);
   void release(const std::string& job);
 
  private:

@@ -42,24 +42,28 @@ class Ranks : public testing::TestWithParam<const char*> {
     processes_.clear();
   }
 
-  void start(uint32_t size, std::vector<std::string> arguments, const char* deadline_s = "60") {
+  void start(uint32_t size, const std::vector<std::string>& arguments) {
     auto listener = listen_tcp({"127.0.0.1", 0});
     ASSERT_TRUE(listener);
-    auto port = std::to_string(listener->port);
+    port_ = std::to_string(listener->port);
     listener->fd.reset();
-    for (uint32_t rank = 0; rank < size; ++rank) {
-      std::vector<std::string> env{"RANK=" + std::to_string(rank),
-                                   "WORLD_SIZE=" + std::to_string(size),
-                                   "MASTER_ADDR=127.0.0.1",
-                                   "MASTER_PORT=" + port,
-                                   "TROUPE_JOB_TOKEN=secret",
-                                   std::string{"TROUPE_COMM_TRANSPORT="} + GetParam(),
-                                   std::string{"TROUPE_COMM_DEADLINE_S="} + deadline_s,
-                                   "TROUPE_COMM_CUDART=" TROUPE_FAKE_NCCL_NEW,
-                                   "TROUPE_COMM_NCCL=" TROUPE_FAKE_NCCL_NEW,
-                                   "LOCAL_RANK=" + std::to_string(rank)};
-      start_one(arguments, env);
-    }
+    for (uint32_t rank = first_; rank < size; ++rank) start_rank(rank, size, arguments);
+  }
+
+  void start_rank(uint32_t rank, uint32_t size, const std::vector<std::string>& arguments) {
+    std::vector<std::string> env{"RANK=" + std::to_string(rank),
+                                 "LOCAL_RANK=" + std::to_string(rank),
+                                 "WORLD_SIZE=" + std::to_string(size),
+                                 "MASTER_ADDR=127.0.0.1",
+                                 "MASTER_PORT=" + port_,
+                                 "TROUPE_JOB_TOKEN=secret",
+                                 std::string{"TROUPE_COMM_TRANSPORT="} + GetParam(),
+                                 "TROUPE_COMM_DEADLINE_S=" + deadline_s_,
+                                 "TROUPE_COMM_JOIN_S=" + join_s_,
+                                 "TROUPE_COMM_CUDART=" TROUPE_FAKE_NCCL_NEW,
+                                 "TROUPE_COMM_NCCL=" TROUPE_FAKE_NCCL_NEW};
+    if (server_) env.push_back("TROUPE_STORE=127.0.0.1:" + std::to_string(server_->port()));
+    start_one(arguments, env);
   }
 
   std::string output_of(size_t rank) {
@@ -71,6 +75,16 @@ class Ranks : public testing::TestWithParam<const char*> {
     while (processes_[rank].text.find(text) == std::string::npos)
       ASSERT_TRUE(read_more(processes_[rank])) << processes_[rank].text;
   }
+  void serve(uint16_t port = 0) {
+    server_.reset();
+    auto server = StoreServer::start({"127.0.0.1", port}, "secret");
+    ASSERT_TRUE(server) << to_string(server.error());
+    server_ = std::move(*server);
+  }
+
+  std::unique_ptr<StoreServer> server_;  // of somebody who is no rank
+  uint32_t first_ = 0;                   // the lower ones do not come
+  std::string join_s_ = "60", deadline_s_ = "60", port_;
   pid_t pid_of(size_t rank) const { return processes_[rank].pid; }
   void signal(size_t rank, int number) { ::kill(processes_[rank].pid, number); }
 
@@ -124,7 +138,8 @@ TEST_P(Ranks, AKilledRankEndsTheCallsOfTheOthers) {
 }
 
 TEST_P(Ranks, AStoppedRankEndsTheCallsOfTheOthersAtTheDeadline) {
-  start(3, {"loop"}, "1");
+  deadline_s_ = "1";
+  start(3, {"loop"});
   await_text(1, "ready");
   signal(1, SIGSTOP);
   for (size_t rank : {0, 2}) {
@@ -152,6 +167,35 @@ TEST_P(Ranks, TheMemoryTheyShareHasNoName) {
   bool shares = maps->find("/memfd:troupe-") != std::string::npos;
   EXPECT_EQ(shares, std::string{GetParam()} == "memory");
   EXPECT_EQ(maps->find("/dev/shm"), std::string::npos);
+}
+
+TEST_P(Ranks, MeetInAStoreThatNoneOfThemServes) {
+  serve();
+  start(3, {"again"});
+  for (size_t rank = 0; rank < 3; ++rank) EXPECT_EQ(output_of(rank), "2\n2\n2\n");
+}
+
+TEST_P(Ranks, NameThoseThatNeverJoinAndThoseThatWait) {
+  serve();
+  first_ = 1;
+  join_s_ = "1";
+  start(4, {"reduce", "10"});
+  for (size_t place = 0; place < 3; ++place) {
+    auto text = output_of(place);
+    EXPECT_NE(text.find("rank 0 has not come within 1 s; ranks 1, 2, 3 wait"), std::string::npos)
+        << text;
+  }
+}
+
+TEST_P(Ranks, WriteAgainWhereTheStoreHasBegunAnew) {
+  serve();
+  first_ = 1;
+  start(2, {"reduce", "10"});
+  auto key = [&] { return server_->values().get(".@127.0.0.1:" + port_ + "#0/member/1"); };
+  while (!key().value()) ::poll(nullptr, 0, 5);
+  serve(server_->port());
+  start_rank(0, 2, {"reduce", "10"});
+  for (size_t place : {0, 1}) EXPECT_EQ(output_of(place), "1\n");
 }
 
 TEST_P(Ranks, ReduceOnADevice) {

@@ -46,7 +46,8 @@ TEST(LaunchEnvironment, IsTorchrunsWithThePortThatTheFirstNodeSetAside) {
                                  Pair("ROLE_RANK", "3"), Pair("MASTER_ADDR", "10.0.0.1"),
                                  Pair("MASTER_PORT", "20008"), Pair("TORCHELASTIC_RUN_ID", "42.7"),
                                  Pair("TORCHELASTIC_RESTART_COUNT", "2"),
-                                 Pair("TROUPE_HOSTFILE", "/w/slots/3/hostfile")}));
+                                 Pair("TROUPE_HOSTFILE", "/w/slots/3/hostfile"),
+                                 Pair("TROUPE_STORE", "10.0.0.1:20010")}));
   EXPECT_FALSE(env.contains("TORCHELASTIC_USE_AGENT_STORE")) << "nobody speaks that protocol";
 }
 

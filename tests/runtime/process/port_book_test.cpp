@@ -35,6 +35,10 @@ TEST(PortBook, HoldsPortsUntilTheJobStarts) {
   auto again = book.take("1", 5, 5);
   ASSERT_TRUE(again);
   EXPECT_EQ(*again, *first);
+  book.let_go("1", 2);
+  book.let_go("1", 7);
+  for (uint16_t i = 0; i < 5; ++i)
+    EXPECT_EQ(can_bind(static_cast<uint16_t>(*first + i)), i == 2) << i;
   book.let_go("1");
   for (uint16_t i = 0; i < 5; ++i) EXPECT_TRUE(can_bind(static_cast<uint16_t>(*first + i)));
 }

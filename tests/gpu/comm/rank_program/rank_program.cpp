@@ -2,6 +2,7 @@
 //   loop                 all_reduce for ever, "ready" on standard output after the first
 //   reduce COUNT         one of COUNT floats; prints the first element
 //   late MILLISECONDS    rank 1 comes so much later; then as `reduce 1000`
+//   again                three communicators, one after the other, and a call of each
 //   device               a communicator of devices, and one call
 // A call that fails is printed as its error, and the exit code is 3.
 #include "gpu/comm/device_communicator.hpp"
@@ -41,12 +42,26 @@ int on_device() {
   return 0;
 }
 
+int again() {
+  for (int turn = 0; turn < 3; ++turn) {
+    auto options = troupe::comm::options_from_environment();
+    if (!options) return failed(options.error());
+    auto ranks = Communicator::open(*options);
+    if (!ranks) return failed(ranks.error());
+    std::vector<float> data(3, static_cast<float>((*ranks)->rank()));
+    if (auto result = reduce(**ranks, data); !result) return failed(result.error());
+    std::printf("%g\n", static_cast<double>(data[0]));
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::string what = argc > 1 ? argv[1] : "";
   auto number = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 0;
   if (what == "device") return on_device();
+  if (what == "again") return again();
   auto options = troupe::comm::options_from_environment();
   if (!options) return failed(options.error());
   if (what == "late" && options->rank == 1) ::poll(nullptr, 0, static_cast<int>(number));

@@ -1,0 +1,48 @@
+#include "actors/worker/rank_services.hpp"
+
+#include "actors/worker/job_ports.hpp"
+#include "runtime/core/log.hpp"
+
+namespace troupe::actors {
+
+Result<void> RankServices::begin(const std::string& dir, const JobOrder& order, uint32_t phase) {
+  end();
+  auto served = serve_store(order, phase);
+  if (!serves_pmi(order, phase)) {
+    // Most jobs have no use for it; those that have hear that nobody answers.
+    if (!served) log::warning("job", "{}: {}", to_string(order.key.job), to_string(served.error()));
+    return ok();
+  }
+  if (!served) return served;
+  auto server = PmiServer::start(dir, order, phase);
+  if (!server) return std::move(server).error();
+  pmi_ = std::move(*server);
+  return ok();
+}
+
+void RankServices::go_on(const JobOrder& order, uint32_t phase) {
+  end();
+  if (auto served = serve_store(order, phase); !served)
+    log::warning("job", "{}: {}", to_string(order.key.job), to_string(served.error()));
+}
+
+void RankServices::end() {
+  pmi_.reset();
+  store_.reset();
+}
+
+Result<void> RankServices::serve_store(const JobOrder& order, uint32_t phase) {
+  bool first_of_several = order.node_rank == 0 && order.world_size > 1;
+  if (!first_of_several || order.phases[phase].setup || first_port(order) == 0) return ok();
+  auto at = store_of(order);
+  auto store = comm::StoreServer::start(at, order.token);
+  // An address by which others reach this machine need not be one of its own.
+  if (!store)
+    store = comm::StoreServer::start(
+        {at.host.find(':') == at.host.npos ? "0.0.0.0" : "::", at.port}, order.token);
+  if (!store) return std::move(store).error();
+  store_ = std::move(*store);
+  return ok();
+}
+
+}  // namespace troupe::actors
