@@ -54,7 +54,7 @@ class UplinkState {
   desk_actor desk_;    // null: there is no link
   uint64_t link_ = 0;  // counts links, so that late answers of an older one are known
   uint64_t beats_ = 0;
-  std::chrono::milliseconds beat_every_{1000};  // until the head says otherwise
+  std::chrono::milliseconds beat_every_{150};  // until the head says how often
   bool told_skew_ = false;
 };
 

@@ -23,13 +23,6 @@ class Elastic : public HeadTest {
     spec.resources.cpus = 4;  // a whole node
     return spec;
   }
-  /// The newest orders that a node got of an experiment.
-  static std::vector<JobOrder> orders(const std::shared_ptr<NodeProbe>& node, uint64_t top) {
-    std::vector<JobOrder> list;
-    for (const auto& order : node->started)
-      if (order.key.job.experiment.top == top) list.push_back(order);
-    return list;
-  }
   void checkpoint(const JobOrder& order, const std::string& name) {
     auto update = update_for(order, JobStep::running);
     update.checkpoints.push_back({name, clock->now().us});

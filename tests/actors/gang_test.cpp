@@ -18,13 +18,6 @@ class Gang : public HeadTest {
     spec.resources.cpus = cpus;
     return spec;
   }
-  /// Orders of one experiment that a node got.
-  static std::vector<JobOrder> orders(const std::shared_ptr<NodeProbe>& node, uint64_t top) {
-    std::vector<JobOrder> list;
-    for (const auto& order : node->started)
-      if (order.key.job.experiment.top == top) list.push_back(order);
-    return list;
-  }
 };
 
 TEST_F(Gang, WaitsWholeUntilThereIsRoomForAllOfIt) {

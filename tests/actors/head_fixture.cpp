@@ -197,6 +197,13 @@ JobUpdate HeadTest::update_for(const JobOrder& order, JobStep step) {
   return update;
 }
 
+std::vector<JobOrder> HeadTest::orders(const std::shared_ptr<NodeProbe>& node, uint64_t top) {
+  std::vector<JobOrder> list;
+  for (const auto& order : node->started)
+    if (order.key.job.experiment.top == top) list.push_back(order);
+  return list;
+}
+
 ExperimentRecord HeadTest::experiment(ExperimentId id) {
   auto record = ledger->experiment(id);
   EXPECT_TRUE(record && *record) << to_string(id);

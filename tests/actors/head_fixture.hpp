@@ -148,6 +148,8 @@ class HeadTest : public ActorTest {
     caf::anon_send(ledger_gate, flush_atom_v);
   }
 
+  /// What a node got of one experiment, the newest last.
+  static std::vector<JobOrder> orders(const std::shared_ptr<NodeProbe>& node, uint64_t top);
   ExperimentRecord experiment(ExperimentId id);
   SetRecord set(uint64_t top);
   State state(ExperimentId id) { return experiment(id).state; }

@@ -1,9 +1,7 @@
 // What a node gives its jobs of the machine: cores, memory, GPUs, and what it does when a GPU goes
 // bad. On the test scheduler, with a fake driver and a launcher without processes.
 #include "actors/worker/core_claim.hpp"
-#include "actors/worker/node.hpp"
-#include "runtime/process/fake_launcher.hpp"
-#include "tests/actors/head_fixture.hpp"
+#include "tests/actors/node_fixture.hpp"
 #include "tests/runtime/topology/machines.hpp"
 
 #include <gmock/gmock.h>
@@ -13,54 +11,17 @@
 namespace troupe::actors {
 namespace {
 
-using process::FakeLauncher;
 using process::RunState;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-struct Head {
-  std::vector<NodeHello> hellos;
-  std::vector<GpuReport> reports;
-};
-
-hello_port::behavior_type remembering_registry(hello_port::pointer, std::shared_ptr<Head> head) {
-  return {
-      [head](hello_atom, const NodeHello& hello, const node_actor&) {
-        head->hellos.push_back(hello);
-        return NodeWelcome{};
-      },
-      [](stuck_atom, const std::string&, const std::string&) {},
-      [](cache_atom, const std::string&, const CacheReport&) {},
-      [head](devices_atom, const std::string&, const GpuReport& report) {
-        head->reports.push_back(report);
-      },
-  };
-}
-
-class NodeDevices : public ActorTest {
+class NodeDevices : public NodeTest {
  protected:
   void SetUp() override {
-    registry = sys.spawn(remembering_registry, head);
-    director = sys.spawn(probe_director, updates);
-    context = std::make_shared<WorkerContext>();
-    context->name = "a";
-    context->detach_blocking = false;
-    context->paths = WorkerPaths{dir.path() + "/w", dir.path() + "/outputs", false};
-    context->clock = clock;
-    context->registry = registry;
-    context->director = director;
+    NodeTest::SetUp();
     context->gpus = 8;
-    context->make_launcher = [this](process::LauncherEvents fresh) {
-      events = std::move(fresh);
-      return launcher;
-    };
-    process::LauncherEvents relay;
-    relay.started = [this](const process::RunStatus& status) { events.started(status); };
-    relay.ended = [this](const process::RunStatus& status) { events.ended(status); };
-    launcher = std::make_shared<FakeLauncher>(std::move(relay), *clock);
-    ASSERT_TRUE(make_dirs(context->paths.outputs, 0755));
     context->gpu_driver = driver;
     context->binding.cores_are_ours = true;
     context->binding.model = std::make_shared<topology::Model>(topology::a100());
@@ -68,24 +29,6 @@ class NodeDevices : public ActorTest {
     for (const auto& device : *devices)
       context->binding.devices[device.index] = {
           device.index, device.uuid, device.bus, device.name, {}};
-  }
-  void TearDown() override {
-    leave();
-    end(registry);
-    end(director);
-    context.reset();
-  }
-  void start(std::vector<process::RunStatus> runs = {}) {
-    node = sys.spawn(node_behavior, WorkerContextRef{context});
-    run();
-    events.connected(std::move(runs));
-    run();
-  }
-  void leave() {
-    if (!node) return;
-    caf::anon_send(node, leave_atom_v);
-    run();
-    end(node);
   }
   static JobOrder order(uint32_t job, int64_t cpus, std::vector<uint32_t> gpus = {}) {
     JobOrder made;
@@ -95,10 +38,6 @@ class NodeDevices : public ActorTest {
     made.processes = std::max<uint32_t>(1, static_cast<uint32_t>(gpus.size()));
     made.gpus = std::move(gpus);
     return made;
-  }
-  void tell(const JobOrder& which) {
-    caf::anon_send(node, start_atom_v, which);
-    run();
   }
   void second() { advance(seconds{1}); }
   const process::ProcessSpec& process_of(uint32_t job, size_t rank = 0) const {
@@ -110,19 +49,11 @@ class NodeDevices : public ActorTest {
     return none;
   }
   std::string closed(uint32_t gpu) const {
-    return head->reports.empty() ? "" : head->reports.back().devices.at(gpu).closed;
+    return head->devices.empty() ? "" : head->devices.back().devices.at(gpu).closed;
   }
 
-  std::shared_ptr<Head> head = std::make_shared<Head>();
-  std::shared_ptr<std::vector<JobUpdate>> updates = std::make_shared<std::vector<JobUpdate>>();
   std::shared_ptr<gpu::FakeGpuDriver> driver =
       std::make_shared<gpu::FakeGpuDriver>(gpu::FakeGpuDriver::alike(8, "A100", 80));
-  hello_port registry;
-  director_actor director;
-  node_actor node;
-  std::shared_ptr<WorkerContext> context;
-  process::LauncherEvents events;
-  std::shared_ptr<FakeLauncher> launcher;
 };
 
 TEST_F(NodeDevices, RanksAreBoundNearTheirGpus) {
@@ -285,7 +216,7 @@ TEST_F(NodeDevices, WhatAJobLeavesOnADeviceClosesItUntilItIsGone) {
   driver->set_state(0, {});
   second();
   EXPECT_EQ(closed(0), "");
-  ASSERT_FALSE(head->reports.empty());
+  ASSERT_FALSE(head->devices.empty());
   left = {};
   left.mem_used = uint64_t{3} << 30;
   tell(order(2, 2, {0}));
@@ -301,10 +232,10 @@ TEST_F(NodeDevices, ADriverThatFailsClosesNothing) {
   start();
   driver->fail_with(Error{Errc::io, "the driver does not answer", "", ""});
   second();
-  EXPECT_THAT(head->reports, IsEmpty());
+  EXPECT_THAT(head->devices, IsEmpty());
   driver->fail_with({});
   second();
-  EXPECT_THAT(head->reports, IsEmpty());
+  EXPECT_THAT(head->devices, IsEmpty());
 }
 
 TEST(CoreClaim, HasOneHolder) {

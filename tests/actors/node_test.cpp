@@ -1,10 +1,7 @@
 // The node on the test scheduler: real folders, a launcher without processes, a registry that only
 // remembers.
-#include "actors/worker/node.hpp"
-
 #include "runtime/core/limits.hpp"
-#include "runtime/process/fake_launcher.hpp"
-#include "tests/actors/head_fixture.hpp"
+#include "tests/actors/node_fixture.hpp"
 
 #include <gmock/gmock.h>
 
@@ -13,81 +10,18 @@
 namespace troupe::actors {
 namespace {
 
-using process::FakeLauncher;
 using process::RunState;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-/// What the head was told, and what it answers.
-struct HeadProbe {
-  std::vector<NodeHello> hellos;
-  std::vector<std::string> stuck;
-  NodeWelcome welcome;
-  std::function<void(const node_actor&)> before_answer = [](const node_actor&) {};
-};
-
-hello_port::behavior_type probe_registry(hello_port::pointer, std::shared_ptr<HeadProbe> probe) {
-  return {
-      [probe](hello_atom, const NodeHello& hello, const node_actor& node) {
-        probe->hellos.push_back(hello);
-        probe->before_answer(node);
-        return probe->welcome;
-      },
-      [probe](stuck_atom, const std::string&, const std::string& what) {
-        probe->stuck.push_back(what);
-      },
-      [](cache_atom, const std::string&, const CacheReport&) {},
-      [](devices_atom, const std::string&, const GpuReport&) {},
-  };
-}
-
-class Node : public ActorTest {
+class Node : public NodeTest {
  protected:
   explicit Node(bool head_is_remote = false) : remote{head_is_remote} {}
   void SetUp() override {
-    registry = sys.spawn(probe_registry, head);
-    director = sys.spawn(probe_director, updates);
-    auto made = std::make_shared<WorkerContext>();
-    made->name = "a";
-    made->detach_blocking = false;
-    made->paths = WorkerPaths{dir.path() + "/w", dir.path() + "/outputs", false};
-    made->clock = clock;
-    made->head_is_remote = remote;
-    made->registry = registry;
-    made->director = director;
-    // The launcher outlives the worker: the second node of a test finds the first one's.
-    made->make_launcher = [this](process::LauncherEvents fresh) {
-      events = std::move(fresh);
-      return launcher;
-    };
-    process::LauncherEvents relay;
-    relay.started = [this](const process::RunStatus& status) { events.started(status); };
-    relay.ended = [this](const process::RunStatus& status) { events.ended(status); };
-    launcher = std::make_shared<FakeLauncher>(std::move(relay), *clock);
-    context = made;
-    ASSERT_TRUE(make_dirs(context->paths.outputs, 0755));
-  }
-  void TearDown() override {
-    leave();
-    end(registry);
-    end(director);
-    context.reset();
-  }
-  /// A worker that finds these runs at its launcher.
-  void start(std::vector<process::RunStatus> runs = {}) {
-    node = sys.spawn(node_behavior, context);
-    run();
-    events.connected(std::move(runs));
-    run();
-  }
-  /// The worker's process is gone; the launcher and its runs are not.
-  void leave() {
-    if (!node) return;
-    caf::anon_send(node, leave_atom_v);
-    run();
-    end(node);
+    NodeTest::SetUp();
+    context->head_is_remote = remote;
   }
   JobOrder order(uint64_t epoch, uint32_t attempt = 1) const {
     JobOrder made;
@@ -96,10 +30,6 @@ class Node : public ActorTest {
     made.attempt = attempt;
     made.gpus = {3};
     return made;
-  }
-  void tell(const JobOrder& which) {
-    caf::anon_send(node, start_atom_v, which);
-    run();
   }
   void forget(const JobKey& key) {
     caf::anon_send(node, forget_atom_v, key);
@@ -118,14 +48,6 @@ class Node : public ActorTest {
   }
 
   const bool remote;
-  std::shared_ptr<HeadProbe> head = std::make_shared<HeadProbe>();
-  std::shared_ptr<std::vector<JobUpdate>> updates = std::make_shared<std::vector<JobUpdate>>();
-  hello_port registry;
-  director_actor director;
-  node_actor node;
-  WorkerContextRef context;
-  process::LauncherEvents events;
-  std::shared_ptr<FakeLauncher> launcher;
 };
 
 TEST_F(Node, TellsOfWhatCannotBeKilledUntilItHasEnded) {

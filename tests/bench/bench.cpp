@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   using namespace troupe::bench;
   const std::vector<std::pair<std::string_view, void (*)(bool)>> figures{
       {"throughput", bench_throughput},
+      {"sweep", bench_sweep},
       {"latency", bench_start_latency},
       {"submissions", bench_submissions},
       {"history", bench_history},
@@ -63,6 +64,7 @@ int main(int argc, char** argv) {
       {"hpo.tables", bench_hpo_tables},
       {"hpo.functions", bench_hpo_functions},
       {"hpo.study", bench_hpo_study},
+      {"hpo.curves", bench_hpo_curves},
       {"hpo.ask_tell", bench_hpo_ask_tell}};
   bool quick = false;
   std::vector<std::string_view> wanted;

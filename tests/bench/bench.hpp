@@ -6,6 +6,7 @@
 namespace troupe::bench {
 
 void bench_throughput(bool quick);
+void bench_sweep(bool quick);
 void bench_start_latency(bool quick);
 void bench_submissions(bool quick);
 void bench_history(bool quick);
@@ -35,6 +36,7 @@ void bench_dataset_python(bool quick);
 void bench_hpo_cost(bool quick);
 void bench_hpo_tables(bool quick);
 void bench_hpo_functions(bool quick);
+void bench_hpo_curves(bool quick);
 void bench_hpo_study(bool quick);
 void bench_hpo_ask_tell(bool quick);
 

@@ -88,6 +88,29 @@ void bench_throughput(bool quick) {
       fmt::format("{:.2f}x ({})", best, all), "0.5x");
 }
 
+void bench_sweep(bool quick) {
+  constexpr int places = 16;
+  constexpr double seconds = 0.1;
+  const int members = quick ? 160 : 10'000;
+  ClusterUnderTest cluster{{"--cpus", fmt::to_string(places)}};
+  HttpConnection connection{cluster.port(), cluster.token()};
+  auto body = fmt::format(
+      R"({{"project":"bench","run":[["/bin/sleep","{}"]],"env":{{"X":"{{{{x}}}}"}},"resources":{{"cpus":1,"mem":"16MiB"}},)"
+      R"("parameters":[{{"name":"x","range":{{"min":1,"max":{}}}}}],"sweep":{{"strategy":"grid"}}}})",
+      seconds, members);
+  auto began = now_seconds();
+  auto response = connection.request("POST", "/api/v1/sets", body);
+  if (response.status / 100 != 2) {
+    fmt::print("{}\n", response.body);
+    std::exit(1);
+  }
+  await_idle(connection);
+  auto took = now_seconds() - began, ideal = members * seconds / places;
+  row(fmt::format("a sweep of {} members of {} s on {} places / its ideal time", members, seconds,
+                  places),
+      fmt::format("{:.3f}x ({:.1f} s)", took / ideal, took), "1.1x");
+}
+
 void bench_start_latency(bool quick) {
   int rounds = quick ? 5 : 100;
   ClusterUnderTest cluster;

@@ -160,7 +160,7 @@ class Torchrun : private cluster::Lab {
     hosts.close();
     for (int i = 0; i < agents; ++i) {
       auto host = fmt::format("t{}", i);
-      (void)this->host(host).run({"mount", "--bind", dir_ / "hosts", "/etc/hosts"});
+      (void)this->host(host).run({"/usr/bin/mount", "--bind", dir_ / "hosts", "/etc/hosts"});
       std::vector<std::string> argv{
           python, "-m", "torch.distributed.run", fmt::format("--nnodes=1:{}", agents),
           fmt::format("--nproc_per_node={}", processes), "--max_restarts=10", "--rdzv_backend=c10d",

@@ -84,6 +84,28 @@ class FakeService final : public Service {
   kj::Promise<Result<SearchReplay>> replay(const Caller&, ExperimentId set) override {
     return Result<SearchReplay>{SearchReplay{set, "tpe", 3, 2, 1, {"member 2 has another point"}}};
   }
+  /// Set 42 is run elsewhere: it gives up to two trials, and its trial 9 has ended otherwise.
+  kj::Promise<Result<Asked>> ask(const Caller&, ExperimentId set, AskRequest request) override {
+    last_ask = request;
+    if (set.top != 42) return Result<Asked>{missing("no such set")};
+    Asked asked;
+    for (uint32_t i = 1; i <= std::min(request.count, 2u); ++i)
+      asked.trials.push_back({{42, i}, {{"lr", 0.25}, {"layers", int64_t{3}}}, State::running, {}});
+    if (request.count > 2) asked.reason = "2 may run at a time";
+    return Result<Asked>{std::move(asked)};
+  }
+  kj::Promise<Result<Told>> tell(const Caller&, ExperimentId set, TellRequest request) override {
+    last_tell = request;
+    if (set.top != 42) return Result<Told>{missing("no such set")};
+    if (request.trial == 9)
+      return Result<Told>{Error{Errc::conflict, "trial 42.9 was told otherwise", "", ""}};
+    return Result<Told>{
+        Told{{42, request.trial}, request.state, true, "below the median", false, false, false}};
+  }
+  Result<std::vector<Trial>> pending_trials(const Caller&, ExperimentId set) override {
+    if (set.top != 42) return missing("no such set");
+    return std::vector<Trial>{{{42, 7}, {{"lr", 0.5}}, State::running, {}}};
+  }
   kj::Promise<Result<Waiting>> why(const Caller&, ExperimentId id) override {
     if (auto entry = find(id); !entry) return Result<Waiting>{entry.error()};
     return Result<Waiting>{
@@ -192,6 +214,8 @@ class FakeService final : public Service {
     for (auto& waiter : std::exchange(waiting_, {})) waiter->fulfill();
   }
 
+  std::optional<AskRequest> last_ask;
+  std::optional<TellRequest> last_tell;
   std::optional<Submission> last_submission;
   std::optional<RerunChanges> last_changes;
   std::optional<ListQuery> last_query;
