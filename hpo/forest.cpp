@@ -97,8 +97,10 @@ class Forest::Grower {
   Split best_split(std::span<const size_t> rows) {
     Split best;
     if (rows.size() < 2 * size_t{options_.leaf_min}) return best;
-    auto tries = std::min<size_t>(features_.size(), options_.features_max);
-    for (size_t i = 0; i < tries; ++i) {
+    // With all of them the strongest would hide the others where there are few rows. Where none of
+    // those parts the rows, more are tried.
+    auto tries = std::min<size_t>((3 * features_.size() + 3) / 4, options_.features_max);
+    for (size_t i = 0; i < features_.size() && (i < tries || best.feature == no_feature); ++i) {
       std::swap(candidates_[i], candidates_[i + draws_.below(features_.size() - i)]);
       try_feature(rows, candidates_[i], best);
     }

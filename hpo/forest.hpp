@@ -20,7 +20,7 @@ struct ForestOptions {
   uint32_t trees = 64;
   uint32_t leaf_min = 2;       // rows of a leaf, at least
   uint32_t rows_max = 1000;    // rows of a tree, drawn with replacement: bounds the time of a fit
-  uint32_t features_max = 24;  // that a split chooses from, at most
+  uint32_t features_max = 24;  // that a split chooses from, at most; else three quarters of them
   uint64_t seed = 0;
 };
 

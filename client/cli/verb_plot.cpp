@@ -46,7 +46,8 @@ Result<std::vector<size_t>> axes_wanted(const Arguments& arguments, const plot::
                    axis == study.axes.end() ? fmt::format("the set has no parameter {}", word)
                                             : fmt::format("{} has one value in this set", word),
                    "", fmt::format("those that vary: {}", fmt::join(names, ", "))};
-    axes.push_back(static_cast<size_t>(axis - study.axes.begin()));
+    auto place = static_cast<size_t>(axis - study.axes.begin());
+    if (std::find(axes.begin(), axes.end(), place) == axes.end()) axes.push_back(place);
   }
   return axes;
 }

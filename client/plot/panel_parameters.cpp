@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace troupe::plot {
 
@@ -65,17 +66,41 @@ void draw_importance(Svg& svg, const Rect& place, const Scene& scene) {
 
 namespace {
 
+/// One axis of several beside each other. Where members have no value of it, they pass below.
 struct Post {
+  static constexpr double below = 26;  // px that the place for those takes
+
   Scale scale;
   double x;
+  std::optional<double> none;
+
+  double place_of(double value) const {
+    return std::isnan(value) ? none.value_or(nothing) : scale(value);
+  }
 };
+
+bool lacks_some(const Scene& scene, size_t axis) {
+  return std::any_of(scene.ranked.begin(), scene.ranked.end(), [&](size_t member) {
+    return std::isnan(scene.study.members[member].params[axis]);
+  });
+}
+
+Post post_of(const Scene& scene, std::optional<size_t> axis, double x, const Rect& inner) {
+  bool lacks = axis && lacks_some(scene, *axis);
+  auto bottom = inner.bottom() - (lacks ? Post::below : 0);
+  auto scaled = axis ? scene.study.axes[*axis] : scene.study.value_axis();
+  return {Scale{scaled, bottom, inner.y}, x,
+          lacks ? std::optional{inner.bottom() - 5} : std::nullopt};
+}
 
 void draw_post(Svg& svg, const Post& post, const Rect& place, double room, bool last) {
   const auto& axis = post.scale.axis();
-  svg.line(post.x, place.y, post.x, place.bottom(), "a");
+  svg.line(post.x, place.y, post.x, place.bottom() - (post.none ? Post::below : 0), "a");
   auto most = static_cast<size_t>(place.height / (axis.is_category() ? 18 : 46));
-  for (const auto& tick : post.scale.ticks(most)) {
-    auto at = post.scale(tick.value);
+  auto ticks = post.scale.ticks(most);
+  if (post.none) ticks.push_back({nothing, "not active"});
+  for (const auto& tick : ticks) {
+    auto at = post.place_of(tick.value);
     svg.line(post.x - 3, at, post.x + 3, at, "a");
     auto label = cut_px(tick.label, room - 16);
     auto width = text_px(label) + 4;
@@ -118,15 +143,15 @@ void draw_parallel(Svg& svg, const Rect& place, const Scene& scene) {
   std::vector<Post> posts;
   for (size_t i = 0; i <= shown.size(); ++i) {
     bool last = i == shown.size();
-    posts.push_back({Scale{last ? study.value_axis() : study.axes[shown[i]], inner.bottom(), top},
-                     inner.x + room * static_cast<double>(i)});
+    posts.push_back(post_of(scene, last ? std::nullopt : std::optional{shown[i]},
+                            inner.x + room * static_cast<double>(i), inner));
   }
   for (auto line : lines) {
     const auto& member = study.members[line];
     std::vector<std::pair<double, double>> way;
     for (size_t i = 0; i <= shown.size(); ++i) {
       auto value = i == shown.size() ? member.values[0] : member.params[shown[i]];
-      way.emplace_back(posts[i].x, std::isnan(value) ? nothing : posts[i].scale(value));
+      way.emplace_back(posts[i].x, posts[i].place_of(value));
     }
     auto style = shade('d', scene.standing[line]) + (lines.size() > fine_from ? " f" : "");
     svg.path(way, line == scene.ranked.front() ? "l" : style,
@@ -170,11 +195,9 @@ void draw_contour(Svg& svg, const Rect& place, const Scene& scene) {
   auto first = scene.axes[0], second = scene.axes[1];
   const auto& x = study.axes[first];
   const auto& y = study.axes[second];
-  auto frame =
-      draw_frame(svg, place,
-                 {"Contour", fmt::format("mean {} over all other parameters", study.goals[0].name),
-                  x.name, y.name},
-                 x, y);
+  auto frame = draw_frame(
+      svg, place,
+      {"Contour", fmt::format("mean {} over all else", study.goals[0].name), x.name, y.name}, x, y);
   const auto& inner = frame.inner;
   constexpr double cell = 8;  // px
   auto at_x = centres(frame.x, inner.x, inner.right(), static_cast<size_t>(inner.width / cell));

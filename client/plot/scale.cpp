@@ -8,7 +8,8 @@ namespace troupe::plot {
 
 namespace {
 
-constexpr double air = 0.04;  // of the axis, at either end
+constexpr double air = 0.04;          // of the axis, at either end
+constexpr double number_max = 1e300;  // beyond it the difference of two ends would be infinite
 
 /// 1, 2 or 5 times a power of ten, so that about `most` of them fill the span: rather some more
 /// than half of them.
@@ -39,6 +40,8 @@ std::string tick_text(double value, double step) {
 }  // namespace
 
 Scale::Scale(Axis axis, double from, double to) : axis_{std::move(axis)}, from_{from}, to_{to} {
+  axis_.low = std::clamp(axis_.low, -number_max, number_max);
+  axis_.high = std::clamp(axis_.high, -number_max, number_max);
   low_ = axis_.log ? std::log10(axis_.low) : axis_.low;
   high_ = axis_.log ? std::log10(axis_.high) : axis_.high;
   auto margin = axis_.is_category() ? 0.5 : (high_ - low_) * air;

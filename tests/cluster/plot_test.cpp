@@ -93,7 +93,7 @@ TEST(Plot, WhatCannotBeShownIsSaid) {
   };
   says({"plot", set, "--kind", "pie"}, 2, "there is no plot `pie`");
   says({"plot", set, "--kind", "pareto"}, 2, "loss is its only metric");
-  says({"plot", set, "--kind", "contour", "--params", "x"}, 2, "two parameters");
+  says({"plot", set, "--kind", "contour", "--params", "x,x"}, 2, "two parameters");
   says({"plot", set, "--params", "z"}, 2, "no parameter z");
   says({"plot", set, "--metric", "max.accuracy"}, 3, "reported: loss, odd");
   says({"plot", set, "--metric", "min.odd"}, 3, "NaN or infinite");

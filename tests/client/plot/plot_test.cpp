@@ -275,6 +275,9 @@ TEST(Page, StandsStrangeValues) {
     parsed(svg);
     EXPECT_EQ(svg.find("=\"nan"), std::string::npos) << to_string(kind);
     EXPECT_EQ(svg.find("inf\""), std::string::npos) << to_string(kind);
+    if (kind == Kind::parallel) {
+      EXPECT_NE(svg.find(">not active</text>"), std::string::npos);
+    }
   }
 }
 
