@@ -5,6 +5,18 @@
 
 namespace troupe::actors {
 
+namespace {
+
+/// From which its ranks come.
+std::vector<std::string> addresses_of(const JobOrder& order) {
+  std::vector<std::string> addresses;
+  for (const auto& host : order.hosts)
+    addresses.push_back(host.address.empty() ? "127.0.0.1" : host.address);
+  return addresses;
+}
+
+}  // namespace
+
 Result<void> RankServices::begin(const std::string& dir, const JobOrder& order, uint32_t phase) {
   end();
   auto served = serve_store(order, phase);
@@ -35,7 +47,7 @@ Result<void> RankServices::serve_store(const JobOrder& order, uint32_t phase) {
   bool first_of_several = order.node_rank == 0 && order.world_size > 1;
   if (!first_of_several || order.phases[phase].setup || first_port(order) == 0) return ok();
   auto at = store_of(order);
-  auto store = comm::StoreServer::start(at, order.token);
+  auto store = comm::StoreServer::start(at, order.token, addresses_of(order));
   // An address by which others reach this machine need not be one of its own.
   if (!store)
     store = comm::StoreServer::start(

@@ -37,6 +37,14 @@ std::string proof(const std::string& secret, const char* side, const std::string
   return hmac_sha256_hex(secret, std::string{side} + hello + nonce);
 }
 
+/// A client of HTTP sends its first line at once.
+bool speaks_http(int fd) {
+  char first[5];
+  if (::recv(fd, first, sizeof first, MSG_PEEK | MSG_DONTWAIT) != sizeof first) return false;
+  std::string_view text{first, sizeof first};
+  return text == "GET /" || text == "PUT /" || text == "DELET";
+}
+
 }  // namespace
 
 Result<void> introduce(int fd, const std::string& secret, const Hello& hello, Moment until) {
@@ -68,6 +76,11 @@ void Doorman::accept_some() {
 }
 
 bool Doorman::advance(Pending& pending, bool& done) const {
+  if (http_ && pending.came.empty() && pending.expect.empty() && speaks_http(pending.fd.get())) {
+    pending.hello.purpose = Purpose::http;
+    done = true;
+    return true;
+  }
   while (true) {
     auto whole = pending.expect.empty() ? sizeof(HelloFrame) : proof_bytes;
     char buffer[sizeof(HelloFrame) + proof_bytes];

@@ -11,7 +11,7 @@
 
 namespace troupe::comm {
 
-enum class Purpose : uint32_t { store = 1, memory, data, control };
+enum class Purpose : uint32_t { store = 1, memory, data, control, http };
 
 struct Hello {
   Purpose purpose = Purpose::store;
@@ -29,8 +29,9 @@ class Doorman {
     UniqueFd fd;
   };
 
-  Doorman(UniqueFd listener, std::string secret)
-      : listener_{std::move(listener)}, secret_{std::move(secret)} {}
+  /// With `http`, who begins to speak HTTP is let in as he is: nothing is read, nothing proved.
+  Doorman(UniqueFd listener, std::string secret, bool http = false)
+      : listener_{std::move(listener)}, secret_{std::move(secret)}, http_{http} {}
 
   /// The next that has proved itself. `also` ends the wait with not_found when it becomes readable.
   Result<Visitor> next(Moment until, int also = -1);
@@ -49,6 +50,7 @@ class Doorman {
 
   UniqueFd listener_;
   std::string secret_;
+  bool http_;
   std::vector<Pending> pending_;
 };
 

@@ -171,15 +171,32 @@ Result<UniqueFd> connect_local(const std::string& name) {
   return fd;
 }
 
-std::string own_address(int fd) {
-  sockaddr_storage own{};
-  socklen_t bytes = sizeof own;
+namespace {
+
+/// Of one end of a connection; nothing where the system does not say.
+std::string address_text(int (*end)(int, sockaddr*, socklen_t*), int fd) {
+  sockaddr_storage address{};
+  socklen_t bytes = sizeof address;
   char text[NI_MAXHOST] = {};
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &bytes) != 0 ||
-      ::getnameinfo(reinterpret_cast<sockaddr*>(&own), bytes, text, sizeof text, nullptr, 0,
+  if (end(fd, reinterpret_cast<sockaddr*>(&address), &bytes) != 0 ||
+      ::getnameinfo(reinterpret_cast<sockaddr*>(&address), bytes, text, sizeof text, nullptr, 0,
                     NI_NUMERICHOST) != 0)
-    return "127.0.0.1";
+    return {};
   return text;
+}
+
+}  // namespace
+
+std::string own_address(int fd) {
+  auto own = address_text(::getsockname, fd);
+  return own.empty() ? "127.0.0.1" : own;
+}
+
+std::string peer_address(int fd) {
+  auto peer = address_text(::getpeername, fd);
+  // What a socket for both families says of one that came by IPv4.
+  constexpr std::string_view mapped = "::ffff:";
+  return peer.starts_with(mapped) ? peer.substr(mapped.size()) : peer;
 }
 
 Result<unsigned> peer_user(int fd) {

@@ -33,6 +33,8 @@ Result<UniqueFd> listen_local(const std::string& name);
 Result<UniqueFd> connect_local(const std::string& name);
 /// The address by which the other side of a connection knows this machine.
 std::string own_address(int fd);
+/// The address of the other side.
+std::string peer_address(int fd);
 /// The user at the other end of a local connection.
 Result<unsigned> peer_user(int fd);
 

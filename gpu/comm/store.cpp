@@ -4,8 +4,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 namespace troupe::comm {
 
@@ -57,6 +60,23 @@ Result<void> answer(int fd, MemoryStore& values) {
   return send_text(fd, answer_to(values, *what, *key, *value), until);
 }
 
+void answer_http(int fd, HttpValues& values, const std::vector<std::string>& from) {
+  auto until = Clock::now() + request_time;
+  std::optional<std::string> answer;
+  if (std::find(from.begin(), from.end(), peer_address(fd)) == from.end())
+    answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+  for (std::string request; !answer;) {
+    pollfd readable{fd, POLLIN, 0};
+    if (::poll(&readable, 1, milliseconds_until(until)) <= 0) return;
+    char bytes[16384];
+    auto came = ::recv(fd, bytes, sizeof bytes, 0);
+    if (came <= 0) return;
+    request.append(bytes, static_cast<size_t>(came));
+    answer = values.answer(request);
+  }
+  (void)send_fully(fd, answer->data(), answer->size(), until);
+}
+
 Error conflict(const std::string& key) {
   return {Errc::conflict, fmt::format("{} was written before, and otherwise", key),
           "two processes say that they are the same rank",
@@ -92,10 +112,12 @@ Result<std::optional<std::string>> MemoryStore::get(const std::string& key) {
 }
 
 Result<std::unique_ptr<StoreServer>> StoreServer::start(const Endpoint& at,
-                                                        const std::string& secret) {
+                                                        const std::string& secret,
+                                                        std::vector<std::string> http_from) {
   auto listener = listen_tcp(at);
   if (!listener) return std::move(listener).error();
   std::unique_ptr<StoreServer> server{new StoreServer};
+  server->http_from_ = std::move(http_from);
   server->port_ = listener->port;
   server->stop_ = UniqueFd{::eventfd(0, EFD_CLOEXEC)};
   if (!server->stop_) return errno_error(errno, "cannot serve the ranks' store");
@@ -113,12 +135,16 @@ StoreServer::~StoreServer() {
 }
 
 void StoreServer::serve(UniqueFd listener, const std::string& secret) {
-  Doorman door{std::move(listener), secret};
+  Doorman door{std::move(listener), secret, !http_from_.empty()};
   while (true) {
     auto visitor = door.next(Clock::now() + std::chrono::hours{1}, stop_.get());
     if (!visitor && visitor.error().code == Errc::not_found) return;
     // What goes wrong with one connection is that rank's to report.
-    if (visitor) (void)answer(visitor->fd.get(), values_);
+    if (!visitor) continue;
+    if (visitor->hello.purpose == Purpose::http)
+      answer_http(visitor->fd.get(), http_, http_from_);
+    else
+      (void)answer(visitor->fd.get(), values_);
   }
 }
 

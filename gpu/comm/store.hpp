@@ -2,6 +2,7 @@
 // until they are connected, and never after. A store may be used by any thread.
 #pragma once
 
+#include "gpu/comm/http_values.hpp"
 #include "gpu/comm/socket.hpp"
 
 #include <map>
@@ -10,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace troupe::comm {
 
@@ -37,10 +39,12 @@ class MemoryStore final : public Store {
   size_t bytes_ = 0;
 };
 
-/// Serves a MemoryStore to those who know the secret, with a thread of its own.
+/// Serves a MemoryStore to those who know the secret, with a thread of its own; and HttpValues to
+/// whoever comes from one of some addresses.
 class StoreServer {
  public:
-  static Result<std::unique_ptr<StoreServer>> start(const Endpoint& at, const std::string& secret);
+  static Result<std::unique_ptr<StoreServer>> start(const Endpoint& at, const std::string& secret,
+                                                    std::vector<std::string> http_from = {});
   ~StoreServer();
   StoreServer(const StoreServer&) = delete;
   StoreServer& operator=(const StoreServer&) = delete;
@@ -53,6 +57,8 @@ class StoreServer {
   void serve(UniqueFd listener, const std::string& secret);
 
   MemoryStore values_;
+  HttpValues http_;
+  std::vector<std::string> http_from_;
   uint16_t port_ = 0;
   UniqueFd stop_;
   std::thread thread_;

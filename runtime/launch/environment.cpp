@@ -66,6 +66,13 @@ void add_horovod(const World& world, uint32_t process, List env) {
   env.add("HOROVOD_LOCAL_SIZE", world.processes);
   env.add("HOROVOD_CROSS_RANK", world.job);
   env.add("HOROVOD_CROSS_SIZE", world.hosts.size());
+  const auto& first = world.hosts.front();
+  // Over MPI it finds its world as MPI does.
+  if (world.has("pmi1") || world.has("pmix") || first.first_port == 0) return;
+  env.add("HOROVOD_GLOO_RENDEZVOUS_ADDR", address_of(first));
+  env.add("HOROVOD_GLOO_RENDEZVOUS_PORT", port_at(first.first_port, Port::store));
+  env.add("HOROVOD_CONTROLLER", "gloo");
+  env.add("HOROVOD_CPU_OPERATIONS", "gloo");
 }
 
 void add_jax(const World& world, uint32_t process, List env) {

@@ -102,7 +102,7 @@ while True:
 
 TEST_F(Launch, AReaderOfHorovodsNamesFindsItsRanks) {
   auto run = script("hvd.py", R"(
-import os
+import os, time
 h = {k: int(os.environ["HOROVOD_" + k]) for k in
      ("RANK", "SIZE", "LOCAL_RANK", "LOCAL_SIZE", "CROSS_RANK", "CROSS_SIZE")}
 assert h["SIZE"] == 2 and h["LOCAL_SIZE"] * h["CROSS_SIZE"] == 2, h
@@ -110,6 +110,19 @@ assert h["RANK"] == h["CROSS_RANK"] * h["LOCAL_SIZE"] + h["LOCAL_RANK"], h
 hosts = open(os.environ["TROUPE_HOSTFILE"]).read().split()
 assert hosts[1::2] == ["slots=1", "slots=1"], hosts
 assert not any(k.startswith(("SLURM", "OMPI", "PMI", "PET_")) for k in os.environ), dict(os.environ)
+# As its Gloo meets: each tells under its rank, and asks until the others have.
+from http.client import HTTPConnection
+def ask(method, path, body=None):
+    server = HTTPConnection(os.environ["HOROVOD_GLOO_RENDEZVOUS_ADDR"], int(os.environ["HOROVOD_GLOO_RENDEZVOUS_PORT"]), 5)
+    server.request(method, path, body)
+    answer = server.getresponse()
+    return answer.status, answer.read()
+assert ask("PUT", f"/global/{h['RANK']}", bytes([h["RANK"], 0, 255]))[0] == 200
+until = time.monotonic() + 30
+for rank in range(h["SIZE"]):
+    while (answer := ask("GET", f"/global/{rank}"))[0] == 404 and time.monotonic() < until:
+        time.sleep(0.02)
+    assert answer == (200, bytes([rank, 0, 255])), answer
 print("rank", h["RANK"], "of", h["SIZE"])
 )");
   auto id = gang(run);

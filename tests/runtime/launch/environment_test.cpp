@@ -53,12 +53,18 @@ TEST(LaunchEnvironment, IsTorchrunsWithThePortThatTheFirstNodeSetAside) {
 
 TEST(LaunchEnvironment, NamesWhatHorovodDeepSpeedAndJaxAskFor) {
   auto env = all(two_by_two(), 1);
-  EXPECT_THAT(env, IsSupersetOf({Pair("LOCAL_SIZE", "2"), Pair("CROSS_RANK", "1"),
-                                 Pair("CROSS_SIZE", "2"), Pair("HOROVOD_RANK", "3"),
-                                 Pair("HOROVOD_SIZE", "4"), Pair("HOROVOD_HOSTNAME", "10.0.0.2"),
-                                 Pair("JAX_COORDINATOR_ADDRESS", "10.0.0.1:20009"),
-                                 Pair("JAX_COORDINATOR_PORT", "20009"),
-                                 Pair("JAX_LOCAL_DEVICE_IDS", "2,3")}));
+  EXPECT_THAT(
+      env,
+      IsSupersetOf(
+          {Pair("LOCAL_SIZE", "2"), Pair("CROSS_RANK", "1"), Pair("CROSS_SIZE", "2"),
+           Pair("HOROVOD_RANK", "3"), Pair("HOROVOD_SIZE", "4"),
+           Pair("HOROVOD_HOSTNAME", "10.0.0.2"), Pair("JAX_COORDINATOR_ADDRESS", "10.0.0.1:20009"),
+           Pair("JAX_COORDINATOR_PORT", "20009"), Pair("HOROVOD_GLOO_RENDEZVOUS_ADDR", "10.0.0.1"),
+           Pair("HOROVOD_GLOO_RENDEZVOUS_PORT", "20010"), Pair("HOROVOD_CONTROLLER", "gloo"),
+           Pair("JAX_LOCAL_DEVICE_IDS", "2,3")}));
+  auto mpi = two_by_two();
+  mpi.contracts = {"pmi1"};
+  EXPECT_FALSE(all(mpi, 0).contains("HOROVOD_CONTROLLER")) << "it finds its world by MPI";
 }
 
 TEST(LaunchEnvironment, GivesEachJobItsOwnSideChannelsByTheKnownInterface) {
