@@ -97,9 +97,9 @@ class Forest::Grower {
   Split best_split(std::span<const size_t> rows) {
     Split best;
     if (rows.size() < 2 * size_t{options_.leaf_min}) return best;
-    // With all of them the strongest would hide the others where there are few rows. Where none of
-    // those parts the rows, more are tried.
-    auto tries = std::min<size_t>((3 * features_.size() + 3) / 4, options_.features_max);
+    // Of three quarters: with all of them the strongest would hide the others where there are few
+    // rows. Where none of those parts the rows, more are tried.
+    auto tries = (3 * features_.size() + 3) / 4;
     for (size_t i = 0; i < features_.size() && (i < tries || best.feature == no_feature); ++i) {
       std::swap(candidates_[i], candidates_[i + draws_.below(features_.size() - i)]);
       try_feature(rows, candidates_[i], best);
@@ -174,7 +174,11 @@ class Forest::Grower {
 Forest::Forest(std::vector<Feature> features, std::span<const double> rows,
                std::span<const double> values, const ForestOptions& options)
     : features_{std::move(features)} {
-  for (uint32_t i = 0; i < options.trees && !values.empty(); ++i)
+  constexpr size_t features_many = 32, trees_min = 16;
+  size_t trees = options.trees;
+  if (features_.size() > features_many)
+    trees = std::min(trees, std::max(trees_min, trees * features_many / features_.size()));
+  for (uint32_t i = 0; i < trees && !values.empty(); ++i)
     trees_.push_back(Grower{features_, rows, values, options, i}.grow());
 }
 
@@ -205,12 +209,18 @@ Forest::Box Forest::whole() const {
   return box;
 }
 
+/// Calls it with the value of each leaf, its part of the whole box, and where it lies.
 template <class Visit>
-void Forest::visit_leaves(const Tree& tree, uint32_t at, Box& box, const Visit& visit) const {
+void Forest::visit_leaves(const Tree& tree, const Visit& visit) const {
+  auto box = whole();
+  visit_below(tree, 0, 1, box, visit);
+}
+
+template <class Visit>
+void Forest::visit_below(const Tree& tree, uint32_t at, double volume, Box& box,
+                         const Visit& visit) const {
   const auto& node = tree.nodes[at];
   if (node.feature == no_feature) {
-    double volume = 1;
-    for (size_t i = 0; i < features_.size(); ++i) volume *= box.part(i);
     visit(node.value, volume, box);
     return;
   }
@@ -218,36 +228,27 @@ void Forest::visit_leaves(const Tree& tree, uint32_t at, Box& box, const Visit& 
   auto& set = box.sets[node.feature];
   auto range_before = range;
   auto set_before = set;
+  auto others = volume / box.part(node.feature);
   for (bool left : {true, false}) {
     if (set.empty())
       (left ? range.second : range.first) = node.threshold;
     else
       for (size_t i = 0; i < set.size(); ++i)
         set[i] = set_before[i] && tree.sets[node.category + i] == left;
-    visit_leaves(tree, node.left + (left ? 0 : 1), box, visit);
+    visit_below(tree, node.left + (left ? 0 : 1), others * box.part(node.feature), box, visit);
     range = range_before;
     set = set_before;
   }
 }
 
-double Forest::share_of(const Tree& tree, size_t feature, double mean) const {
-  // The mean over all other features is constant between the cuts of this one.
-  std::vector<double> cuts{0, 1};
-  auto categories = features_[feature].categories;
-  if (categories != 0) {
-    cuts.resize(categories + 1);
-    for (size_t i = 0; i <= categories; ++i)
-      cuts[i] = static_cast<double>(i) / static_cast<double>(categories);
-  } else {
-    for (const auto& node : tree.nodes)
-      if (node.feature == feature) cuts.push_back(node.threshold);
-    std::sort(cuts.begin(), cuts.end());
-    cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
-  }
-  std::vector<double> changes(cuts.size());
-  auto box = whole();
-  visit_leaves(tree, 0, box, [&](double value, double volume, const Box& leaf) {
-    auto weight = value * volume / leaf.part(feature);
+/// The mean over all other features, which is constant between the cuts of one, as changes at
+/// these.
+struct Forest::Marginal {
+  std::vector<double>
+      cuts;  // of the feature in [0, 1], ends included; a category each has its part
+  std::vector<double> changes;  // from each cut on
+
+  void add(const Box& leaf, size_t feature, double weight) {
     if (const auto& set = leaf.sets[feature]; !set.empty()) {
       for (size_t i = 0; i < set.size(); ++i)
         if (set[i]) {
@@ -257,33 +258,63 @@ double Forest::share_of(const Tree& tree, size_t feature, double mean) const {
       return;
     }
     auto place = [&](double cut) {
-      return std::lower_bound(cuts.begin(), cuts.end(), cut) - cuts.begin();
+      return static_cast<size_t>(std::lower_bound(cuts.begin(), cuts.end(), cut) - cuts.begin());
     };
-    changes[static_cast<size_t>(place(leaf.ranges[feature].first))] += weight;
-    changes[static_cast<size_t>(place(leaf.ranges[feature].second))] -= weight;
-  });
-  double variance = 0, here = 0;
-  for (size_t i = 0; i + 1 < cuts.size(); ++i) {
-    here += changes[i];
-    variance += (cuts[i + 1] - cuts[i]) * (here - mean) * (here - mean);
+    changes[place(leaf.ranges[feature].first)] += weight;
+    changes[place(leaf.ranges[feature].second)] -= weight;
   }
-  return variance;
+  double variance(double mean) const {
+    double variance = 0, here = 0;
+    for (size_t i = 0; i + 1 < cuts.size(); ++i) {
+      here += changes[i];
+      variance += (cuts[i + 1] - cuts[i]) * (here - mean) * (here - mean);
+    }
+    return variance;
+  }
+};
+
+/// Of each feature; without cuts where the tree does not ask for it.
+std::vector<Forest::Marginal> Forest::cuts_of(const Tree& tree) const {
+  std::vector<Marginal> marginals(features_.size());
+  for (const auto& node : tree.nodes) {
+    if (node.feature == no_feature) continue;
+    auto& cuts = marginals[node.feature].cuts;
+    auto categories = features_[node.feature].categories;
+    if (categories == 0)
+      cuts.push_back(node.threshold);
+    else if (cuts.empty())
+      for (size_t i = 0; i <= categories; ++i)
+        cuts.push_back(static_cast<double>(i) / static_cast<double>(categories));
+  }
+  for (size_t i = 0; i < features_.size(); ++i) {
+    auto& cuts = marginals[i].cuts;
+    if (cuts.empty()) continue;
+    if (features_[i].categories == 0) cuts.insert(cuts.end(), {0, 1});
+    std::sort(cuts.begin(), cuts.end());
+    cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+    marginals[i].changes.resize(cuts.size());
+  }
+  return marginals;
 }
 
 /// Of each feature, and in the end of all; empty where the tree is constant.
 std::vector<double> Forest::shares_of(const Tree& tree) const {
-  double mean = 0, total = 0;
-  auto box = whole();
-  visit_leaves(tree, 0, box,
-               [&](double value, double volume, const Box&) { mean += value * volume; });
-  visit_leaves(tree, 0, box, [&](double value, double volume, const Box&) {
-    total += (value - mean) * (value - mean) * volume;
+  auto marginals = cuts_of(tree);
+  auto middle = tree.nodes.front().value;  // so that little is lost by subtracting
+  double mean = 0, squares = 0;
+  visit_leaves(tree, [&](double value, double volume, const Box& leaf) {
+    value -= middle;
+    mean += value * volume;
+    squares += value * value * volume;
+    for (size_t i = 0; i < features_.size(); ++i)
+      if (!marginals[i].cuts.empty()) marginals[i].add(leaf, i, value * volume / leaf.part(i));
   });
+  auto total = squares - mean * mean;
   std::vector<double> shares;
   if (!(total > 0)) return shares;
   double sum = 0;
-  for (size_t i = 0; i < features_.size(); ++i) {
-    shares.push_back(share_of(tree, i, mean) / total);
+  for (const auto& marginal : marginals) {
+    shares.push_back(marginal.cuts.empty() ? 0 : marginal.variance(mean) / total);
     sum += shares.back();
   }
   shares.push_back(std::min(1.0, sum));
@@ -312,9 +343,8 @@ Importance Forest::importance() const {
 
 std::vector<double> Forest::marginal(size_t feature, std::span<const double> at) const {
   std::vector<double> means(at.size());
-  auto box = whole();
   for (const auto& tree : trees_)
-    visit_leaves(tree, 0, box, [&](double value, double volume, const Box& leaf) {
+    visit_leaves(tree, [&](double value, double volume, const Box& leaf) {
       auto weight = value * volume / leaf.part(feature) / static_cast<double>(trees_.size());
       for (size_t i = 0; i < at.size(); ++i)
         if (leaf.holds(feature, at[i])) means[i] += weight;
@@ -325,9 +355,8 @@ std::vector<double> Forest::marginal(size_t feature, std::span<const double> at)
 std::vector<double> Forest::marginal(size_t first, std::span<const double> at_first, size_t second,
                                      std::span<const double> at_second) const {
   std::vector<double> means(at_first.size() * at_second.size());
-  auto box = whole();
   for (const auto& tree : trees_)
-    visit_leaves(tree, 0, box, [&](double value, double volume, const Box& leaf) {
+    visit_leaves(tree, [&](double value, double volume, const Box& leaf) {
       auto weight = value * volume / leaf.part(first) / leaf.part(second) /
                     static_cast<double>(trees_.size());
       for (size_t i = 0; i < at_first.size(); ++i) {

@@ -17,10 +17,9 @@ struct Feature {
 };
 
 struct ForestOptions {
-  uint32_t trees = 64;
-  uint32_t leaf_min = 2;       // rows of a leaf, at least
-  uint32_t rows_max = 1000;    // rows of a tree, drawn with replacement: bounds the time of a fit
-  uint32_t features_max = 24;  // that a split chooses from, at most; else three quarters of them
+  uint32_t trees = 64;       // of more than 32 features fewer, down to 16: bounds the time of a fit
+  uint32_t leaf_min = 2;     // rows of a leaf, at least
+  uint32_t rows_max = 1000;  // rows of a tree, drawn with replacement
   uint64_t seed = 0;
 };
 
@@ -60,15 +59,19 @@ class Forest {
     std::vector<bool> sets;
   };
   struct Box;
+  struct Marginal;
   class Grower;
   static constexpr uint32_t no_feature = UINT32_MAX;
 
   static bool goes_left(const Feature& feature, const Tree& tree, const Node& node, double value);
   Box whole() const;
   template <class Visit>
-  void visit_leaves(const Tree& tree, uint32_t node, Box& box, const Visit& visit) const;
+  void visit_leaves(const Tree& tree, const Visit& visit) const;
+  template <class Visit>
+  void visit_below(const Tree& tree, uint32_t node, double volume, Box& box,
+                   const Visit& visit) const;
   std::vector<double> shares_of(const Tree& tree) const;
-  double share_of(const Tree& tree, size_t feature, double mean) const;
+  std::vector<Marginal> cuts_of(const Tree& tree) const;
 
   std::vector<Feature> features_;
   std::vector<Tree> trees_;

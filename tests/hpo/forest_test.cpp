@@ -101,6 +101,13 @@ TEST(Forest, MarginalsAreMeansOfPredictions) {
   }
 }
 
+TEST(Forest, FindsTheOneThatMattersAmongMany) {
+  std::vector<Feature> features(200);
+  auto sample = sample_of(features, 400, [](const double* x) { return 3 * x[77]; });
+  auto importance = Forest{features, sample.rows, sample.values}.importance();
+  EXPECT_GT(importance.shares[77].mean, 0.9);
+}
+
 TEST(Forest, PredictsWhatItSawAndIsTheSameForASeed) {
   std::vector<Feature> features(2);
   auto sample = sample_of(features, 400, [](const double* x) { return 3 * x[0] - x[1]; });
