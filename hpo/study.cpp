@@ -18,6 +18,9 @@ Result<Study> Study::restore(const SweepSpec& sweep, StudyState state) {
     auto expression = Expression::parse(sweep.stop_when);
     if (!expression) return std::move(expression).error();
     study.stop_when_ = std::move(*expression);
+    // Of what was reported before it is not known which names it had.
+    if (state.finished + state.failed + state.killed == 0)
+      for (auto& name : study.stop_when_->names()) study.never_reported_.insert(std::move(name));
   }
   study.state_ = std::move(state);
   return study;
@@ -37,7 +40,7 @@ Decision Study::report(uint32_t member, State state, const std::map<std::string,
 bool Study::take_value(uint32_t member, const std::map<std::string, double>& metrics) {
   if (!sweep_.metric) return false;
   auto at = metrics.find(sweep_.metric->name);
-  if (at == metrics.end() || std::isnan(at->second)) return false;
+  if (at == metrics.end() || !std::isfinite(at->second)) return false;
   double value = at->second;
   auto better = [&](double a, double b) { return sweep_.metric->maximize ? a > b : a < b; };
   bool is_best = !state_.best_member || better(value, state_.best_value) ||
@@ -49,6 +52,7 @@ bool Study::take_value(uint32_t member, const std::map<std::string, double>& met
 }
 
 void Study::check_stop(uint32_t member, const std::map<std::string, double>& metrics) {
+  std::erase_if(never_reported_, [&](const auto& name) { return metrics.contains(name); });
   if (!state_.stop_reason.empty()) return;
   if (sweep_.max_failures && state_.failed > *sweep_.max_failures) {
     state_.failures_passed = true;
@@ -91,7 +95,14 @@ std::string Study::summary() const {
   add(state_.killed, "killed");
   auto ended = state_.finished + state_.failed + state_.killed;
   if (ended < state_.size) add(state_.size - ended, "not ended");
-  return text.empty() ? "no members" : text;
+  if (text.empty()) return "no members";
+  if (state_.finished == 0) return text;
+  if (sweep_.metric && !state_.best_member)
+    text += fmt::format("; none of them reported a number for {}", sweep_.metric->name);
+  if (!never_reported_.empty())
+    text += fmt::format("; none of them reported {}, which stop_when asks for",
+                        fmt::join(never_reported_, ", "));
+  return text;
 }
 
 }  // namespace troupe::hpo

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace troupe::hpo {
@@ -54,7 +55,7 @@ class Study {
   /// How the set ends once nothing of it lives: FAILED only if every member failed or max_failures
   /// was passed; KILLED where somebody killed the set; else FINISHED.
   State final_state(bool set_was_killed) const;
-  /// Why, in words: "12 finished, 1 failed".
+  /// Why, in words: "12 finished, 1 failed", and which of the wished metrics nobody reported.
   std::string summary() const;
 
   /// There will be no more members than these: the space has no other point.
@@ -70,6 +71,7 @@ class Study {
 
   SweepSpec sweep_;
   std::optional<Expression> stop_when_;
+  std::set<std::string> never_reported_;  // of the names in stop_when
   StudyState state_;
 };
 

@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
       {"hpo.functions", bench_hpo_functions},
       {"hpo.study", bench_hpo_study},
       {"hpo.curves", bench_hpo_curves},
+      {"hpo.digits", bench_hpo_digits},
       {"hpo.ask_tell", bench_hpo_ask_tell}};
   bool quick = false;
   std::vector<std::string_view> wanted;

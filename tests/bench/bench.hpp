@@ -37,6 +37,7 @@ void bench_hpo_cost(bool quick);
 void bench_hpo_tables(bool quick);
 void bench_hpo_functions(bool quick);
 void bench_hpo_curves(bool quick);
+void bench_hpo_digits(bool quick);
 void bench_hpo_study(bool quick);
 void bench_hpo_ask_tell(bool quick);
 

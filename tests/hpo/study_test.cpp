@@ -128,5 +128,27 @@ TEST(Study, FailuresEndItOnlyWhenPassedOrAll) {
   EXPECT_EQ(some.summary(), "1 failed, 1 killed");
 }
 
+TEST(Study, SaysWhichMetricsNobodyReported) {
+  SweepSpec sweep;
+  sweep.metric = Metric{false, "loss"};
+  sweep.stop_when = "los < 0.1 or epoch > 100";
+  auto study = Study::make(sweep, 3).value();
+  study.report(1, State::finished, {{"epoch", 3}});
+  EXPECT_EQ(study.summary(),
+            "1 finished, 2 not ended; none of them reported a number for loss; none of them "
+            "reported los, which stop_when asks for");
+  study.report(2, State::finished, {{"epoch", 3}, {"loss", -HUGE_VAL}, {"los", 1}});
+  EXPECT_EQ(study.summary(), "2 finished, 1 not ended; none of them reported a number for loss");
+  EXPECT_FALSE(study.state().best_member) << "what is infinite is no best";
+  study.report(3, State::finished, {{"loss", 0.5}});
+  EXPECT_EQ(study.summary(), "3 finished");
+
+  auto restored = Study::restore(sweep, study.state()).value();
+  EXPECT_EQ(restored.summary(), "3 finished") << "which names were reported is not kept";
+  auto failed = Study::make(sweep, 1).value();
+  failed.report(1, State::failed, {});
+  EXPECT_EQ(failed.summary(), "1 failed") << "they have other troubles";
+}
+
 }  // namespace
 }  // namespace troupe::hpo
