@@ -168,13 +168,24 @@ Result<std::unique_ptr<TcpStore>> TcpStore::open(const Endpoint& at, const std::
 
 Result<std::string> TcpStore::ask(char what, const std::string& key, const std::string& value) {
   auto until = Clock::now() + request_time;
-  auto fd = connect_tcp(at_, until);
-  if (!fd) return std::move(fd).error();
-  TROUPE_TRY(introduce(fd->get(), secret_, {Purpose::store, 0, 0}, until));
-  TROUPE_TRY(send_text(fd->get(), std::string(1, what), until));
-  TROUPE_TRY(send_text(fd->get(), key, until));
-  TROUPE_TRY(send_text(fd->get(), value, until));
-  return receive_text(fd->get(), until);
+  auto ask_once = [&]() -> Result<std::string> {
+    auto fd = connect_tcp(at_, until);
+    if (!fd) return std::move(fd).error();
+    TROUPE_TRY(introduce(fd->get(), secret_, {Purpose::store, 0, 0}, until));
+    TROUPE_TRY(send_text(fd->get(), std::string(1, what), until));
+    TROUPE_TRY(send_text(fd->get(), key, until));
+    TROUPE_TRY(send_text(fd->get(), value, until));
+    return receive_text(fd->get(), until);
+  };
+  while (true) {
+    auto answer = ask_once();
+    // A connection that breaks is a store that ends; it may begin anew, and asking twice is the
+    // same as once.
+    bool broke =
+        !answer && (answer.error().code == Errc::io || answer.error().code == Errc::unavailable);
+    if (!broke || Clock::now() >= until) return answer;
+    ::poll(nullptr, 0, 20);
+  }
 }
 
 Result<void> TcpStore::set(const std::string& key, const std::string& value) {

@@ -46,6 +46,29 @@ print("world", dist.get_world_size(), "sum", int(total.item()), "by", os.environ
     EXPECT_THAT(many.log_text(id, job), HasSubstr("world 4 sum 10 by "));
 }
 
+TEST_F(LaunchOverMachines, RanksMeetInTheStoreOfTheFirstWorker) {
+  LabMachines many;
+  start(many);
+  ASSERT_TRUE(replace_file(many.path("ranks.py"), R"(
+import os
+from array import array
+from http.client import HTTPConnection
+from troupe import comm
+with comm.open() as ranks:
+    print("sum", int(ranks.all_reduce(array("d", [1]))[0]), "on", ranks.hosts)
+    http = HTTPConnection(os.environ["HOROVOD_GLOO_RENDEZVOUS_ADDR"], int(os.environ["HOROVOD_GLOO_RENDEZVOUS_PORT"]), 5)
+    http.request("PUT", "/global/" + os.environ["RANK"], b"here")
+    print("rendezvous", http.getresponse().status)
+)",
+                           0644, false));
+  auto id = gang(many, fmt::format("{} {}", python, many.path("ranks.py")),
+                 R"(,"workers":{"count":2,"processes":2})");
+  for (const char* job : {"worker.0", "worker.1"}) {
+    EXPECT_THAT(many.log_text(id, job), HasSubstr("sum 4 on 2"));
+    EXPECT_THAT(many.log_text(id, job), HasSubstr("rendezvous 200"));
+  }
+}
+
 TEST_F(LaunchOverMachines, MpichMeetsThroughTheWorkers) {
   LabMachines many;
   start(many);
