@@ -161,6 +161,10 @@ Problem check_texts(const ExperimentSpec& spec) {
     if (name.starts_with("TROUPE_") && !name.starts_with("TROUPE_COMM_"))
       return SubmissionProblem{path, fmt::format("{} is set by Troupe itself", name),
                                "choose a name without TROUPE_"};
+    if (name == "CUDA_VISIBLE_DEVICES")
+      return SubmissionProblem{path, fmt::format("{} is set by Troupe itself", name),
+                               "a job sees the GPUs that it asks for with `gpus`, and no others; "
+                               "what it starts may be shown fewer by its own command"};
     if (value.find('\0') != std::string::npos)
       return SubmissionProblem{path, fmt::format("the value of {} holds a NUL byte", name),
                                "leave it out"};

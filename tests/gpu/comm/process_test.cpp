@@ -63,6 +63,7 @@ class Ranks : public testing::TestWithParam<const char*> {
                                  "TROUPE_COMM_CUDART=" TROUPE_FAKE_NCCL_NEW,
                                  "TROUPE_COMM_NCCL=" TROUPE_FAKE_NCCL_NEW};
     if (server_) env.push_back("TROUPE_STORE=127.0.0.1:" + std::to_string(server_->port()));
+    if (!extra_.empty()) env.push_back(extra_);
     start_one(arguments, env);
   }
 
@@ -84,6 +85,7 @@ class Ranks : public testing::TestWithParam<const char*> {
 
   std::unique_ptr<StoreServer> server_;  // of somebody who is no rank
   uint32_t first_ = 0;                   // the lower ones do not come
+  std::string extra_;                    // one more variable
   std::string join_s_ = "60", deadline_s_ = "60", port_;
   pid_t pid_of(size_t rank) const { return processes_[rank].pid; }
   void signal(size_t rank, int number) { ::kill(processes_[rank].pid, number); }
@@ -184,6 +186,20 @@ TEST_P(Ranks, NameThoseThatNeverJoinAndThoseThatWait) {
     auto text = output_of(place);
     EXPECT_NE(text.find("rank 0 has not come within 1 s; ranks 1, 2, 3 wait"), std::string::npos)
         << text;
+  }
+}
+
+TEST_P(Ranks, SayWhichAddressIsNoneOfTheirs) {
+  serve();
+  // One that does not resolve, and one of a network that leads nowhere.
+  for (const char* address : {"no-such-host.invalid", "203.0.113.1"}) {
+    extra_ = std::string{"TROUPE_COMM_ADDRESS="} + address;
+    start(2, {"reduce", "10"});
+    for (size_t rank : {0, 1}) {
+      auto text = output_of(rank);
+      EXPECT_NE(text.find(address), std::string::npos) << text;
+    }
+    end_all();
   }
 }
 

@@ -63,6 +63,7 @@ TEST(SubmissionCheck, NamesTheKeyAtFault) {
   EXPECT_EQ(with([](auto& s) { s.env["1A"] = ""; }), "env.1A");
   EXPECT_EQ(with([](auto& s) { s.env["TROUPE_ID"] = ""; }), "env.TROUPE_ID");
   EXPECT_EQ(with([](auto& s) { s.env["TROUPE_COMM_TRANSPORT"] = "tcp"; }), "fine");
+  EXPECT_EQ(with([](auto& s) { s.env["CUDA_VISIBLE_DEVICES"] = "0"; }), "env.CUDA_VISIBLE_DEVICES");
   EXPECT_EQ(with([](auto& s) { s.labels["a b"] = ""; }), "labels.a b");
   EXPECT_EQ(with([](auto& s) { s.data = {{"", ""}}; }), "data[0]");
   EXPECT_EQ(with([](auto& s) { s.data = {{"a:1", ""}, {"b", "a"}}; }), "data[1]");
