@@ -18,9 +18,9 @@ namespace {
 template <class T>
 auto members(const T& x) {
   if constexpr (std::is_same_v<T, ExperimentId> || std::is_same_v<T, JobKey> ||
-                std::is_same_v<T, Phase> || std::is_same_v<T, NodeWelcome> ||
-                std::is_same_v<T, LogStatus> || std::is_same_v<T, CheckpointSeen> ||
-                std::is_same_v<T, CheckpointDrop> || std::is_same_v<T, PhaseStart>) {
+                std::is_same_v<T, Phase> || std::is_same_v<T, LogStatus> ||
+                std::is_same_v<T, CheckpointSeen> || std::is_same_v<T, CheckpointDrop> ||
+                std::is_same_v<T, PhaseStart>) {
     const auto& [a, b] = x;
     return std::tie(a, b);
   } else if constexpr (std::is_same_v<T, WireF64> || std::is_same_v<T, GpuReport>) {
@@ -28,7 +28,7 @@ auto members(const T& x) {
     return std::tie(a);
   } else if constexpr (std::is_same_v<T, JobId> || std::is_same_v<T, CacheWishes> ||
                        std::is_same_v<T, ResumeChoice> || std::is_same_v<T, LaunchHost> ||
-                       std::is_same_v<T, RankBound>) {
+                       std::is_same_v<T, RankBound> || std::is_same_v<T, NodeWelcome>) {
     const auto& [a, b, c] = x;
     return std::tie(a, b, c);
   } else if constexpr (std::is_same_v<T, Error> || std::is_same_v<T, DataOrder> ||
