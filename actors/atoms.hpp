@@ -63,5 +63,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_atoms, caf::id_block::troupe_wire::end)
   CAF_ADD_ATOM(troupe_atoms, troupe, wish_atom, "wish")
   CAF_ADD_ATOM(troupe_atoms, troupe, usage_atom, "usage")
   CAF_ADD_ATOM(troupe_atoms, troupe, resume_atom, "resume")
+  CAF_ADD_ATOM(troupe_atoms, troupe, change_atom, "change")
+  CAF_ADD_ATOM(troupe_atoms, troupe, pause_atom, "pause")
 
 CAF_END_TYPE_ID_BLOCK(troupe_atoms)

@@ -106,6 +106,8 @@ using ResumeRef = Shared<struct Resume>;
 using MemberReportsRef = Shared<struct MemberReports>;
 using SearchReplayRef = Shared<api::SearchReplay>;
 using TrialCallsRef = Shared<const struct TrialCalls>;
+using SetChangeRef = Shared<const api::SetChange>;
+using FollowedRef = Shared<const struct Followed>;
 using TrialAnswersRef = Shared<TrialAnswers>;
 using LinkRef = Shared<cluster::Link>;
 using HeadLinkRef = Shared<HeadLink>;
@@ -139,6 +141,12 @@ struct Warm {
 struct Resume {
   std::vector<ResumeChoice> choices;  // the newest first
   std::string note;                   // why not from a newer one; empty: there is none
+};
+
+/// A metric, and the one that says how far a member is.
+struct Followed {
+  std::string metric;
+  std::string resource;  // a metric's name, or "step": that of each report
 };
 
 /// What a member of a set with early stopping has reported, in its order.
@@ -191,6 +199,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::ResumeRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::MemberReportsRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::SearchReplayRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TrialCallsRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::SetChangeRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::FollowedRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TrialAnswersRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LinkRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::HeadLinkRef)
@@ -485,6 +495,8 @@ using experiment_actor = caf::typed_actor<
     caf::reacts_to<metrics_atom, std::string, MetricBatch>,  // likewise
     caf::replies_to<kill_atom, std::string>::with<bool>,     // cause; durable when answered
     caf::reacts_to<stop_atom, std::string>,                  // early stopping sees no hope: why
+    caf::reacts_to<pause_atom, std::string>,   // it gives its place away until its set says so: why
+    caf::reacts_to<change_atom, FollowedRef>,  // what its set's rule looks at from now on, if any
     caf::reacts_to<lost_atom, std::string, int64_t>,         // a node went, and was last heard of
                                                              // so many milliseconds ago
     caf::reacts_to<preempt_atom, std::string>,               // cause
@@ -499,7 +511,11 @@ using experiment_set_actor = caf::typed_actor<
                                                     // strategy learns, each
     caf::reacts_to<metrics_atom, RecordRef>,        // a member reported
     caf::reacts_to<report_atom, MemberReportsRef>,  // and this is what its rule looks at
-    caf::reacts_to<flush_atom>,  // INTERNAL: a commit failed, or there is more to do
+    caf::reacts_to<pause_atom, ExperimentId>,  // a member that it paused has given its place away
+    caf::replies_to<change_atom, std::string, SetChangeRef>::with<bool>,  // user; durable when
+                                                                          // answered
+    caf::reacts_to<tick_atom, uint64_t>,  // INTERNAL: time for this look at the budget
+    caf::reacts_to<flush_atom>,           // INTERNAL: a commit failed, or there is more to do
     caf::replies_to<kill_atom, std::string>::with<bool>  // cause; durable when answered
     >;
 
@@ -517,8 +533,12 @@ using director_actor = caf::typed_actor<
     caf::replies_to<submit_atom, SubmitRef>::with<SubmittedRef>,
     caf::replies_to<kill_atom, std::string, ExperimentId>::with<bool>,  // cause; durable when
                                                                         // answered
-    caf::reacts_to<member_atom, RecordRef>,                // a set's member is durable: queue it
-    caf::reacts_to<stop_atom, std::string, ExperimentId>,  // a set's rule stops a member: why
+    caf::reacts_to<member_atom, RecordRef>,                 // a set's member is durable: queue it
+    caf::reacts_to<stop_atom, std::string, ExperimentId>,   // a set's rule stops a member: why
+    caf::reacts_to<pause_atom, std::string, ExperimentId>,  // or lets it wait: why
+    caf::reacts_to<resume_atom, ExperimentId>,              // and lets it go on
+    caf::replies_to<change_atom, std::string, uint64_t, SetChangeRef>::with<bool>,  // user, set;
+                                                                                    // durable
     caf::reacts_to<placed_atom, PlacementRef>,
     caf::reacts_to<preempt_atom, ExperimentId, std::string>,  // from the scheduler
     caf::reacts_to<wish_atom, std::string, CacheWishesRef>,   // likewise

@@ -15,11 +15,13 @@ constexpr uint64_t attempts_max = 16;
 
 AdaptiveSampler::AdaptiveSampler(Space space, SearchSettings settings)
     : encoding_{std::move(space)}, settings_{std::move(settings)}, ledger_{settings_.maximize} {
-  size_ = settings_.trials;
-  if (encoding_.points() && settings_.refuse_duplicates) {
-    size_ = std::min(size_.value_or(UINT64_MAX), *encoding_.points());
+  if (encoding_.points() && settings_.refuse_duplicates)
     order_.emplace(settings_.seed, *encoding_.points());
-  }
+}
+
+std::optional<uint64_t> AdaptiveSampler::size() const {
+  if (!order_) return settings_.trials;
+  return std::min(settings_.trials.value_or(UINT64_MAX), order_->size());
 }
 
 Result<Point> AdaptiveSampler::suggest(uint64_t trial) {

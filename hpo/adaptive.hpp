@@ -29,7 +29,8 @@ class AdaptiveSampler : public Sampler {
  public:
   AdaptiveSampler(Space space, SearchSettings settings);
 
-  std::optional<uint64_t> size() const final { return size_; }
+  std::optional<uint64_t> size() const final;
+  void set_trials(uint64_t trials) final { settings_.trials = trials; }
   bool is_adaptive() const final { return true; }
   /// The point of a trial that was observed, or a new one. `exhausted` where every point of the
   /// space was tried. Must be followed by observe() of it as running before the next is asked for.
@@ -64,7 +65,6 @@ class AdaptiveSampler : public Sampler {
 
   Encoding encoding_;
   SearchSettings settings_;
-  std::optional<uint64_t> size_;
   TrialLedger ledger_;
   std::unordered_set<uint64_t> used_;
   std::optional<Permutation> order_;

@@ -95,6 +95,9 @@ uint64_t Coordinate::index(double position) const {
 Value Coordinate::decode(double position) const {
   if (kind_ != Kind::real) return axis_.at(index(position));
   const auto& range = *axis_.range();
+  // The exponential of a logarithm is not always the number again.
+  if (position <= low_) return range.min.as_number();
+  if (position >= high_) return range.max.as_number();
   auto value = log_ ? std::exp(position) : position;
   return std::clamp(value, range.min.as_number(), range.max.as_number());
 }

@@ -32,8 +32,15 @@ void Replay::take(const SearchEntry& entry, const Point& point) {
                             entry.note));
       stop_.reset();
       break;
+    case Kind::pause:
+    case Kind::promote:
+      break;
     case Kind::told:
     case Kind::ended:
+    case Kind::change:
+    case Kind::add:
+    case Kind::skip:
+    case Kind::dismiss:
       searcher_.retell(entry, point);
       break;
   }

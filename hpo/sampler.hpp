@@ -26,6 +26,8 @@ class Sampler {
   virtual bool is_adaptive() const { return false; }
   /// What the next suggestion for a trial is made from, in words.
   virtual std::string explain(uint64_t) const { return ""; }
+  /// Another number of trials from now on, where points depend on what was observed.
+  virtual void set_trials(uint64_t) {}
   /// What became of a trial, in the order of the ledger; also of trials that were not suggested.
   virtual void observe(const Observation&) {}
 };

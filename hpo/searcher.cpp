@@ -1,9 +1,8 @@
 #include "hpo/searcher.hpp"
 
 #include "hpo/encoding.hpp"
-#include "runtime/core/json.hpp"
+#include "hpo/pbt.hpp"
 #include "runtime/core/limits.hpp"
-#include "runtime/core/suggest.hpp"
 
 #include <fmt/format.h>
 
@@ -56,8 +55,12 @@ Result<SearchPlan> plan_search(const std::vector<Parameter>& parameters, const S
   return plan;
 }
 
-Searcher::Searcher(SweepSpec sweep, std::unique_ptr<Sampler> sampler)
-    : sweep_{std::move(sweep)}, objectives_{objectives(sweep_)}, sampler_{std::move(sampler)} {}
+Searcher::Searcher(std::vector<Parameter> parameters, SweepSpec sweep,
+                   std::unique_ptr<Sampler> sampler)
+    : parameters_{std::move(parameters)},
+      sweep_{std::move(sweep)},
+      objectives_{objectives(sweep_)},
+      sampler_{std::move(sampler)} {}
 
 Result<Searcher> Searcher::make(const std::vector<Parameter>& parameters, const SweepSpec& sweep,
                                 std::string_view picked) {
@@ -65,65 +68,100 @@ Result<Searcher> Searcher::make(const std::vector<Parameter>& parameters, const 
   if (!picked.empty()) resolved.strategy = picked;
   auto sampler = make_sampler(parameters, resolved);
   if (!sampler) return std::move(sampler).error();
-  Searcher searcher{std::move(resolved), std::move(*sampler)};
-  TROUPE_TRY(searcher.check_enqueued(parameters));
-  if (sweep.early_stop.is_null()) return searcher;
-  auto rule = read_early_stop(sweep.early_stop);
-  if (!rule) return std::move(rule).error();
-  if (searcher.objectives_.size() != 1)
-    return Error{Errc::invalid, "sweep.early_stop",
-                 fmt::format("it compares members by one metric, and there are {}",
-                             searcher.objectives_.size()),
-                 "give one metric, such as metric: min.loss"};
-  if (rule->algorithm == "bohb" && !searcher.learns())
-    return Error{Errc::invalid, "sweep.early_stop.algorithm",
-                 fmt::format("bohb is Hyperband with a strategy that learns, and {} does not",
-                             sweep.strategy),
-                 "use strategy: tpe, or algorithm: hyperband"};
-  auto stopper =
-      make_stopper(std::move(*rule), searcher.objectives_[0].maximize, sweep.seed.value_or(0));
+  Searcher searcher{parameters, std::move(resolved), std::move(*sampler)};
+  TROUPE_TRY(searcher.check_enqueued());
+  auto stopper = searcher.stopper_of(sweep.early_stop);
   if (!stopper) return std::move(stopper).error();
   searcher.stopper_ = std::move(*stopper);
+  if (searcher.stopper_) TROUPE_TRY(searcher.need_encoding());
   return searcher;
 }
 
-/// Each point, put over one of the space, must still be one of the space.
-Result<void> Searcher::check_enqueued(const std::vector<Parameter>& parameters) {
-  if (sweep_.enqueue.empty()) return ok();
-  auto space = Space::make(parameters, {sweep_.constraints, sweep_.forbidden});
+/// None for null.
+Result<std::unique_ptr<Stopper>> Searcher::stopper_of(const Value& early_stop) const {
+  if (early_stop.is_null()) return std::unique_ptr<Stopper>{};
+  auto rule = read_early_stop(early_stop);
+  if (!rule) return std::move(rule).error();
+  if (objectives_.size() != 1)
+    return Error{
+        Errc::invalid, "sweep.early_stop",
+        fmt::format("it compares members by one metric, and there are {}", objectives_.size()),
+        "give one metric, such as metric: min.loss"};
+  if (rule->algorithm == "bohb" && !learns())
+    return Error{Errc::invalid, "sweep.early_stop.algorithm",
+                 fmt::format("bohb is Hyperband with a strategy that learns, and {} does not",
+                             sweep_.strategy),
+                 "use strategy: tpe, or algorithm: hyperband"};
+  if (rule->algorithm == "pbt" && (sweep_.strategy == "grid" || sweep_.strategy == "list"))
+    return Error{
+        Errc::invalid, "sweep.early_stop.algorithm",
+        fmt::format("strategy {} has points of its own, and pbt makes others", sweep_.strategy),
+        "use strategy: random"};
+  return make_stopper(std::move(*rule), objectives_[0].maximize, sweep_.seed.value_or(0));
+}
+
+Result<void> Searcher::need_encoding() {
+  if (encoding_) return ok();
+  auto space = Space::make(parameters_, {sweep_.constraints, sweep_.forbidden});
   if (!space) return std::move(space).error();
   encoding_ = std::make_shared<const Encoding>(std::move(*space));
-  std::vector<std::string> names;
-  for (const auto& parameter : parameters) names.push_back(parameter.name);
-  for (size_t i = 0; i < sweep_.enqueue.size(); ++i) {
-    const auto& point = sweep_.enqueue[i];
-    for (const auto& [name, value] : point) {
-      auto path = fmt::format("sweep.enqueue[{}].{}", i, name);
-      auto place = std::find(names.begin(), names.end(), name) - names.begin();
-      if (static_cast<size_t>(place) == names.size())
-        return Error{Errc::invalid, path, fmt::format("there is no parameter {}", name),
-                     suggestion(name, names)};
-      if (!(*encoding_)[static_cast<size_t>(place)].encode(value))
-        return Error{Errc::invalid, path,
-                     fmt::format("{} is not a value that {} can have", json_text(value), name),
-                     "an enqueued point lies inside the space, on its steps"};
-    }
-    if (const auto* broken = encoding_->space().rules().broken(point))
-      return Error{Errc::invalid, fmt::format("sweep.enqueue[{}]", i),
-                   fmt::format("the point breaks `{}`", *broken),
-                   "an enqueued point keeps the constraints of its space"};
-  }
   return ok();
 }
 
-Result<Point> Searcher::peek(uint64_t trial) {
+Result<void> Searcher::check_enqueued() {
+  if (sweep_.enqueue.empty()) return ok();
+  TROUPE_TRY(need_encoding());
+  for (size_t i = 0; i < sweep_.enqueue.size(); ++i)
+    TROUPE_TRY(check_point(*encoding_, sweep_.enqueue[i], fmt::format("sweep.enqueue[{}]", i)));
+  return ok();
+}
+
+uint64_t Searcher::size() const {
+  auto size = sampler_->size().value_or(limits::set_members_max);
+  return learns() ? size : size + added_count_;
+}
+
+Result<Point> Searcher::point(uint64_t trial) {
+  if (auto own = own_points_.find(trial); own != own_points_.end()) return own->second;
+  if (learns()) return sampler_->suggest(trial);
+  // What people added stands between the strategy's points.
+  auto before = std::distance(own_points_.begin(), own_points_.lower_bound(trial));
+  return sampler_->suggest(trial - static_cast<uint64_t>(before));
+}
+
+/// With what it does not name from the strategy.
+Result<Point> Searcher::completed(uint64_t trial, const Point& given) {
+  if (!learns()) return given;
   auto point = sampler_->suggest(trial);
-  if (!point || !learns() || trial > sweep_.enqueue.size()) return point;
-  for (const auto& [name, value] : sweep_.enqueue[trial - 1]) point->insert_or_assign(name, value);
+  if (!point) return point;
+  for (const auto& [name, value] : given) point->insert_or_assign(name, value);
   // Other parameters may be active with these values than with those that were suggested.
   if (encoding_->space().rules().has_conditions())
     if (auto positions = encoding_->fill(*point)) return encoding_->decode(*positions);
   return point;
+}
+
+Result<Point> Searcher::peek(uint64_t trial) {
+  if (is_enqueued(trial)) return completed(trial, sweep_.enqueue[trial - 1]);
+  if (!added_.empty()) return completed(trial, added_.front());
+  std::string how;
+  if (!donors_.empty()) return copy(trial, how);
+  return point(trial);
+}
+
+uint64_t Searcher::copied_from(uint64_t trial) const {
+  auto copied = copied_from_.find(trial);
+  return copied == copied_from_.end() ? 0 : copied->second;
+}
+
+/// What the next copy tries.
+Result<Point> Searcher::copy(uint64_t trial, std::string& how) {
+  auto donor = point(donors_.front());
+  if (!donor) return donor;
+  auto resample = stopper_ ? stopper_->rule().resample : 0;
+  auto made = perturbed(*encoding_, *donor, resample, sweep_.seed.value_or(0), trial, how);
+  how = fmt::format("a copy of member {} and its checkpoint: {}", donors_.front(), how);
+  return made;
 }
 
 auto Searcher::next(uint64_t trial) -> Result<Suggested> {
@@ -134,7 +172,12 @@ auto Searcher::next(uint64_t trial) -> Result<Suggested> {
   made.entry.kind = SearchEntry::Kind::born;
   made.entry.trial = trial;
   made.entry.note = sampler_->explain(trial);
-  if (learns() && trial <= sweep_.enqueue.size()) made.entry.note = "it was enqueued by hand";
+  if (is_enqueued(trial))
+    made.entry.note = "it was enqueued by hand";
+  else if (!added_.empty())
+    made.entry.note = "it was added by hand";
+  else if (!donors_.empty())
+    (void)copy(trial, made.entry.note);
   retell(made.entry, made.point);
   return made;
 }
@@ -152,7 +195,9 @@ SearchEntry Searcher::end(uint64_t trial, SearchEntry::Outcome outcome,
 }
 
 Verdict Searcher::judge(uint64_t trial, double resource, double value) {
-  return stopper_->report(trial, resource, objectives_[0].maximize ? -value : value);
+  auto verdict = stopper_->report(trial, resource, objectives_[0].maximize ? -value : value);
+  if (verdict.copies) donors_.push_back(*verdict.copies);
+  return verdict;
 }
 
 std::vector<SearchEntry> Searcher::report(uint64_t trial, double resource, double value) {
@@ -185,9 +230,20 @@ SearchEntry Searcher::tell(uint64_t trial, SearchEntry::Outcome outcome, std::ve
   return entry;
 }
 
+/// Who was waiting for a member of its own has one now.
+void Searcher::take_turn(uint64_t trial, const Point& point) {
+  if (is_enqueued(trial) || (added_.empty() && donors_.empty())) return;
+  own_points_.emplace(trial, point);
+  if (!added_.empty()) return added_.pop_front();
+  copied_from_.emplace(trial, donors_.front());
+  donors_.pop_front();
+  if (stopper_) stopper_->copied(trial);
+}
+
 void Searcher::retell(const SearchEntry& entry, const Point& point) {
   switch (entry.kind) {
     case SearchEntry::Kind::born:
+      take_turn(entry.trial, point);
       sampler_->observe({entry.trial, Outcome::running, point});
       break;
     case SearchEntry::Kind::told:
@@ -204,7 +260,23 @@ void Searcher::retell(const SearchEntry& entry, const Point& point) {
       if (stopper_ && !entry.values.empty()) judge(entry.trial, entry.step, entry.values[0]);
       break;
     case SearchEntry::Kind::stop:
+    case SearchEntry::Kind::dismiss:
       stopping_.emplace(entry.trial, entry.note);
+      break;
+    case SearchEntry::Kind::skip:
+      skipped_.insert_or_assign(entry.trial, entry.note);
+      break;
+    case SearchEntry::Kind::change:
+      apply_change({entry.params.begin(), entry.params.end()});
+      break;
+    case SearchEntry::Kind::add:
+      if (auto known = need_encoding(); !known) break;  // it was checked
+      added_.push_back(entry.params);
+      ++added_count_;
+      if (learns() && sweep_.trials) sampler_->set_trials(++*sweep_.trials);
+      break;
+    case SearchEntry::Kind::pause:
+    case SearchEntry::Kind::promote:
       break;
   }
 }

@@ -11,6 +11,7 @@
 #include "hpo/stopper.hpp"
 #include "runtime/core/record.hpp"
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,6 +30,10 @@ struct SearchPlan {
 /// What a sweep will be, or why it cannot be: `invalid`.
 Result<SearchPlan> plan_search(const std::vector<Parameter>& parameters, const SweepSpec& sweep);
 
+/// Whether a point, put over one of the space, is still one of the space; `path` names it in
+/// errors.
+Result<void> check_point(const Encoding& encoding, const Point& point, const std::string& path);
+
 class Searcher {
  public:
   /// `picked`: what `auto` stands for; empty where the strategy has another name. `invalid` where
@@ -38,7 +43,11 @@ class Searcher {
 
   bool learns() const { return sampler_->is_adaptive(); }
   /// The point of a member that was born; where nothing is learned, of any.
-  Result<Point> point(uint64_t trial) { return sampler_->suggest(trial); }
+  Result<Point> point(uint64_t trial);
+  /// Whose checkpoint a member begins from; 0: nobody's.
+  uint64_t copied_from(uint64_t trial) const;
+  /// Members in all, as far as is known now.
+  uint64_t size() const;
 
   struct Suggested {
     Point point;
@@ -65,20 +74,53 @@ class Searcher {
   /// An entry from the ledger, with the point of the member that it is about where that was born.
   void retell(const SearchEntry& entry, const Point& point);
 
+  // What people do to a search that runs (search_changes.cpp).
+
+  /// Whether these values can be changed to: `trials` and `early_stop` are looked at. null: none.
+  Result<void> check_change(const ValueMap& changes) const;
+  SearchEntry change(const ValueMap& changes, std::string note);
+  /// Whether somebody's point is one of the space; where nothing is learned it names all
+  /// parameters.
+  Result<void> check_added(const Point& point, const std::string& path) const;
+  /// The next members that are born try these, whatever the strategy would.
+  SearchEntry add(Point point, std::string note);
+  const std::deque<Point>& added() const { return added_; }
+  /// A member is not to be made.
+  SearchEntry skip(uint64_t trial, std::string note);
+  const std::map<uint64_t, std::string>& skipped() const { return skipped_; }
+  /// One that lives is in stopping() from now on.
+  SearchEntry dismiss(uint64_t trial, std::string note);
+
   /// Of several objectives: members that none beats in all of them, lowest first.
   std::vector<uint32_t> front() const;
 
  private:
-  Searcher(SweepSpec sweep, std::unique_ptr<Sampler> sampler);
+  Searcher(std::vector<Parameter> parameters, SweepSpec sweep, std::unique_ptr<Sampler> sampler);
 
-  Result<void> check_enqueued(const std::vector<Parameter>& parameters);
+  Result<void> check_enqueued();
+  Result<std::unique_ptr<Stopper>> stopper_of(const Value& early_stop) const;
+  Result<Point> completed(uint64_t trial, const Point& given);
+  Result<Point> copy(uint64_t trial, std::string& how);
+  Result<void> need_encoding();
+  void take_turn(uint64_t trial, const Point& point);
+  bool is_enqueued(uint64_t trial) const { return learns() && trial <= sweep_.enqueue.size(); }
+  SearchEntry told(SearchEntry entry);
+  SweepSpec with_trials(const Value& trials) const;
+  void apply_change(const ValueMap& changes);
   Verdict judge(uint64_t trial, double resource, double value);
   void widen_front(const SearchEntry& entry);
 
+  std::vector<Parameter> parameters_;
   SweepSpec sweep_;
   std::vector<Metric> objectives_;
   std::unique_ptr<Sampler> sampler_;
   std::shared_ptr<const Encoding> encoding_;  // where points are enqueued
+  std::deque<Point> added_;                   // by people, and not born yet
+  uint64_t added_count_ = 0;                  // those that were born too
+  std::map<uint64_t, Point> own_points_;      // of members that are not the strategy's
+  std::map<uint64_t, std::string> skipped_;
+  std::deque<uint64_t> donors_;  // of copies that are still to be made
+  std::map<uint64_t, uint64_t> copied_from_;
   std::unique_ptr<Stopper> stopper_;
   std::map<uint64_t, std::string> stopping_;
   struct OnFront {

@@ -129,6 +129,7 @@ double Axis::draw_real(Draws& draws) const {
   if (is_int_) least -= 0.5, most += 0.5;  // both ends get their full share after rounding
   // 2^53 steps from end to end, both included: a plain [0, 1) would never reach the upper one.
   auto share = static_cast<double>(draws.below((uint64_t{1} << 53) + 1)) * 0x1p-53;
+  if (share == 0 || share == 1) return share == 0 ? least : most;
   if (range_->log) return std::exp(std::log(least) + share * (std::log(most) - std::log(least)));
   return least * (1 - share) + most * share;
 }

@@ -3,6 +3,7 @@
 #include "hpo/asha.hpp"
 #include "hpo/hyperband.hpp"
 #include "hpo/patience.hpp"
+#include "hpo/pbt.hpp"
 #include "hpo/percentile.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/suggest.hpp"
@@ -17,15 +18,15 @@ namespace troupe::hpo {
 namespace {
 
 const std::vector<std::string>& algorithms() {
-  static const std::vector<std::string> names{"asha",   "hyperband",  "bohb",
-                                              "median", "percentile", "patience"};
+  static const std::vector<std::string> names{"asha",       "hyperband", "bohb", "median",
+                                              "percentile", "patience",  "pbt"};
   return names;
 }
 
 const std::vector<std::string>& keys() {
-  static const std::vector<std::string> names{"algorithm", "resource",   "min",   "max",
-                                              "eta",       "percentile", "start", "interval",
-                                              "patience",  "delta"};
+  static const std::vector<std::string> names{"algorithm", "resource",   "min",      "max",
+                                              "eta",       "percentile", "start",    "interval",
+                                              "patience",  "delta",      "quantile", "resample"};
   return names;
 }
 
@@ -86,6 +87,8 @@ Result<EarlyStop> read_early_stop(const Value& value) {
   TROUPE_TRY(number(map, "interval", 1e-9, most, rule.interval));
   TROUPE_TRY(number(map, "patience", 1e-9, most, rule.patience));
   TROUPE_TRY(number(map, "delta", 0, most, rule.delta));
+  TROUPE_TRY(number(map, "quantile", 0.01, 0.5, rule.quantile));
+  TROUPE_TRY(number(map, "resample", 0, 1, rule.resample));
   if (rule.max && *rule.max < rule.min)
     return wrong("max", fmt::format("max {} is below min {}", *rule.max, rule.min),
                  "exchange them");
@@ -134,6 +137,8 @@ Result<std::unique_ptr<Stopper>> make_stopper(EarlyStop rule, bool maximize, uin
     stopper = std::make_unique<Hyperband>(std::move(rule), seed);
   else if (rule.algorithm == "median" || rule.algorithm == "percentile")
     stopper = std::make_unique<Percentile>(std::move(rule));
+  else if (rule.algorithm == "pbt")
+    stopper = std::make_unique<Pbt>(std::move(rule), seed);
   else if (rule.algorithm == "patience")
     stopper = std::make_unique<Patience>(std::move(rule));
   else

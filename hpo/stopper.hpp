@@ -18,7 +18,7 @@ namespace troupe::hpo {
 
 /// `early_stop` as it is understood, with what was left out filled in.
 struct EarlyStop {
-  std::string algorithm;          // asha, hyperband, bohb, median, percentile, patience
+  std::string algorithm;          // asha, hyperband, bohb, median, percentile, patience, pbt
   std::string resource = "step";  // a metric that grows, or "step": that of each report
   double min = 1;                 // of the resource: before that nothing is stopped
   std::optional<double> max;      // what a trial reaches that is never stopped
@@ -28,6 +28,8 @@ struct EarlyStop {
   double interval = 1;            // of the resource, between two looks
   double patience = 10;           // of the resource, without a better value
   double delta = 0;               // what counts as better
+  double quantile = 0.25;         // the worst so many of one are replaced by copies of the best
+  double resample = 0.25;         // how often a parameter of a copy is drawn anew
 };
 
 /// `invalid` with the key that is wrong: unknown names, wrong kinds, a range the wrong way round.
@@ -37,7 +39,8 @@ Result<EarlyStop> read_early_stop(const Value& value);
 struct Verdict {
   bool heard = false;  // it is part of what later verdicts depend on
   bool stop = false;
-  std::string reason;  // of stopping: what was compared with what
+  std::string reason;                // of stopping: what was compared with what
+  std::optional<uint64_t> copies{};  // a copy of this trial takes its place
 };
 
 class Stopper {
@@ -48,6 +51,8 @@ class Stopper {
   /// A trial reached a value at a resource. One that is not above its last is not heard; a value
   /// that is not finite is the worst there is.
   Verdict report(uint64_t trial, double resource, double value);
+  /// It begins from the checkpoint of another.
+  virtual void copied(uint64_t) {}
   /// It will not report again.
   void end(uint64_t trial, Outcome outcome);
   /// The resource that a live trial last reported at; 0 where it has not.

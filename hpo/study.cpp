@@ -26,6 +26,22 @@ Result<Study> Study::restore(const SweepSpec& sweep, StudyState state) {
   return study;
 }
 
+Result<void> Study::set_stop_when(const std::string& text) {
+  std::optional<Expression> condition;
+  if (!text.empty()) {
+    auto expression = Expression::parse(text);
+    if (!expression) return std::move(expression).error();
+    condition = std::move(*expression);
+  }
+  stop_when_ = std::move(condition);
+  sweep_.stop_when = text;
+  return ok();
+}
+
+void Study::stop(const std::string& reason) {
+  if (state_.stop_reason.empty()) state_.stop_reason = reason;
+}
+
 Decision Study::report(uint32_t member, State state, const std::map<std::string, double>& metrics) {
   bool new_best = take_value(member, metrics);
   if (state == State::finished) ++state_.finished;

@@ -58,8 +58,12 @@ class Study {
   /// Why, in words: "12 finished, 1 failed", and which of the wished metrics nobody reported.
   std::string summary() const;
 
-  /// There will be no more members than these: the space has no other point.
-  void shrink(uint64_t size) { state_.size = size; }
+  /// There will be so many members: the space has no other point, or somebody wants more or fewer.
+  void resize(uint64_t size) { state_.size = size; }
+  /// Another condition to stop on; empty: none. `invalid` where it cannot be read.
+  Result<void> set_stop_when(const std::string& text);
+  /// The set ends for this reason. The first reason stays.
+  void stop(const std::string& reason);
 
   const StudyState& state() const { return state_; }
 

@@ -113,7 +113,10 @@ Result<std::optional<SetRecord>> Ledger::Impl::set(const ReadTxn& txn, uint64_t 
   auto pair = specs(txn, top);
   if (!pair) return std::move(pair).error();
   record->spec = std::move(pair->experiment);
-  record->sweep = std::move(pair->sweep);
+  if (record->submitted)
+    record->submitted = std::make_shared<const SweepSpec>(std::move(pair->sweep));
+  else
+    record->sweep = std::move(pair->sweep);
   return std::optional{std::move(*record)};
 }
 

@@ -291,6 +291,8 @@ void fill(rows::Experiment::Builder row, const ExperimentRecord& record, std::st
   row.setRestarts(record.restarts);
   row.setHangs(record.hangs);
   if (!record.stopped.empty()) row.setStopped(text(record.stopped));
+  if (!record.paused.empty()) row.setPaused(text(record.paused));
+  row.setBranchedFrom(record.branched_from);
   if (record.checkpoints.empty()) return;
   auto checkpoints = row.initCheckpoints(static_cast<unsigned>(record.checkpoints.size()));
   for (i = 0; i < checkpoints.size(); ++i) fill(checkpoints[i], record.checkpoints[i].mark);
@@ -321,6 +323,8 @@ void fill(rows::Set::Builder row, const SetRecord& record, std::string_view proj
   row.setStopped(record.stopped);
   if (!record.picked.empty()) row.setPicked(text(record.picked));
   if (!record.picked_reason.empty()) row.setPickedReason(text(record.picked_reason));
+  if (record.submitted) row.setChanged(json_text(to_value(record.sweep)));
+  row.setSpent(record.spent_us);
   if (record.front.empty()) return;
   auto front = row.initFront(static_cast<unsigned>(record.front.size()));
   for (unsigned i = 0; i < front.size(); ++i) front.set(i, record.front[i]);
@@ -390,6 +394,8 @@ Result<ExperimentRecord> decode_experiment(std::string_view bytes, ExperimentId 
     record.restarts = row.getRestarts();
     record.hangs = row.getHangs();
     record.stopped = str(row.getStopped());
+    record.paused = str(row.getPaused());
+    record.branched_from = row.getBranchedFrom();
     for (auto one : row.getCheckpoints())
       record.checkpoints.push_back({checkpoint_mark(one), 0, {}, 0});
   }));
@@ -399,6 +405,7 @@ Result<ExperimentRecord> decode_experiment(std::string_view bytes, ExperimentId 
 Result<SetRecord> decode_set(std::string_view bytes, ExperimentId id) {
   SetRecord record;
   record.id = id;
+  std::string changed;
   TROUPE_TRY(with_row<rows::Set>(bytes, [&](rows::Set::Reader row) {
     record.state = state_of(row.getState());
     record.user = str(row.getUser());
@@ -422,7 +429,16 @@ Result<SetRecord> decode_set(std::string_view bytes, ExperimentId id) {
     record.picked = str(row.getPicked());
     record.picked_reason = str(row.getPickedReason());
     for (auto member : row.getFront()) record.front.push_back(member);
+    record.spent_us = row.getSpent();
+    changed = str(row.getChanged());
   }));
+  if (changed.empty()) return record;
+  auto value = parse_json(changed);
+  if (!value) return bad_row(to_string(value.error()));
+  auto sweep = sweep_spec_from(*value);
+  if (!sweep) return bad_row(to_string(sweep.error()));
+  record.submitted = std::make_shared<const SweepSpec>();  // which is kept beside it
+  record.sweep = std::move(*sweep);
   return record;
 }
 

@@ -122,6 +122,8 @@ struct Experiment {
   hangs @17 :UInt32;
   checkpoints @18 :List(Checkpoint);
   stopped @19 :Text;
+  paused @20 :Text;
+  branchedFrom @21 :UInt32;
 }
 
 struct Set {
@@ -149,6 +151,8 @@ struct Set {
   picked @21 :Text;
   pickedReason @22 :Text;
   front @23 :List(UInt32);
+  changed @24 :Text;  # the sweep as it is now; empty: as it was submitted
+  spent @25 :UInt64;
 }
 
 struct SearchEntry {

@@ -35,6 +35,13 @@ asked_set_actor::behavior_type AskedSetState::make_behavior(HeadContextRef conte
       [](placed_atom, ExperimentId) {},
       [](metrics_atom, const RecordRef&) {},
       [](report_atom, const MemberReportsRef&) {},
+      [](pause_atom, ExperimentId) {},
+      [this](change_atom, const std::string&, const SetChangeRef&) -> caf::result<bool> {
+        return to_caf(Error{Errc::refused, "the set was not changed",
+                            "its members are run elsewhere: whoever runs them decides how many",
+                            "kill it, or submit another with from: this one"});
+      },
+      [](tick_atom, uint64_t) {},
       [this](flush_atom) {
         serve_sent_ = false;
         serve();

@@ -268,7 +268,7 @@ void Checkpoints::resume(const RecordRef& record, Resumed done) {
   know(*record);
   if (context_->keeps_checkpoints) line_up(record->id);
   Start start{record, std::move(done)};
-  if (!try_start(start)) starts_.insert_or_assign(record->id, std::move(start));
+  if (!try_start(start)) starts_.emplace(record->id, std::move(start));
   if (!context_->keeps_checkpoints) known_.erase(record->id);
   begin_pulls();
 }
@@ -310,8 +310,11 @@ bool Checkpoints::try_start(const Start& start) {
 }
 
 void Checkpoints::try_starts(ExperimentId id) {
-  auto start = starts_.find(id);
-  if (start != starts_.end() && try_start(start->second)) starts_.erase(id);
+  std::vector<Start> waiting;
+  for (auto node = starts_.extract(id); node; node = starts_.extract(id))
+    waiting.push_back(std::move(node.mapped()));
+  for (auto& start : waiting)
+    if (!try_start(start)) starts_.emplace(id, std::move(start));
 }
 
 std::string Checkpoints::waits_for(ExperimentId id) const {

@@ -84,7 +84,7 @@ class Checkpoints {
   std::map<ExperimentId, Known> known_;  // those with something left to bring
   std::deque<ExperimentId> queue_;       // of these, in turn
   std::map<ExperimentId, PullRef> pulls_;
-  std::map<ExperimentId, Start> starts_;
+  std::multimap<ExperimentId, Start> starts_;  // several begin from the same one
   std::map<ExperimentId, std::vector<uint32_t>> pinned_;
   std::set<std::string> lost_;  // nodes, since the head was started
 };

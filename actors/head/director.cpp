@@ -42,6 +42,11 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
         }
       },
       [this](stop_atom, const std::string& cause, ExperimentId id) { stop(cause, id); },
+      [](pause_atom, const std::string&, ExperimentId) {},
+      [](resume_atom, ExperimentId) {},
+      [this](change_atom, const std::string& user, uint64_t top, const SetChangeRef& wanted) {
+        return change_set(user, top, wanted);
+      },
       [this](placed_atom, const PlacementRef& placement) { placed(placement); },
       [this](update_atom, const JobUpdate& job) { update({}, job); },
       [this](metrics_atom, const MetricBatch& batch) { metrics({}, batch); },
@@ -121,10 +126,7 @@ void DirectorState::spawn_set(SetRecord record, bool fresh) {
   LiveSet live;
   live.started = static_cast<bool>(record.started);
   live.learns = hpo::learns(record.sweep.strategy);
-  if (record.sweep.metric && record.sweep.early_stop.is_map())
-    if (auto rule = hpo::read_early_stop(record.sweep.early_stop))
-      live.followed = std::make_shared<const Followed>(
-          Followed{record.sweep.metric->name, std::move(rule->resource)});
+  live.followed = followed_of(record.sweep);
   // What it learns it computes for long.
   if (record.sweep.ask)
     live.actor = live.asked =
@@ -332,14 +334,6 @@ caf::typed_response_promise<bool> DirectorState::kill(const std::string& cause, 
   else
     kill_queued(cause, id, promise);
   return promise;
-}
-
-/// One that waits for another attempt is stopped when it reports again: its set says so again.
-void DirectorState::stop(const std::string& cause, ExperimentId id) {
-  if (auto it = running_.find(id); it != running_.end())
-    self_->send(it->second, stop_atom_v, cause);
-  else if (recovering_.contains(id))
-    self_->send(revive(id), stop_atom_v, cause);
 }
 
 void DirectorState::kill_queued(const std::string& cause, ExperimentId id,

@@ -65,7 +65,6 @@ class DirectorState {
   std::optional<kill_target> target_of(ExperimentId id) const;
   void pass_kill(const kill_target& target, const std::string& cause, ExperimentId id,
                  caf::typed_response_promise<bool> promise);
-  void stop(const std::string& cause, ExperimentId id);
   void placed(const PlacementRef& placement);
   void member_placed(ExperimentId id);
   void update(const std::string& from, const JobUpdate& update);
@@ -88,6 +87,14 @@ class DirectorState {
   void spawn_set(SetRecord record, bool fresh);
   uint64_t next_epoch();
   void leave(const caf::error& reason);
+
+  // director_members.cpp
+  static std::shared_ptr<const Followed> followed_of(const SweepSpec& sweep);
+  void stop(const std::string& cause, ExperimentId id);
+  void stop_queued(const std::string& cause, ExperimentId id);
+  caf::typed_response_promise<bool> change_set(const std::string& user, uint64_t top,
+                                               const SetChangeRef& wanted);
+  void follow_anew(uint64_t top);
 
   // director_recovery.cpp
   void recover();

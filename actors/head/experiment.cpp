@@ -64,6 +64,10 @@ experiment_actor::behavior_type ExperimentState::make_behavior(HeadContextRef co
       [this](stop_atom, const std::string& cause) {
         apply(life_->stop(cause, context_->clock->now()));
       },
+      [this](pause_atom, const std::string& cause) {
+        apply(life_->pause(cause, context_->clock->now()));
+      },
+      [this](change_atom, const FollowedRef& followed) { peers_.followed = followed.value; },
       [this](lost_atom, const std::string& node, int64_t silent_ms) {
         auto now = context_->clock->now();
         apply(life_->lost_node(node, "its node " + node + " is gone",
@@ -134,19 +138,37 @@ void ExperimentState::place(const schedule::Placement& placement, uint64_t epoch
       for (auto& host : order.hosts) host.address = addresses_[host.node];
   first_ports_.assign(orders->size(), 0);
   orders_ = std::move(*orders);
-  if (record.attempts.back().number > 1) return ask_resume();
+  if (record.attempts.back().number > 1 && !record.checkpoints.empty()) return ask_resume(record);
+  if (record.branched_from != 0) return ask_branch();
+  if (record.attempts.back().number > 1) return ask_resume(record);
   give_orders();
 }
 
+/// It begins from another's newest checkpoint.
+void ExperimentState::ask_branch() {
+  const auto& record = life_->record();
+  auto donor = context_->ledger->experiment({record.id.top, record.branched_from});
+  if (!donor || !*donor) return give_orders();
+  (**donor).attempts = {record.attempts.back()};  // where it is needed
+  if ((**donor).checkpoints.empty())
+    apply(life_->resume_noted(
+        fmt::format("it begins anew: {} has no checkpoint", to_string((**donor).id)),
+        context_->clock->now()));
+  ask_resume(**donor);
+}
+
 /// What it goes on from may still have to come from where it ran before.
-void ExperimentState::ask_resume() {
-  RecordRef record{std::make_shared<const ExperimentRecord>(life_->record())};
+void ExperimentState::ask_resume(const ExperimentRecord& from) {
+  RecordRef record{std::make_shared<const ExperimentRecord>(from)};
   // tidy: allow infinite: the dataset actor answers, or ends together with the head
   self_->request(peers_.datasets, caf::infinite, resume_atom_v, record)
       .then(
-          [this, epoch = life_->epoch()](const ResumeRef& resume) {
+          [this, of = from.id, epoch = life_->epoch()](const ResumeRef& resume) {
             if (orders_.empty() || epoch != life_->epoch()) return;
-            for (auto& order : orders_) order.resume = resume->choices;
+            for (auto& order : orders_) {
+              order.resume = resume->choices;
+              order.resume_of = of;
+            }
             if (!resume->note.empty())
               apply(life_->resume_noted(resume->note, context_->clock->now()));
             give_orders();

@@ -14,12 +14,6 @@
 
 namespace troupe::actors {
 
-/// A metric, and the one that says how far a member is.
-struct Followed {
-  std::string metric;
-  std::string resource;  // a metric's name, or "step": that of each report
-};
-
 /// Those an experiment talks to.
 struct ExperimentPeers {
   director_actor director;
@@ -41,7 +35,8 @@ class ExperimentState {
 
  private:
   void place(const schedule::Placement& placement, uint64_t epoch);
-  void ask_resume();
+  void ask_resume(const ExperimentRecord& from);
+  void ask_branch();
   void give_orders();
   void adopt(const JobUpdate& update, const std::string& node);
   void settle(const std::string& node, const std::vector<JobKey>& known);

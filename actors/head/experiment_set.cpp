@@ -1,6 +1,7 @@
 #include "actors/head/experiment_set.hpp"
 
 #include "actors/head/commit.hpp"
+#include "actors/head/held_time.hpp"
 #include "runtime/core/log.hpp"
 
 #include <fmt/format.h>
@@ -37,11 +38,19 @@ experiment_set_actor::behavior_type ExperimentSetState::make_behavior(HeadContex
       },
       [this](report_atom, const MemberReportsRef& reports) { reported(*reports); },
       [this](flush_atom) {
+        apply_changes();
         fill();
         if (dirty_ || !unsaved_.empty() || (search_ && search_->has_news())) save();
         finish_if_done();
       },
       [this](kill_atom, const std::string& cause) { return kill(cause); },
+      [](pause_atom, ExperimentId) {},
+      [this](change_atom, const std::string& user, const SetChangeRef& wanted) {
+        return change(user, wanted);
+      },
+      [this](tick_atom, uint64_t look) {
+        if (look == looks_) look_at_budget();
+      },
   };
 }
 
@@ -66,13 +75,14 @@ void ExperimentSetState::prepare(bool fresh) {
       return fail(std::move(told).error());
   fill();
   finish_if_done();
+  look_at_budget();
 }
 
 /// After a restart of the head. The ends of members and their count in the set's record are two
 /// commits, so what the members say wins. The best value and the reason to stop may come from
 /// values that are no member's last: they are the record's to say.
 Result<void> ExperimentSetState::resume() {
-  if (search_->is_kept()) TROUPE_TRY(search_->recall(*context_->ledger, record_));
+  TROUPE_TRY(search_->recall(*context_->ledger, record_));
   killed_ = record_.state == State::killing;
   record_.stopped = 0;
   uint32_t from = 1;
@@ -81,6 +91,7 @@ Result<void> ExperimentSetState::resume() {
     if (!members || members->empty()) break;
     for (const auto& member : *members) {
       if (!member.stopped.empty() && member.state == State::finished) ++record_.stopped;
+      if (is_terminal(member.state)) held_us_ += held_us(member, member.ended);
       if (is_terminal(member.state))
         study_->report(member.id.member, member.state, member.metrics);
       else
@@ -94,7 +105,11 @@ Result<void> ExperimentSetState::resume() {
   auto decision = study_->decision();
   stopping_ = killed_ || decision.stop;
   if (killed_) kill_members(record_.reason);
-  if (decision.stop && decision.kill) kill_members(decision.reason);
+  if (decision.stop && decision.kill)
+    for (auto member : live_)
+      if (!search_->stopping().contains(member))
+        caf::anon_send(peers_.director, kill_atom_v, decision.reason,
+                       ExperimentId{record_.id.top, member});
   // The word to do so may not have reached them.
   for (const auto& [member, reason] : search_->stopping())
     to_stop_.push_back(static_cast<uint32_t>(member));
@@ -113,6 +128,12 @@ ExperimentRecord ExperimentSetState::member_record(uint32_t number,
   member.state = State::queued;
   member.reason = "member of a set";
   member.created = member.queued = now;
+  member.branched_from = search_->copied_from(number);
+  if (auto skip = search_->skipped().find(number); skip != search_->skipped().end()) {
+    member.state = State::skipped;
+    member.reason = skip->second;
+    member.ended = now;
+  }
   return member;
 }
 
@@ -128,11 +149,16 @@ size_t ExperimentSetState::room() const {
 
 void ExperimentSetState::fill() {
   if (making_ || stopping_ || !search_) return;
-  if (saving_ && search_->is_kept()) return;  // what it was told is written in order
+  apply_changes();
+  // What it was told is written in order; who wants to change it comes first.
+  if (saving_ && (search_->is_kept() || !wishes_.empty())) return;
   std::vector<RecordRef> members;
   std::vector<storage::Mutation> mutations;
   auto next = record_.next;
-  for (auto room = this->room(); next <= record_.size && members.size() < room; ++next) {
+  size_t skipped = 0;
+  for (auto room = this->room();
+       next <= record_.size && members.size() - skipped < room && members.size() < made_at_once;
+       ++next) {
     auto point = search_->next(next);
     if (!point && point.error().code == Errc::exhausted) {
       record_.next = next;
@@ -143,9 +169,12 @@ void ExperimentSetState::fill() {
     auto now = context_->clock->now();
     RecordRef member{std::make_shared<const ExperimentRecord>(
         member_record(static_cast<uint32_t>(next), std::move(*point), now))};
+    bool skips = is_terminal(member->state);
+    skipped += skips ? 1 : 0;
     mutations.push_back(storage::PutExperiment{member.value, true});
-    mutations.push_back(storage::AppendEvent{
-        state_event(member->id, record_.spec->project, "", State::queued, "made by its set", now)});
+    mutations.push_back(
+        storage::AppendEvent{state_event(member->id, record_.spec->project, "", member->state,
+                                         skips ? member->reason : "made by its set", now)});
     members.push_back(std::move(member));
   }
   if (members.empty()) return;
@@ -179,7 +208,7 @@ void ExperimentSetState::not_made(uint32_t first, std::optional<storage::PutSear
 
 void ExperimentSetState::space_is_done() {
   record_.size = record_.next - 1;
-  study_->shrink(record_.size);
+  study_->resize(record_.size);
   dirty_ = true;
   self_->send(self_, flush_atom_v);  // nothing may be on its way that would end the set
 }
@@ -197,8 +226,12 @@ void ExperimentSetState::made(std::vector<RecordRef> members) {
   making_ = false;
   stop_members();
   if (dirty_ || !unsaved_.empty() || search_->has_news()) save();
-  for (const auto& member : members) {
+  std::erase_if(members, [this](const RecordRef& member) {
     live_.insert(member->id.member);
+    if (is_terminal(member->state)) self_->send(self_, ended_atom_v, member);
+    return is_terminal(member->state);
+  });
+  for (const auto& member : members) {
     unplaced_.insert(member->id.member);
     self_->send(peers_.director, member_atom_v, member);
   }
@@ -215,6 +248,7 @@ void ExperimentSetState::made(std::vector<RecordRef> members) {
 void ExperimentSetState::member_ended(const ExperimentRecord& member) {
   if (live_.erase(member.id.member) == 0 || !study_) return;
   unplaced_.erase(member.id.member);
+  held_us_ += held_us(member, member.ended);
   if (!member.stopped.empty() && member.state == State::finished) ++record_.stopped;
   search_->end(member);
   auto decision = study_->report(member.id.member, member.state, member.metrics);
@@ -310,6 +344,7 @@ void ExperimentSetState::finish_if_done() {
   if (!stopping_ && record_.next <= record_.size) return;
   // What is being killed ends as killed, also where it had failed before.
   auto state = killed_ ? State::killed : study_->final_state(false);
+  count_spent();
   auto cause = study_->summary();
   if (auto decision = study_->decision(); decision.stop && !killed_)
     cause += "; " + decision.reason;
@@ -361,7 +396,7 @@ std::optional<storage::PutSearch> ExperimentSetState::add_news(
   to_stop_.clear();
   if (!news) return news;
   for (const auto& entry : news->entries)
-    if (entry.kind == SearchEntry::Kind::stop)
+    if (entry.kind == SearchEntry::Kind::stop || entry.kind == SearchEntry::Kind::dismiss)
       to_stop_.push_back(static_cast<uint32_t>(entry.trial));
   mutations.push_back(*news);
   return news;
@@ -369,6 +404,9 @@ std::optional<storage::PutSearch> ExperimentSetState::add_news(
 
 void ExperimentSetState::saved() {
   if (search_) stop_members();
+  for (auto& promise : std::exchange(wished_, {})) promise.deliver(true);
+  apply_changes();
+  if (saving_) return;
   if (dirty_ || !unsaved_.empty() || (search_ && search_->has_news())) return save();
   fill();
   if (record_.state == State::killing || is_terminal(record_.state))

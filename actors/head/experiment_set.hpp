@@ -11,6 +11,7 @@
 #include "actors/head/set_search.hpp"
 #include "hpo/study.hpp"
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +55,20 @@ class ExperimentSetState {
   void finish_if_done();
   void fail(Error error);
   void save();
+
+  // set_changes.cpp
+  caf::typed_response_promise<bool> change(const std::string& user, const SetChangeRef& wanted);
+  void apply_changes();
+  Result<void> apply_change(const std::string& user, const api::SetChange& wanted);
+  Result<SweepSpec> changed_sweep(const ValueMap& changes) const;
+  Result<void> check_skips(const std::vector<uint32_t>& members) const;
+  void note_event(const std::string& kind, const std::string& cause);
+
+  // set_budget.cpp
+  void count_spent();
+  void look_at_budget();
+  void budget_is_spent();
+
   std::optional<storage::PutSearch> add_news(std::vector<storage::Mutation>& mutations);
   void saved();
 
@@ -73,6 +88,16 @@ class ExperimentSetState {
   bool saving_ = false;
   std::vector<Event> unsaved_;
   std::vector<caf::typed_response_promise<bool>> kill_promises_;
+  struct Wish {
+    std::string user;
+    SetChangeRef wanted;
+    caf::typed_response_promise<bool> promise;
+  };
+  std::deque<Wish> wishes_;                                // to change it
+  std::vector<caf::typed_response_promise<bool>> wished_;  // done, on their way to the ledger
+  uint64_t held_us_ = 0;     // one worker of members that have ended, in all
+  Timestamp spent_counted_;  // when that was last written
+  uint64_t looks_ = 0;       // at the budget; only the last one that was planned counts
 };
 
 experiment_set_actor::behavior_type experiment_set_behavior(

@@ -75,6 +75,19 @@ kj::Promise<Result<api::Told>> GatewayService::tell(const api::Caller& caller, E
   return trials_.tell(set.top, caller.user, std::move(request));
 }
 
+kj::Promise<Result<bool>> GatewayService::change_set(const api::Caller& caller, ExperimentId set,
+                                                     api::SetChange change) {
+  auto found = entry(caller, set);
+  if (!found) return Result<bool>{std::move(found).error()};
+  if (!std::holds_alternative<SetRecord>(*found))
+    return Result<bool>{Error{Errc::invalid, fmt::format("{} is no set", to_string(set)),
+                              "only a set has limits, points and members",
+                              fmt::format("troupe show {}", to_string(set))}};
+  return bridge_.ask<bool>(peers_.director, trial_timeout, "a change", change_atom_v, caller.user,
+                           set.top,
+                           SetChangeRef{std::make_shared<const api::SetChange>(std::move(change))});
+}
+
 Result<std::vector<api::Trial>> GatewayService::pending_trials(const api::Caller& caller,
                                                                ExperimentId set) {
   TROUPE_TRY(may_ask(caller, set));
@@ -118,6 +131,8 @@ std::vector<std::string> GatewayService::search_story(ExperimentId id) {
         story.push_back(fmt::format("its point: {}", entry.note));
       if (entry.kind == SearchEntry::Kind::stop)
         story.push_back(fmt::format("stopped early: {}", entry.note));
+      if (entry.kind == SearchEntry::Kind::dismiss || entry.kind == SearchEntry::Kind::skip)
+        story.push_back(entry.note);
       if (entry.kind == SearchEntry::Kind::ended) story.push_back(end_text(entry));
     }
   }

@@ -58,6 +58,8 @@ class GatewayService final : public api::Service {
                                       api::TellRequest request) override;
   Result<std::vector<api::Trial>> pending_trials(const api::Caller& caller,
                                                  ExperimentId set) override;
+  kj::Promise<Result<bool>> change_set(const api::Caller& caller, ExperimentId set,
+                                       api::SetChange change) override;
   kj::Promise<Result<api::Waiting>> why(const api::Caller& caller, ExperimentId id) override;
   kj::Promise<Result<api::LogChunk>> logs(const api::Caller& caller, const JobId& job,
                                           uint64_t offset, uint32_t limit, bool wait) override;

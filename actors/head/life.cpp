@@ -73,6 +73,9 @@ ExperimentLife::ExperimentLife(ExperimentRecord record) : record_{std::move(reco
   } else if (!record_.stopped.empty()) {
     outcome_ = Outcome::stopped;
     outcome_cause_ = record_.stopped;
+  } else if (!record_.paused.empty()) {
+    outcome_ = Outcome::preempted;
+    outcome_cause_ = record_.paused;
   } else if (!record_.attempts.empty() && !attempt().ended) {
     recall_failure();
   }
@@ -155,6 +158,7 @@ Effects ExperimentLife::place(const std::vector<Place>& places, uint64_t epoch, 
 Effects ExperimentLife::adopt(const std::vector<Place>& places, uint64_t epoch, uint32_t number,
                               Timestamp now) {
   Effects effects;
+  record_.paused.clear();
   AttemptRecord next;
   next.number = number;
   next.epoch = epoch;
@@ -461,6 +465,14 @@ Effects ExperimentLife::stop(const std::string& cause, Timestamp now) {
   outcome_cause_ = record_.stopped = cause;
   effects.changed = true;
   stop_others(effects, limits::kill_grace);
+  return effects;
+}
+
+Effects ExperimentLife::pause(const std::string& cause, Timestamp now) {
+  auto effects = preempt(cause, now);
+  if (effects.stop.empty()) return effects;
+  record_.paused = cause;
+  effects.changed = true;
   return effects;
 }
 

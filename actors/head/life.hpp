@@ -65,6 +65,8 @@ class ExperimentLife {
   Effects kill(const std::string& cause, Timestamp now);
   /// Early stopping of its set sees no hope in it: that is an end as good as its own.
   Effects stop(const std::string& cause, Timestamp now);
+  /// Likewise, but its turn may come again: it goes on from its checkpoint then.
+  Effects pause(const std::string& cause, Timestamp now);
   /// The running limit fired.
   Effects running_limit(Timestamp now);
   /// Its ranks stand still, as its watchdog sees: what is done then is the spec's.

@@ -32,7 +32,8 @@ Result<api::SearchReplay> replay_search(const storage::Ledger& ledger, uint64_t 
   if (!*set)
     return Error{Errc::not_found, fmt::format("set {} not found", top),
                  "there is none with this id", "troupe ls -a"};
-  auto searcher = hpo::Searcher::make((**set).spec->parameters, (**set).sweep, (**set).picked);
+  auto searcher =
+      hpo::Searcher::make((**set).spec->parameters, (**set).as_submitted(), (**set).picked);
   if (!searcher) return std::move(searcher).error();
   auto points = points_of(ledger, top);
   if (!points) return std::move(points).error();
@@ -43,7 +44,8 @@ Result<api::SearchReplay> replay_search(const storage::Ledger& ledger, uint64_t 
     if (pages->entries.empty()) break;
     page = pages->next;
     for (const auto& entry : pages->entries)
-      replay.take(entry, entry.trial <= points->size() ? (*points)[entry.trial - 1] : hpo::Point{});
+      replay.take(entry,
+                  entry.trial - 1 < points->size() ? (*points)[entry.trial - 1] : hpo::Point{});
   }
   replay.finish();
   const auto& account = replay.account();

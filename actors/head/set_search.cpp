@@ -40,10 +40,14 @@ Result<void> for_members(const storage::Ledger& ledger, uint64_t top, Each each)
 }  // namespace
 
 SetSearch::SetSearch(const SetRecord& record, hpo::Searcher searcher)
-    : top_{record.id.top}, objectives_{objectives(record.sweep)}, searcher_{std::move(searcher)} {}
+    : top_{record.id.top},
+      objectives_{objectives(record.sweep)},
+      searcher_{std::move(searcher)},
+      kept_{searcher_.learns() || searcher_.early_stop() != nullptr} {}
 
 Result<SetSearch> SetSearch::make(const SetRecord& record) {
-  auto searcher = hpo::Searcher::make(record.spec->parameters, record.sweep, record.picked);
+  auto searcher =
+      hpo::Searcher::make(record.spec->parameters, record.as_submitted(), record.picked);
   if (!searcher) return std::move(searcher).error();
   return SetSearch{record, std::move(*searcher)};
 }
@@ -105,6 +109,12 @@ Result<void> SetSearch::learn_from(const storage::Ledger& ledger, uint64_t top) 
 }
 
 Result<void> SetSearch::recall(const storage::Ledger& ledger, const SetRecord& record) {
+  if (!kept_) {
+    auto first = ledger.search(top_, 0);
+    if (!first) return std::move(first).error();
+    if (first->entries.empty()) return ok();
+    kept_ = true;  // somebody has changed it
+  }
   born_ = record.next - 1;
   std::vector<hpo::Point> points(record.next);
   std::vector<ExperimentRecord> ended;
@@ -128,6 +138,7 @@ Result<void> SetSearch::recall(const storage::Ledger& ledger, const SetRecord& r
       searcher_.retell(entry, is_member ? points[entry.trial] : hpo::Point{});
     }
   }
+  if (!learns() && searcher_.early_stop() == nullptr) return ok();  // ends say nothing to it
   // Nothing was decided after these ends, so their order is free; it is that of their times.
   std::erase_if(ended, [&](const auto& member) { return told[member.id.member]; });
   std::sort(ended.begin(), ended.end(), [](const auto& a, const auto& b) {
@@ -135,6 +146,53 @@ Result<void> SetSearch::recall(const storage::Ledger& ledger, const SetRecord& r
   });
   for (const auto& member : ended) end(member);
   return ok();
+}
+
+Result<void> SetSearch::check(const storage::Ledger& ledger, const SetRecord& record,
+                              const api::SetChange& change) {
+  TROUPE_TRY(searcher_.check_change(change.changes));
+  if (change.add.empty()) return ok();
+  std::map<std::string, std::string> tried;  // points, and who has them
+  TROUPE_TRY(for_members(ledger, top_, [&](const ExperimentRecord& member) {
+    tried.emplace(hpo::identity(member.params), to_string(member.id) + " has tried");
+  }));
+  for (const auto& point : searcher_.added())
+    tried.emplace(hpo::identity(point), "was added before");
+  if (!learns())
+    for (auto trial = record.next; trial <= record.size; ++trial)
+      if (auto point = searcher_.point(trial))
+        tried.emplace(hpo::identity(*point),
+                      to_string(ExperimentId{top_, static_cast<uint32_t>(trial)}) + " will try");
+  for (size_t i = 0; i < change.add.size(); ++i) {
+    auto path = fmt::format("add[{}]", i);
+    TROUPE_TRY(searcher_.check_added(change.add[i], path));
+    auto [known, is_new] = tried.emplace(hpo::identity(change.add[i]), "is there twice");
+    if (!is_new)
+      return Error{Errc::conflict, fmt::format("{} is no new point", path),
+                   fmt::format("{}: {}", hpo::identity(change.add[i]), known->second),
+                   "a set tries no point twice; troupe rerun ID runs one again"};
+  }
+  return ok();
+}
+
+void SetSearch::keep_from(uint64_t born) {
+  if (!std::exchange(kept_, true)) born_ = born;
+}
+
+void SetSearch::change(const ValueMap& changes, const std::string& note) {
+  add(searcher_.change(changes, note));
+}
+
+void SetSearch::add_point(const hpo::Point& point, const std::string& note) {
+  add(searcher_.add(point, note));
+}
+
+void SetSearch::skip(uint32_t member, const std::string& note) {
+  add(searcher_.skip(member, note));
+}
+
+void SetSearch::dismiss(uint32_t member, const std::string& note) {
+  add(searcher_.dismiss(member, note));
 }
 
 std::optional<storage::PutSearch> SetSearch::take() {

@@ -3,6 +3,7 @@
 // thread, reads the ledger and nothing else.
 #pragma once
 
+#include "client/api/trial_service.hpp"
 #include "hpo/searcher.hpp"
 #include "storage/ledger.hpp"
 
@@ -23,12 +24,29 @@ class SetSearch {
 
   /// The point of the next member.
   Result<hpo::Point> next(uint64_t trial);
+  /// Whose checkpoint it begins from; 0: nobody's.
+  uint32_t copied_from(uint64_t trial) const {
+    return static_cast<uint32_t>(searcher_.copied_from(trial));
+  }
   void end(const ExperimentRecord& member);
   /// A member reports; those that its rule stops are in stopping() from then on.
   void report(uint32_t member, double resource, double value);
   const std::map<uint64_t, std::string>& stopping() const { return searcher_.stopping(); }
   /// Whether what it is told is kept in the ledger.
-  bool is_kept() const { return learns() || searcher_.early_stop() != nullptr; }
+  bool is_kept() const { return kept_; }
+  uint64_t size() const { return searcher_.size(); }
+
+  /// Whether it could be changed so, and tried these points, none of which it has tried or will.
+  Result<void> check(const storage::Ledger& ledger, const SetRecord& record,
+                     const api::SetChange& change);
+  void change(const ValueMap& changes, const std::string& note);
+  void add_point(const hpo::Point& point, const std::string& note);
+  void skip(uint32_t member, const std::string& note);
+  const std::map<uint64_t, std::string>& skipped() const { return searcher_.skipped(); }
+  void dismiss(uint32_t member, const std::string& note);
+  /// A search that was not kept is from here on: members up to this one are born.
+  void keep_from(uint64_t born);
+
   /// The members of an earlier set.
   Result<void> learn_from(const storage::Ledger& ledger, uint64_t top);
   /// After a restart: tells the search all that is in the ledger, and then the ends of members
@@ -54,6 +72,7 @@ class SetSearch {
   uint64_t born_ = 0;   // the highest member that was given a point
   uint64_t pages_ = 0;  // in the ledger, or on their way there
   std::vector<SearchEntry> news_;
+  bool kept_;
 };
 
 }  // namespace troupe::actors

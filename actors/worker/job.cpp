@@ -88,8 +88,8 @@ void JobState::send(JobUpdate update) {
 void JobState::choose(size_t first) {
   if (choices_.empty()) return;
   auto order = *order_;
-  auto chosen =
-      choose_resume(order, choices_, first, context_->paths.checkpoints(order.key.job.experiment));
+  auto of = order.resume_of.top != 0 ? order.resume_of : order.key.job.experiment;
+  auto chosen = choose_resume(order, choices_, first, context_->paths.checkpoints(of));
   chosen_ = chosen.value_or(choices_.size());
   order_ = std::make_shared<const JobOrder>(std::move(order));
   if (chosen_ == 0 || !resume_note_.empty()) return;

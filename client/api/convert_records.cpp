@@ -234,6 +234,19 @@ void set_sweep(wire::ExperimentSet::Builder out, const SweepSpec& sweep) {
     set_params(forbidden[i], sweep.forbidden[i]);
 }
 
+void set_budget(wire::Budget::Builder out, const SetRecord& record) {
+  const auto& budget = *record.sweep.budget;
+  set_text(to_string(budget), [&](auto text) { out.setLimit(text); });
+  std::string unit{budget.unit(record.spec ? record.spec->resources : Resources{})};
+  out.setUnit(as_text(unit));
+  constexpr double hour_us = 3.6e9;
+  auto spent = static_cast<double>(record.spent_us);
+  auto amount = static_cast<double>(budget.amount_us);
+  out.setAmount(amount / hour_us);
+  out.setSpent(spent / hour_us);
+  out.setLeft(std::max(amount - spent, 0.0) / hour_us);
+}
+
 void set_members(wire::ExperimentSet::Builder out, const SetRecord& record,
                  const Listing& listing) {
   auto members = out.initMembers(static_cast<uint32_t>(listing.entries.size()));
@@ -315,6 +328,10 @@ void set_experiment(wire::Experiment::Builder out, const ExperimentRecord& recor
   set_values(out.initBest(), best_values(record));
   if (!record.rerun_of.empty()) out.setRerunOf(as_text(record.rerun_of));
   if (!record.stopped.empty()) out.setStopped(as_text(record.stopped));
+  if (!record.paused.empty()) out.setPaused(as_text(record.paused));
+  if (record.branched_from != 0)
+    set_text(to_string(ExperimentId{record.id.top, record.branched_from}),
+             [&](auto text) { out.setBranchedFrom(text); });
 }
 
 void set_set(wire::ExperimentSet::Builder out, const SetRecord& record, const Listing* members) {
@@ -343,6 +360,7 @@ void set_set(wire::ExperimentSet::Builder out, const SetRecord& record, const Li
   set_metrics(out.initMetrics(), {});
   if (!record.rerun_of.empty()) out.setRerunOf(as_text(record.rerun_of));
   set_sweep(out, record.sweep);
+  if (record.sweep.budget) set_budget(out.initBudget(), record);
   out.setSize(record.size);
   out.setNext(record.next);
   auto counts = out.initCounts();

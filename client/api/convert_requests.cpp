@@ -267,6 +267,12 @@ SweepSpec sweep(wire::Sweep::Reader in, Checks& checks) {
                 suggestion(on_stop, {"kill", "finish"}));
   out.kill_on_stop = on_stop != "finish";
   if (in.hasEarlyStop()) out.early_stop = checks.take(values_from(in.getEarlyStop()));
+  if (auto text = from_text(in.getBudget()); !text.empty()) {
+    if (auto budget = parse_budget(text))
+      out.budget = *budget;
+    else
+      checks.fail(budget.error().what, budget.error().hint);
+  }
   for (auto point : in.getPoints()) {
     auto values = checks.take(values_from(point));
     out.points.emplace_back(values.begin(), values.end());

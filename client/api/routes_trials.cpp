@@ -12,8 +12,9 @@ namespace troupe::api {
 
 namespace {
 
-constexpr size_t body_max = 64u << 10;  // metrics of one trial
-constexpr size_t scratch_words = 512;   // on the stack: the requests that loops make all day
+constexpr size_t body_max = 64u << 10;   // metrics of one trial
+constexpr size_t change_max = 1u << 20;  // points
+constexpr size_t scratch_words = 512;    // on the stack: the requests that loops make all day
 
 Result<AskRequest> ask_from(wire::AskRequest::Reader in, const std::string& header) {
   AskRequest request;
@@ -132,6 +133,52 @@ kj::Promise<void> tell(Exchange& x) {
   });
 }
 
+Result<SetChange> change_from(wire::SetChange::Reader in) {
+  SetChange change;
+  if (in.hasChanges()) {
+    auto changes = values_from(in.getChanges());
+    if (!changes) return std::move(changes).error();
+    change.changes = std::move(*changes);
+  }
+  for (auto point : in.getAdd()) {
+    auto values = values_from(point);
+    if (!values) return std::move(values).error();
+    change.add.emplace_back(values->begin(), values->end());
+  }
+  for (auto member : in.getSkip()) change.skip.push_back(member);
+  if (change.changes.empty() && change.add.empty() && change.skip.empty())
+    return Error{Errc::invalid, "nothing is to be changed", "changes, add and skip are empty",
+                 "name a key, such as changes: {concurrency: 8}"};
+  if (change.add.size() > SetChange::add_max || change.skip.size() > SetChange::skip_max)
+    return Error{
+        Errc::invalid, "the set was not changed",
+        fmt::format("{} points and {} members are too many at once", change.add.size(),
+                    change.skip.size()),
+        fmt::format("at most {} points and {} members", SetChange::add_max, SetChange::skip_max)};
+  return change;
+}
+
+kj::Promise<void> change(Exchange& x) {
+  auto id = x.id();
+  if (!id) return x.send_error(id.error());
+  capnp::MallocMessageBuilder message;
+  auto in = message.initRoot<wire::SetChange>();
+  if (auto read = read_json(x.body, in); !read) return x.send_error(read.error());
+  auto request = change_from(in.asReader());
+  if (!request) return x.send_error(request.error());
+  return x.service()
+      .change_set(x.caller, *id, std::move(*request))
+      .then([&x, id = *id](Result<bool>&& changed) {
+        if (!changed) return x.send_error(changed.error());
+        auto entry = x.service().show(x.caller, id);
+        if (!entry) return x.send_error(entry.error());
+        capnp::MallocMessageBuilder answer;
+        auto out = answer.initRoot<wire::Entry>();
+        set_entry(out, *entry);
+        return x.send_json(out.asReader());
+      });
+}
+
 }  // namespace
 
 void add_trial_routes(std::vector<Route>& routes) {
@@ -161,6 +208,15 @@ void add_trial_routes(std::vector<Route>& routes) {
                     capnp::Schema::from<wire::Told>(),
                     "application/json",
                     body_max});
+  routes.push_back({kj::HttpMethod::POST,
+                    "/api/v1/sets/{id}:change",
+                    change,
+                    "Other limits, further points, members that are not to be tried",
+                    {},
+                    capnp::Schema::from<wire::SetChange>(),
+                    capnp::Schema::from<wire::ExperimentSet>(),
+                    "application/json",
+                    change_max});
 }
 
 }  // namespace troupe::api

@@ -91,6 +91,10 @@ kj::Promise<Result<Told>> TrialService::tell(const Caller&, ExperimentId, TellRe
   return Result<Told>{no_trials()};
 }
 
+kj::Promise<Result<bool>> TrialService::change_set(const Caller&, ExperimentId, SetChange) {
+  return Result<bool>{no_trials()};
+}
+
 Result<std::vector<Trial>> TrialService::pending_trials(const Caller&, ExperimentId) {
   return no_trials();
 }

@@ -52,6 +52,14 @@ struct Told {
   bool repeated = false;  // it was told so before
 };
 
+/// What somebody wants of a set that runs: all of it, or nothing.
+struct SetChange {
+  static constexpr size_t add_max = 1000, skip_max = 10'000;
+  ValueMap changes;  // trials, concurrency, budget, stop_when, early_stop; null: none any more
+  std::vector<std::map<std::string, Value>> add;  // points to be tried next
+  std::vector<uint32_t> skip;                     // members that are not to be tried, or to end
+};
+
 class TrialService {
  public:
   virtual ~TrialService() = default;
@@ -64,6 +72,9 @@ class TrialService {
                                          TellRequest request);
   /// Asked for and not yet told, lowest first; at most limits::trials_running_max.
   virtual Result<std::vector<Trial>> pending_trials(const Caller& caller, ExperimentId set);
+  /// Durable when answered.
+  virtual kj::Promise<Result<bool>> change_set(const Caller& caller, ExperimentId set,
+                                               SetChange change);
 };
 
 }  // namespace troupe::api

@@ -198,6 +198,7 @@ struct Sweep {
   ask @12 :Bool;  # nothing runs: members are asked for and told
   constraints @13 :List(Text);  # conditions that each point keeps
   forbidden @14 :List(Values);  # values that do not go together; a list: any of them
+  budget @15 :Text;  # "40gpuh", "200cpuh", or a time: "2h"
 }
 
 struct Submission {
@@ -400,6 +401,8 @@ struct Experiment {
   roles @41 :List(Role);
   launch @42 :Launch;
   stopped @43 :Text;  # why early stopping ended it; empty: it did not
+  paused @44 :Text;  # why its set holds it back until its turn comes; null: it does not
+  branchedFrom @45 :Text $Json.name("branched_from");  # whose checkpoint it began from
 }
 
 struct Counts {
@@ -474,6 +477,15 @@ struct ExperimentSet {
   ask @62 :Bool;  # nothing runs: members are asked for and told
   constraints @63 :List(Text);
   forbidden @64 :List(Values);
+  budget @65 :Budget;  # null: none
+}
+
+struct Budget {
+  limit @0 :Text;
+  unit @1 :Text;  # "gpu_hours", "cpu_core_hours" or "hours"
+  amount @2 :Float64;
+  spent @3 :Float64;  # counted some times a minute while it runs
+  left @4 :Float64;
 }
 
 struct Entry {
@@ -505,6 +517,13 @@ struct SearchReplay {
   reports @3 :UInt64;  # verdicts of early stopping that were
   differences @4 :UInt64;
   first @5 :List(Text);  # of these, in words; at most 20
+}
+
+struct SetChange {
+  # Of a set that has not ended; all of it or nothing.
+  changes @0 :Values;  # trials, concurrency, budget, stop_when, early_stop; null: none any more
+  add @1 :List(Values);  # points to be tried next
+  skip @2 :List(UInt32);  # members that are not to be tried, or to end
 }
 
 # ---- Ask and tell -------------------------------------------------------------------------------

@@ -151,6 +151,21 @@ std::string launch_text(const Value& launch) {
   return text;
 }
 
+std::string budget_text(const Value& budget) {
+  if (text_of(budget, "limit").empty()) return "";
+  auto unit = text_of(budget, "unit");
+  auto name = unit == "gpu_hours" ? "GPU-hours" : unit == "hours" ? "hours" : "CPU-core-hours";
+  auto hours = [&](const char* key) {
+    const auto* value = budget.find(key);
+    return fmt::format("{:.4g}", value != nullptr && value->is_number() ? value->as_number() : 0);
+  };
+  std::string note = text_of(budget, "limit").ends_with("gpuh") && unit != "gpu_hours"
+                         ? ", as no GPU is asked for"
+                         : "";
+  return fmt::format("{} of {} {} spent, {} left{}", hours("spent"), hours("amount"), name,
+                     hours("left"), note);
+}
+
 }  // namespace
 
 std::string number_text(const Value* value) {
@@ -238,6 +253,7 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
     add("picked", fmt::format("{}: {}", picked, text_of(entry, "picked_reason")));
   field("trials");
   field("concurrency");
+  add("budget", budget_text(map_of(entry, "budget")));
   field("seed");
   field("stop_when");
   map("early_stop");
@@ -255,6 +271,8 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
   add("code", text_of(map_of(entry, "code"), "digest"));
   add("git", text_of(map_of(entry, "code"), "git"));
   field("rerun_of");
+  field("branched_from");
+  field("paused");
   time("created");
   time("queued");
   time("started");

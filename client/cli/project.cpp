@@ -44,8 +44,8 @@ std::string shown_path(const std::string& file, const std::string& folder) {
 }
 
 bool is_sweep_option(std::string_view name) {
-  constexpr std::array names{"strategy", "trials",    "concurrency",
-                             "metric",   "stop-when", "early-stop"};
+  constexpr std::array names{"strategy",  "trials",     "concurrency", "metric",
+                             "stop-when", "early-stop", "budget"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -120,7 +120,7 @@ Result<std::vector<std::pair<std::string, std::string>>> override_options(
                              "trials",      "metric",
                              "concurrency", "stop-when",
                              "early-stop",  "mount-method",
-                             "launch"};
+                             "launch",      "budget"};
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto& file : arguments.all("params-from")) {
     auto pairs = params_from(file);

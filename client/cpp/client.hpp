@@ -84,6 +84,8 @@ class Client {
   Result<Value> ask_trials(ExperimentId set, uint32_t count = 1, const std::string& key = {});
   /// Those that were asked for and not told yet.
   Result<Value> pending_trials(ExperimentId set);
+  /// {changes {concurrency, ...}, add [{x: 0.5}], skip [7]}; the set as it is then.
+  Result<Value> change_set(ExperimentId set, ValueMap change);
   /// What came of one, or with State::running how far it has come: {state, stop, reason, best,
   /// done}.
   Result<Value> tell_trial(ExperimentId set, uint32_t trial, const ValueMap& metrics,

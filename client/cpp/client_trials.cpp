@@ -15,6 +15,10 @@ Result<Value> Client::pending_trials(ExperimentId set) {
   return get(fmt::format("/api/v1/sets/{}:ask", to_string(set)));
 }
 
+Result<Value> Client::change_set(ExperimentId set, ValueMap change) {
+  return post(fmt::format("/api/v1/sets/{}:change", to_string(set)), std::move(change));
+}
+
 Result<Value> Client::tell_trial(ExperimentId set, uint32_t trial, const ValueMap& metrics,
                                  State state) {
   ValueMap body{{"trial", trial}, {"metrics", metrics}, {"state", std::string{to_string(state)}}};

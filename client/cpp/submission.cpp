@@ -56,6 +56,7 @@ ValueMap sweep_value(const SweepSpec& sweep) {
   if (sweep.max_failures) out.emplace("max_failures", *sweep.max_failures);
   if (!sweep.kill_on_stop) out.emplace("on_stop", "finish");
   if (!sweep.early_stop.is_null()) out.emplace("early_stop", sweep.early_stop);
+  if (sweep.budget) out.emplace("budget", to_string(*sweep.budget));
   if (!sweep.points.empty()) {
     ValueList points;
     for (const auto& point : sweep.points)

@@ -48,6 +48,7 @@ constexpr ScalarOption scalar_options[] = {{"project", "", "project"},
                                            {"metric", "sweep", "metric"},
                                            {"stop-when", "sweep", "stop_when"},
                                            {"early-stop", "sweep", "early_stop"},
+                                           {"budget", "sweep", "budget"},
                                            {"ask", "sweep", "ask"}};
 
 std::vector<std::string> option_names() {

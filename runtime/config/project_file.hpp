@@ -35,7 +35,7 @@ struct Request {
   /// place before anything is checked:
   ///   project name cpus mem gpus gpu-type workers processes priority retries max-time seed
   ///   mount-method
-  ///   strategy trials concurrency metric stop-when early-stop    replace the file's value
+  ///   strategy trials concurrency metric stop-when early-stop budget    replace the file's value
   ///   data REF[:MOUNT[:rw]], setup CMD   replace the file's list; several make a list. The mount
   ///                                      is what follows the second ':', or follows the first
   ///                                      where REF is ID/out; it may be empty. rw: writable

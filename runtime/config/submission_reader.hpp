@@ -11,6 +11,9 @@ void read_submission(NodeReader& in, const YamlNode& root, ProjectFile& out);
 // Parts of it, each in a file of its own.
 void read_parameters(NodeReader& in, const YamlNode& node, const std::string& path,
                      ExperimentSpec& spec, std::vector<std::map<std::string, Value>>& points);
+/// "asha", or, as an option: "asha:max=27,resource=epoch".
+ValueMap rule_of(std::string_view text);
+
 void read_sweep(NodeReader& in, const YamlNode& node, const std::string& path, SweepSpec& sweep,
                 bool& has_strategy);
 void read_commands(NodeReader& in, const YamlNode& node, const std::string& path,

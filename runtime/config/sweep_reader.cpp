@@ -123,7 +123,16 @@ void read_parameter(NodeReader& in, const YamlEntry& entry, const Path& path,
   });
 }
 
-/// "asha", or, as an option: "asha:max=27,resource=epoch".
+ValueMap read_point(NodeReader& in, const YamlNode& node, const Path& path) {
+  ValueMap point;
+  in.entries(node, path, [&](const YamlEntry& entry, const Path& entry_path) {
+    in.value(entry.value, entry_path, point[entry.key]);
+  });
+  return point;
+}
+
+}  // namespace
+
 ValueMap rule_of(std::string_view text) {
   auto colon = text.find(':');
   ValueMap rule{{"algorithm", std::string{text.substr(0, colon)}}};
@@ -139,16 +148,6 @@ ValueMap rule_of(std::string_view text) {
   }
   return rule;
 }
-
-ValueMap read_point(NodeReader& in, const YamlNode& node, const Path& path) {
-  ValueMap point;
-  in.entries(node, path, [&](const YamlEntry& entry, const Path& entry_path) {
-    in.value(entry.value, entry_path, point[entry.key]);
-  });
-  return point;
-}
-
-}  // namespace
 
 void read_parameters(NodeReader& in, const YamlNode& node, const std::string& path,
                      ExperimentSpec& spec, std::vector<std::map<std::string, Value>>& points) {
@@ -218,6 +217,15 @@ void read_sweep(NodeReader& in, const YamlNode& node, const std::string& path, S
             sweep.early_stop = ValueMap{rule_of(n.text)};
           else if (n.kind != YamlNode::Kind::null)
             sweep.early_stop = ValueMap{read_point(in, n, p)};
+        }},
+       {"budget",
+        [&](const auto& n, const Path& p) {
+          std::string text;
+          in.text(n, p, text);
+          if (auto budget = parse_budget(text))
+            sweep.budget = *budget;
+          else
+            in.fail(n, fmt::format("`{}`: {}", p, budget.error().what), budget.error().hint);
         }},
        {"enqueue",
         [&](const auto& n, const Path& p) {

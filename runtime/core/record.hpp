@@ -104,6 +104,10 @@ struct ExperimentRecord {
   std::map<std::string, Extremes> extremes;
   std::string rerun_of;  // id text, or empty
   std::string stopped;   // why its set's early stopping ended it; empty: it did not
+  /// Where it is QUEUED: why its set holds it back until its turn comes again. Empty: it does not.
+  std::string paused;
+  /// Its first attempt goes on from the newest checkpoint of this member of its set; 0: of none.
+  uint32_t branched_from = 0;
   /// The newest last, at most limits::checkpoints_max. What the head keeps of them is in no row of
   /// an experiment: it is filled in for people.
   std::vector<CheckpointRecord> checkpoints;
@@ -114,7 +118,9 @@ struct SetRecord {
   ExperimentId id;
   std::string user;
   std::shared_ptr<const ExperimentSpec> spec;
-  SweepSpec sweep;  // seed is always set here
+  SweepSpec sweep;  // as it is now; seed is always set here
+  /// As it was submitted, where it was changed since; null: it was not.
+  std::shared_ptr<const SweepSpec> submitted;
   State state = State::queued;
   std::string reason;
   std::optional<Error> error;
@@ -132,6 +138,9 @@ struct SetRecord {
   std::string picked;           // the strategy that `auto` stands for
   std::string picked_reason;    // why that one
   std::vector<uint32_t> front;  // of several objectives: members that none beats in all of them
+  uint64_t spent_us = 0;        // of its budget, as it was last counted
+
+  const SweepSpec& as_submitted() const { return submitted ? *submitted : sweep; }
 };
 
 /// A decision of a search, or what one was based on, as the ledger keeps them: in the order in
@@ -143,6 +152,12 @@ struct SearchEntry {
     ended,     // a member ended
     report,    // a member reached a resource that the rule of early stopping looks at
     stop,      // and was stopped for it
+    change,    // somebody changed the set: the new values are in `params`
+    add,       // a point that somebody wants to be tried
+    skip,      // a member that is not to be made
+    dismiss,   // one that lives is ended, by somebody or for the budget
+    pause,     // a member that came to a rung gives its place away, until its turn comes
+    promote,   // it goes on
   };
   /// Numbers are stable: they are stored.
   enum class Outcome : uint8_t { completed = 1, stopped, failed, cancelled };
@@ -152,7 +167,7 @@ struct SearchEntry {
   Outcome outcome = Outcome::completed;
   double step = 0;  // the resource it reached
   std::vector<double> values;
-  std::map<std::string, Value> params;  // of `told`
+  std::map<std::string, Value> params;  // of `told`, `change`, `add`
   std::string note;                     // why, in words
   bool operator==(const SearchEntry&) const = default;
 };

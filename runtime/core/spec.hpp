@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/core/binding.hpp"
+#include "runtime/core/budget.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/core/ids.hpp"
 #include "runtime/core/mount_method.hpp"
@@ -207,6 +208,7 @@ struct SweepSpec {
   std::optional<uint32_t> max_failures;  // none: failures never end the set
   bool kill_on_stop = true;              // on_stop: kill | finish
   Value early_stop;                      // null, or the map as given
+  std::optional<Budget> budget;          // when it is spent the set ends, and all that runs of it
   std::vector<std::map<std::string, Value>> points;  // strategy list with explicit points
   /// What the first members try, before a strategy that learns says anything; what a point does not
   /// name the strategy adds.

@@ -385,6 +385,7 @@ Value to_value(const SweepSpec& sweep) {
   if (sweep.max_failures) map.emplace("max_failures", *sweep.max_failures);
   if (!sweep.kill_on_stop) map.emplace("on_stop", "finish");
   if (!sweep.early_stop.is_null()) map.emplace("early_stop", sweep.early_stop);
+  if (sweep.budget) map.emplace("budget", to_string(*sweep.budget));
   if (!sweep.points.empty()) {
     ValueList points;
     for (const auto& point : sweep.points)
@@ -427,6 +428,13 @@ Result<SweepSpec> sweep_spec_from(const Value& value) {
   if (on_stop != "kill" && on_stop != "finish") in.fail("on_stop", "kill or finish");
   sweep.kill_on_stop = on_stop == "kill";
   if (const auto* early = in.get("early_stop")) sweep.early_stop = *early;
+  std::string budget;
+  in.text("budget", budget);
+  if (!budget.empty()) {
+    auto parsed = parse_budget(budget);
+    if (!parsed) return std::move(parsed).error();
+    sweep.budget = *parsed;
+  }
   for (const auto& point : in.list("points")) {
     if (!point.is_map()) {
       in.fail("points", "list of maps");

@@ -209,6 +209,10 @@ Problem check_settings(const SweepSpec& sweep) {
   if (!sweep.early_stop.is_null() && !sweep.metric)
     return SubmissionProblem{"sweep.early_stop", "early stopping has no metric to compare by",
                              "add metric: max.NAME or min.NAME"};
+  if (sweep.budget && sweep.ask)
+    return SubmissionProblem{"sweep.budget",
+                             "what is run elsewhere cannot be counted against a budget",
+                             "leave it out, or limit the trials"};
   if (sweep.constraints.size() + sweep.forbidden.size() > rules_max)
     return SubmissionProblem{"sweep.constraints",
                              fmt::format("{} constraints and forbidden combinations are given",

@@ -202,6 +202,7 @@ struct JobOrder {
   std::string mount_method;          // of its data; empty: the best that the node has
   std::vector<ResumeChoice> resume;  // the newest first; on the node: the one it has chosen
   std::string resume_path;           // the node's own: where that one lies; empty: it is mounted
+  ExperimentId resume_of;            // whose they are; none: its own
   std::string binding;               // "off", "cores", "numa"; empty: as the node does
   JobBound bound;                    // the node's own: what it has chosen
 };
@@ -210,8 +211,8 @@ typename Inspector::result_type inspect(Inspector& f, JobOrder& x) {
   return f(caf::meta::type_name("JobOrder"), x.key, x.attempt, x.phases, x.env, x.processes,
            x.first_rank, x.world_size, x.node_rank, x.nodes, x.hosts, x.roles, x.contracts, x.gpus,
            x.milli_cpus, x.mem, x.code_digest, x.data, x.token, x.created_us, x.leased,
-           x.patience_ms, x.max_processes, x.mount_method, x.resume, x.resume_path, x.binding,
-           x.bound);
+           x.patience_ms, x.max_processes, x.mount_method, x.resume, x.resume_path, x.resume_of,
+           x.binding, x.bound);
 }
 
 /// Checkpoints that are to go where they were made.

@@ -70,6 +70,11 @@ director_actor::behavior_type probe_director(director_actor::pointer,
       [](kill_atom, const std::string&, ExperimentId) { return false; },
       [](member_atom, const RecordRef&) {},
       [](stop_atom, const std::string&, ExperimentId) {},
+      [](pause_atom, const std::string&, ExperimentId) {},
+      [](resume_atom, ExperimentId) {},
+      [](change_atom, const std::string&, uint64_t, const SetChangeRef&) -> caf::result<bool> {
+        return true;
+      },
       [](placed_atom, const PlacementRef&) {},
       [](preempt_atom, ExperimentId, const std::string&) {},
       [](wish_atom, const std::string&, const CacheWishesRef&) {},

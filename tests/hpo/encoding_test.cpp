@@ -141,5 +141,21 @@ TEST(Encoding, WideRangesStayFinite) {
   }
 }
 
+TEST(Coordinate, BothEndsAreWhatWasWritten) {
+  // exp(log(0.03)) is 0.029999999999999995.
+  for (auto [low, high] : {std::pair{0.0003, 0.03}, {1e-5, 0.1}, {0.7, 3.3}, {1e-300, 1e300}}) {
+    auto log = coordinate(range("x", low, high, {}, {}, true));
+    EXPECT_EQ(log.decode(log.from_unit(0)), Value{low});
+    EXPECT_EQ(log.decode(log.from_unit(1)), Value{high});
+    EXPECT_EQ(log.decode(*log.encode(Value{low})), Value{low});
+    EXPECT_EQ(log.decode(*log.encode(Value{high})), Value{high});
+    for (int64_t count : {2, 3, 7}) {
+      auto axis = Axis::make(range("x", low, high, {}, count, true)).value();
+      EXPECT_EQ(axis.grid_at(0), Value{low});
+      EXPECT_EQ(axis.grid_at(*axis.grid_points() - 1), Value{high});
+    }
+  }
+}
+
 }  // namespace
 }  // namespace troupe::hpo
