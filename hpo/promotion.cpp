@@ -29,10 +29,10 @@ Verdict Promotion::judge(uint64_t trial, double resource, double value) {
   }
   verdict.pause = true;
   auto rank = std::distance(level.all.begin(), level.all.find({value, trial})) + 1;
-  verdict.reason = fmt::format("asha-promote: {} is number {} of {} at the rung of {:.6g}, of "
-                               "which the best {} go on so far",
-                               at(resource, value), rank, level.all.size(), level.resource,
-                               level.all.size() / rule().eta);
+  verdict.reason = fmt::format(
+      "asha-promote: {} is number {} of {} at the rung of {:.6g}, of "
+      "which the best {} go on so far",
+      at(resource, value), rank, level.all.size(), level.resource, level.all.size() / rule().eta);
   return verdict;
 }
 

@@ -1,6 +1,6 @@
 // Asynchronous successive halving in its promoting form: whoever comes to a rung gives its place
-// away and waits; a free place goes to the best one that waits at the highest rung, as long as it is
-// among the best 1/eta of all that ever came there, else to a new trial. (Li et al.,
+// away and waits; a free place goes to the best one that waits at the highest rung, as long as it
+// is among the best 1/eta of all that ever came there, else to a new trial. (Li et al.,
 // arXiv:1810.05934, Algorithm 2.) One thread.
 #pragma once
 

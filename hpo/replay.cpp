@@ -17,7 +17,7 @@ void Replay::differs(std::string what) {
 
 void Replay::take(const SearchEntry& entry, const Point& point) {
   using Kind = SearchEntry::Kind;
-  if (entry.kind != Kind::stop) finish();
+  if (entry.kind != Kind::stop && entry.kind != Kind::pause) finish();
   switch (entry.kind) {
     case Kind::born:
       check_born(entry, point);
@@ -27,13 +27,15 @@ void Replay::take(const SearchEntry& entry, const Point& point) {
       check_report(entry);
       break;
     case Kind::stop:
+    case Kind::pause:
       if (!stop_ || *stop_ != entry)
-        differs(fmt::format("member {} was stopped ({}), which does not follow", entry.trial,
-                            entry.note));
+        differs(fmt::format("member {} was {} ({}), which does not follow", entry.trial,
+                            entry.kind == Kind::stop ? "stopped" : "paused", entry.note));
       stop_.reset();
       break;
-    case Kind::pause:
     case Kind::promote:
+      check_promoted(entry);
+      searcher_.retell(entry, point);
       break;
     case Kind::told:
     case Kind::ended:
@@ -55,6 +57,13 @@ void Replay::check_born(const SearchEntry& entry, const Point& point) {
   else if (*derived != point)
     differs(fmt::format("member {} has {}, and {} follows", entry.trial, identity(point),
                         identity(*derived)));
+}
+
+void Replay::check_promoted(const SearchEntry& entry) {
+  auto derived = searcher_.promotable();
+  if (derived != entry.trial)
+    differs(fmt::format("member {} went on, and {} follows", entry.trial,
+                        derived ? fmt::format("member {}", *derived) : "a new member"));
 }
 
 void Replay::check_report(const SearchEntry& entry) {

@@ -29,6 +29,7 @@ class Replay {
   void differs(std::string what);
   void check_born(const SearchEntry& entry, const Point& point);
   void check_report(const SearchEntry& entry);
+  void check_promoted(const SearchEntry& entry);
 
   Searcher searcher_;
   std::optional<SearchEntry> stop_;  // that must come next

@@ -52,6 +52,11 @@ Result<void> Searcher::check_change(const ValueMap& changes) const {
                    "submit a set with metric: max.NAME or min.NAME"};
     auto stopper = stopper_of(rule->second);
     if (!stopper) return std::move(stopper).error();
+    if (!paused_.empty())
+      return Error{
+          Errc::conflict, "early_stop cannot be changed now",
+          fmt::format("{} members wait for their turn under the rule there is", paused_.size()),
+          "skip them first, or let the set end"};
   }
   return ok();
 }

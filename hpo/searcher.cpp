@@ -200,8 +200,20 @@ Verdict Searcher::judge(uint64_t trial, double resource, double value) {
   return verdict;
 }
 
+std::optional<uint64_t> Searcher::promotable() const {
+  return stopper_ ? stopper_->promotable() : std::nullopt;
+}
+
+SearchEntry Searcher::promote(uint64_t trial) {
+  SearchEntry entry;
+  entry.kind = SearchEntry::Kind::promote;
+  entry.trial = trial;
+  entry.step = stopper_ ? stopper_->reached(trial) : 0;
+  return told(std::move(entry));
+}
+
 std::vector<SearchEntry> Searcher::report(uint64_t trial, double resource, double value) {
-  if (!stopper_ || stopping_.contains(trial)) return {};
+  if (!stopper_ || stopping_.contains(trial) || paused_.contains(trial)) return {};
   auto verdict = judge(trial, resource, value);
   if (!verdict.heard) return {};
   SearchEntry entry;
@@ -210,10 +222,10 @@ std::vector<SearchEntry> Searcher::report(uint64_t trial, double resource, doubl
   entry.step = resource;
   entry.values = {value};
   std::vector<SearchEntry> entries{entry};
-  if (!verdict.stop) return entries;
-  entry.kind = SearchEntry::Kind::stop;
+  if (!verdict.stop && !verdict.pause) return entries;
+  entry.kind = verdict.stop ? SearchEntry::Kind::stop : SearchEntry::Kind::pause;
   entry.note = verdict.reason;
-  stopping_.emplace(trial, std::move(verdict.reason));
+  (verdict.stop ? stopping_ : paused_).emplace(trial, std::move(verdict.reason));
   entries.push_back(std::move(entry));
   return entries;
 }
@@ -254,6 +266,7 @@ void Searcher::retell(const SearchEntry& entry, const Point& point) {
       sampler_->observe({entry.trial, outcome_of(entry.outcome), point, entry.values, entry.step});
       if (stopper_) stopper_->end(entry.trial, outcome_of(entry.outcome));
       stopping_.erase(entry.trial);
+      paused_.erase(entry.trial);
       widen_front(entry);
       break;
     case SearchEntry::Kind::report:
@@ -276,7 +289,11 @@ void Searcher::retell(const SearchEntry& entry, const Point& point) {
       if (learns() && sweep_.trials) sampler_->set_trials(++*sweep_.trials);
       break;
     case SearchEntry::Kind::pause:
+      paused_.emplace(entry.trial, entry.note);
+      break;
     case SearchEntry::Kind::promote:
+      paused_.erase(entry.trial);
+      if (stopper_) stopper_->promote(entry.trial);
       break;
   }
 }

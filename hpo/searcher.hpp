@@ -68,6 +68,11 @@ class Searcher {
   std::vector<SearchEntry> report(uint64_t trial, double resource, double value);
   /// Live members that were stopped, and why.
   const std::map<uint64_t, std::string>& stopping() const { return stopping_; }
+  /// Live members that wait for their turn, and why.
+  const std::map<uint64_t, std::string>& paused() const { return paused_; }
+  /// Whose turn it is when a place is free; none: a new member's.
+  std::optional<uint64_t> promotable() const;
+  SearchEntry promote(uint64_t trial);
   /// A member of another search and what became of it.
   SearchEntry tell(uint64_t trial, SearchEntry::Outcome outcome, std::vector<double> values,
                    Point point);
@@ -123,6 +128,7 @@ class Searcher {
   std::map<uint64_t, uint64_t> copied_from_;
   std::unique_ptr<Stopper> stopper_;
   std::map<uint64_t, std::string> stopping_;
+  std::map<uint64_t, std::string> paused_;
   struct OnFront {
     uint32_t member;
     Candidate candidate;

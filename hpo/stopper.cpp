@@ -5,6 +5,7 @@
 #include "hpo/patience.hpp"
 #include "hpo/pbt.hpp"
 #include "hpo/percentile.hpp"
+#include "hpo/promotion.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/suggest.hpp"
 
@@ -19,7 +20,7 @@ namespace {
 
 const std::vector<std::string>& algorithms() {
   static const std::vector<std::string> names{"asha",       "hyperband", "bohb", "median",
-                                              "percentile", "patience",  "pbt"};
+                                              "percentile", "patience",  "pbt",  "asha-promote"};
   return names;
 }
 
@@ -92,8 +93,8 @@ Result<EarlyStop> read_early_stop(const Value& value) {
   if (rule.max && *rule.max < rule.min)
     return wrong("max", fmt::format("max {} is below min {}", *rule.max, rule.min),
                  "exchange them");
-  bool in_rungs =
-      rule.algorithm == "asha" || rule.algorithm == "hyperband" || rule.algorithm == "bohb";
+  bool in_rungs = rule.algorithm.starts_with("asha") || rule.algorithm == "hyperband" ||
+                  rule.algorithm == "bohb";
   if (in_rungs && !rule.max)
     return wrong("max", fmt::format("{} has to know how far a trial goes", rule.algorithm),
                  fmt::format("add max: N, the {} at which a member ends by itself", rule.resource));
@@ -137,6 +138,8 @@ Result<std::unique_ptr<Stopper>> make_stopper(EarlyStop rule, bool maximize, uin
     stopper = std::make_unique<Hyperband>(std::move(rule), seed);
   else if (rule.algorithm == "median" || rule.algorithm == "percentile")
     stopper = std::make_unique<Percentile>(std::move(rule));
+  else if (rule.algorithm == "asha-promote")
+    stopper = std::make_unique<Promotion>(std::move(rule));
   else if (rule.algorithm == "pbt")
     stopper = std::make_unique<Pbt>(std::move(rule), seed);
   else if (rule.algorithm == "patience")

@@ -18,7 +18,8 @@ namespace troupe::hpo {
 
 /// `early_stop` as it is understood, with what was left out filled in.
 struct EarlyStop {
-  std::string algorithm;          // asha, hyperband, bohb, median, percentile, patience, pbt
+  std::string algorithm;          // asha, hyperband, bohb, median, percentile, patience, pbt,
+                                  // asha-promote
   std::string resource = "step";  // a metric that grows, or "step": that of each report
   double min = 1;                 // of the resource: before that nothing is stopped
   std::optional<double> max;      // what a trial reaches that is never stopped
@@ -41,6 +42,7 @@ struct Verdict {
   bool stop = false;
   std::string reason;                // of stopping: what was compared with what
   std::optional<uint64_t> copies{};  // a copy of this trial takes its place
+  bool pause = false;                // it waits, and its place is free
 };
 
 class Stopper {
@@ -53,6 +55,9 @@ class Stopper {
   Verdict report(uint64_t trial, double resource, double value);
   /// It begins from the checkpoint of another.
   virtual void copied(uint64_t) {}
+  /// Whose turn it is among those that wait; none: nobody's yet.
+  virtual std::optional<uint64_t> promotable() const { return std::nullopt; }
+  virtual void promote(uint64_t) {}
   /// It will not report again.
   void end(uint64_t trial, Outcome outcome);
   /// The resource that a live trial last reported at; 0 where it has not.

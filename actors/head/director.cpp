@@ -42,8 +42,8 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
         }
       },
       [this](stop_atom, const std::string& cause, ExperimentId id) { stop(cause, id); },
-      [](pause_atom, const std::string&, ExperimentId) {},
-      [](resume_atom, ExperimentId) {},
+      [this](pause_atom, const std::string& cause, ExperimentId id) { pause(cause, id); },
+      [this](resume_atom, ExperimentId id) { unpark(id); },
       [this](change_atom, const std::string& user, uint64_t top, const SetChangeRef& wanted) {
         return change_set(user, top, wanted);
       },
@@ -441,6 +441,7 @@ void DirectorState::requeue(const RecordRef& record, std::chrono::nanoseconds le
     return;
   }
   if (lease_over > context_->clock->monotonic()) return await_lease(record, lease_over);
+  if (park(*record)) return;
   queue(*record);
 }
 

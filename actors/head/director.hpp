@@ -92,6 +92,9 @@ class DirectorState {
   static std::shared_ptr<const Followed> followed_of(const SweepSpec& sweep);
   void stop(const std::string& cause, ExperimentId id);
   void stop_queued(const std::string& cause, ExperimentId id);
+  void pause(const std::string& cause, ExperimentId id);
+  bool park(const ExperimentRecord& record);
+  void unpark(ExperimentId id);
   caf::typed_response_promise<bool> change_set(const std::string& user, uint64_t top,
                                                const SetChangeRef& wanted);
   void follow_anew(uint64_t top);

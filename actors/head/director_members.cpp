@@ -7,6 +7,13 @@
 
 namespace troupe::actors {
 
+namespace {
+
+// A full disk may be emptied at any time.
+constexpr auto unpark_again_after = std::chrono::seconds{1};
+
+}  // namespace
+
 std::shared_ptr<const Followed> DirectorState::followed_of(const SweepSpec& sweep) {
   if (!sweep.metric || !sweep.early_stop.is_map()) return nullptr;
   auto rule = hpo::read_early_stop(sweep.early_stop);
@@ -42,6 +49,44 @@ void DirectorState::stop_queued(const std::string& cause, ExperimentId id) {
                        {});
           },
           [this, cause, id](caf::error&) { self_->send(self_, stop_atom_v, cause, id); });
+}
+
+/// One that waits for another attempt is paused when it reports again: its set says so again.
+void DirectorState::pause(const std::string& cause, ExperimentId id) {
+  if (auto it = running_.find(id); it != running_.end())
+    self_->send(it->second, pause_atom_v, cause);
+  else if (recovering_.contains(id))
+    self_->send(revive(id), pause_atom_v, cause);
+}
+
+/// Whether its set lets it wait: then it is in no queue, and its set knows that its place is free.
+bool DirectorState::park(const ExperimentRecord& record) {
+  auto set = sets_.find(record.id.top);
+  if (record.paused.empty() || set == sets_.end()) return false;
+  self_->send(set->second.actor, pause_atom_v, record.id);
+  return true;
+}
+
+void DirectorState::unpark(ExperimentId id) {
+  auto record = context_->ledger->experiment(id);
+  if (!record || !*record || (**record).state != State::queued || (**record).paused.empty() ||
+      ending_.contains(id))
+    return;
+  auto now = std::move(**record);
+  now.paused.clear();
+  now.reason = "its turn has come";
+  now.queued = context_->clock->now();
+  RecordRef shared{std::make_shared<const ExperimentRecord>(std::move(now))};
+  request_commit(
+      self_, peers_.ledger, commit_atom_v,
+      mutations_ref({storage::PutExperiment{shared.value, false}}),
+      [this, shared](uint64_t) {
+        auto kept = context_->ledger->experiment(shared->id);
+        if (kept && *kept && (**kept).state == State::queued) queue(**kept);
+      },
+      [this, id](caf::error&) {
+        self_->delayed_send(self_, unpark_again_after, resume_atom_v, id);
+      });
 }
 
 caf::typed_response_promise<bool> DirectorState::change_set(const std::string& user, uint64_t top,

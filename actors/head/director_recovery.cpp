@@ -37,7 +37,7 @@ void DirectorState::recover() {
   for (auto& record : waiting)
     if (record.spec->exclusive)
       await_lease({std::make_shared<const ExperimentRecord>(std::move(record))}, leases_over);
-    else
+    else if (!park(record))
       queue(record);
   if (context_->expected_nodes.empty()) end_recovery();
 }
@@ -54,7 +54,7 @@ void DirectorState::lease_over(const RecordRef& record) {
   if (held->second > context_->clock->monotonic()) return await_lease(record, held->second);
   leases_awaited_.erase(held);
   auto now = context_->ledger->experiment(record->id);
-  if (now && *now && (**now).state == State::queued) queue(**now);
+  if (now && *now && (**now).state == State::queued && !park(**now)) queue(**now);
 }
 
 NodeWelcome DirectorState::hello(const NodeHello& hello, const node_actor& handle) {

@@ -44,7 +44,7 @@ experiment_set_actor::behavior_type ExperimentSetState::make_behavior(HeadContex
         finish_if_done();
       },
       [this](kill_atom, const std::string& cause) { return kill(cause); },
-      [](pause_atom, ExperimentId) {},
+      [this](pause_atom, ExperimentId member) { parked(member); },
       [this](change_atom, const std::string& user, const SetChangeRef& wanted) {
         return change(user, wanted);
       },
@@ -78,45 +78,6 @@ void ExperimentSetState::prepare(bool fresh) {
   look_at_budget();
 }
 
-/// After a restart of the head. The ends of members and their count in the set's record are two
-/// commits, so what the members say wins. The best value and the reason to stop may come from
-/// values that are no member's last: they are the record's to say.
-Result<void> ExperimentSetState::resume() {
-  TROUPE_TRY(search_->recall(*context_->ledger, record_));
-  killed_ = record_.state == State::killing;
-  record_.stopped = 0;
-  uint32_t from = 1;
-  while (from < record_.next) {
-    auto members = context_->ledger->members(record_.id.top, from, 1000);
-    if (!members || members->empty()) break;
-    for (const auto& member : *members) {
-      if (!member.stopped.empty() && member.state == State::finished) ++record_.stopped;
-      if (is_terminal(member.state)) held_us_ += held_us(member, member.ended);
-      if (is_terminal(member.state))
-        study_->report(member.id.member, member.state, member.metrics);
-      else
-        live_.insert(member.id.member);
-      if (member.state == State::queued && member.attempts.empty())
-        unplaced_.insert(member.id.member);
-      from = member.id.member + 1;
-    }
-  }
-  copy_study();
-  auto decision = study_->decision();
-  stopping_ = killed_ || decision.stop;
-  if (killed_) kill_members(record_.reason);
-  if (decision.stop && decision.kill)
-    for (auto member : live_)
-      if (!search_->stopping().contains(member))
-        caf::anon_send(peers_.director, kill_atom_v, decision.reason,
-                       ExperimentId{record_.id.top, member});
-  // The word to do so may not have reached them.
-  for (const auto& [member, reason] : search_->stopping())
-    to_stop_.push_back(static_cast<uint32_t>(member));
-  stop_members();
-  return ok();
-}
-
 ExperimentRecord ExperimentSetState::member_record(uint32_t number,
                                                    std::map<std::string, Value> params,
                                                    Timestamp now) const {
@@ -140,7 +101,7 @@ ExperimentRecord ExperimentSetState::member_record(uint32_t number,
 /// How many more members may be made now.
 size_t ExperimentSetState::room() const {
   size_t limit = record_.sweep.concurrency ? *record_.sweep.concurrency : live_without_limit;
-  auto room = limit - std::min(limit, live_.size());
+  auto room = limit - std::min(limit, occupied());
   if (!search_->learns()) return std::min(room, made_at_once);
   // With no limit of its own it is the cluster's: there is a place for as long as each gets one.
   if (!record_.sweep.concurrency) return unplaced_.empty() ? std::min<size_t>(room, 1) : 0;
@@ -152,6 +113,7 @@ void ExperimentSetState::fill() {
   apply_changes();
   // What it was told is written in order; who wants to change it comes first.
   if (saving_ && (search_->is_kept() || !wishes_.empty())) return;
+  promote();
   std::vector<RecordRef> members;
   std::vector<storage::Mutation> mutations;
   auto next = record_.next;
@@ -177,7 +139,10 @@ void ExperimentSetState::fill() {
                                          skips ? member->reason : "made by its set", now)});
     members.push_back(std::move(member));
   }
-  if (members.empty()) return;
+  if (members.empty()) {
+    if (search_->has_news()) save();
+    return;
+  }
   // The record says which members exist, in the same transaction that makes them; so does what
   // their points were made from.
   record_.next = next;
@@ -248,6 +213,7 @@ void ExperimentSetState::made(std::vector<RecordRef> members) {
 void ExperimentSetState::member_ended(const ExperimentRecord& member) {
   if (live_.erase(member.id.member) == 0 || !study_) return;
   unplaced_.erase(member.id.member);
+  parked_.erase(member.id.member);
   held_us_ += held_us(member, member.ended);
   if (!member.stopped.empty() && member.state == State::finished) ++record_.stopped;
   search_->end(member);
@@ -263,19 +229,13 @@ void ExperimentSetState::member_ended(const ExperimentRecord& member) {
 void ExperimentSetState::reported(const MemberReports& reports) {
   if (!search_ || !live_.contains(reports.id.member)) return;
   // It runs again, from before it was stopped.
-  if (search_->stopping().contains(reports.id.member)) to_stop_.push_back(reports.id.member);
+  if (search_->stopping().contains(reports.id.member) ||
+      search_->paused().contains(reports.id.member))
+    to_stop_.push_back(reports.id.member);
   for (const auto& [resource, value] : reports.reports)
     search_->report(reports.id.member, resource, value);
   if (search_->has_news()) save();
   if (!saving_ && !making_) stop_members();
-}
-
-/// Once that is durable: a head that comes back must find the reason for what it did.
-void ExperimentSetState::stop_members() {
-  for (auto member : std::exchange(to_stop_, {}))
-    if (auto it = search_->stopping().find(member);
-        live_.contains(member) && it != search_->stopping().end())
-      self_->send(peers_.director, stop_atom_v, it->second, ExperimentId{record_.id.top, member});
 }
 
 void ExperimentSetState::follow(const hpo::Decision& decision) {
@@ -340,8 +300,9 @@ void ExperimentSetState::become(State to, const std::string& cause, const Error*
 }
 
 void ExperimentSetState::finish_if_done() {
-  if (!live_.empty() || making_ || is_terminal(record_.state) || !study_) return;
+  if (making_ || is_terminal(record_.state) || !study_) return;
   if (!stopping_ && record_.next <= record_.size) return;
+  if (end_waiting() || !live_.empty()) return;
   // What is being killed ends as killed, also where it had failed before.
   auto state = killed_ ? State::killed : study_->final_state(false);
   count_spent();
@@ -395,8 +356,10 @@ std::optional<storage::PutSearch> ExperimentSetState::add_news(
   auto news = search_ ? search_->take() : std::nullopt;
   to_stop_.clear();
   if (!news) return news;
+  using Kind = SearchEntry::Kind;
   for (const auto& entry : news->entries)
-    if (entry.kind == SearchEntry::Kind::stop || entry.kind == SearchEntry::Kind::dismiss)
+    if (entry.kind == Kind::stop || entry.kind == Kind::dismiss || entry.kind == Kind::pause ||
+        entry.kind == Kind::promote)
       to_stop_.push_back(static_cast<uint32_t>(entry.trial));
   mutations.push_back(*news);
   return news;

@@ -56,6 +56,13 @@ class ExperimentSetState {
   void fail(Error error);
   void save();
 
+  // set_turns.cpp
+  void parked(ExperimentId member);
+  void promote();
+  void recall_turns(const ExperimentRecord& member);
+  bool end_waiting();
+  size_t occupied() const { return live_.size() - parked_.size(); }
+
   // set_changes.cpp
   caf::typed_response_promise<bool> change(const std::string& user, const SetChangeRef& wanted);
   void apply_changes();
@@ -80,8 +87,10 @@ class ExperimentSetState {
   std::optional<hpo::Study> study_;
   std::unordered_set<uint32_t> live_;      // members with a record that have not ended
   std::unordered_set<uint32_t> unplaced_;  // of these: have had no place yet
-  std::vector<uint32_t> to_stop_;          // by what is on its way to the ledger
-  bool making_ = false;                    // members are on their way to the ledger
+  std::unordered_set<uint32_t> parked_;    // of these: gave their place away, and wait
+  std::vector<uint32_t>
+      to_stop_;          // or to pause, or to let go on, by what is on its way to the ledger
+  bool making_ = false;  // members are on their way to the ledger
   bool stopping_ = false;
   bool killed_ = false;
   bool dirty_ = false;  // the record differs from what was saved

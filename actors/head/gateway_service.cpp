@@ -230,6 +230,10 @@ kj::Promise<Result<api::Waiting>> GatewayService::why(const api::Caller& caller,
       waiting.reasons.push_back(record.error->detail);
     return Result<api::Waiting>{std::move(waiting)};
   }
+  if (!record.paused.empty()) {
+    waiting.reasons.push_back(fmt::format("its turn has not come: {}", record.paused));
+    return Result<api::Waiting>{std::move(waiting)};
+  }
   if (auto stored = context_->ledger->find(id); stored && !*stored) {
     waiting.reasons.push_back("its set makes it when a place becomes free: lower members go first");
     return Result<api::Waiting>{std::move(waiting)};

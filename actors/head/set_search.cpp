@@ -191,6 +191,10 @@ void SetSearch::skip(uint32_t member, const std::string& note) {
   add(searcher_.skip(member, note));
 }
 
+void SetSearch::promote(uint32_t member) {
+  add(searcher_.promote(member));
+}
+
 void SetSearch::dismiss(uint32_t member, const std::string& note) {
   add(searcher_.dismiss(member, note));
 }

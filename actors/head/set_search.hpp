@@ -32,6 +32,9 @@ class SetSearch {
   /// A member reports; those that its rule stops are in stopping() from then on.
   void report(uint32_t member, double resource, double value);
   const std::map<uint64_t, std::string>& stopping() const { return searcher_.stopping(); }
+  const std::map<uint64_t, std::string>& paused() const { return searcher_.paused(); }
+  std::optional<uint64_t> promotable() const { return searcher_.promotable(); }
+  void promote(uint32_t member);
   /// Whether what it is told is kept in the ledger.
   bool is_kept() const { return kept_; }
   uint64_t size() const { return searcher_.size(); }

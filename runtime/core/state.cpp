@@ -67,8 +67,8 @@ bool may_become(State from, State to) {
       return from == State::preparing;
     case State::running:
       return from == State::starting;
-    case State::finished:
-      return from == State::running;
+    case State::finished:  // also one that waited for another attempt, and needs none
+      return from == State::running || from == State::queued;
     case State::preempted:
     case State::restarting:
       return from == State::preparing || from == State::starting || from == State::running;

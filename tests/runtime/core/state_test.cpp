@@ -43,17 +43,17 @@ TEST(State, NamesReadBackInAnyCase) {
 
 TEST(State, TheWholeTable) {
   const std::set<std::pair<State, State>> table{
-      {queued, preparing},    {queued, killing},       {queued, killed},
-      {queued, failed},       {queued, skipped},       {preparing, starting},
-      {preparing, killing},   {preparing, killed},     {preparing, failed},
-      {preparing, preempted}, {preparing, restarting}, {starting, running},
-      {starting, killing},    {starting, killed},      {starting, failed},
-      {starting, preempted},  {starting, restarting},  {running, finished},
-      {running, killing},     {running, killed},       {running, failed},
-      {running, preempted},   {running, restarting},   {killing, killed},
-      {preempted, queued},    {preempted, killing},    {preempted, killed},
-      {preempted, failed},    {restarting, queued},    {restarting, killing},
-      {restarting, killed},   {restarting, failed}};
+      {queued, preparing},   {queued, killing},      {queued, killed},
+      {queued, failed},      {queued, skipped},      {preparing, starting},
+      {queued, finished},    {preparing, killing},   {preparing, killed},
+      {preparing, failed},   {preparing, preempted}, {preparing, restarting},
+      {starting, running},   {starting, killing},    {starting, killed},
+      {starting, failed},    {starting, preempted},  {starting, restarting},
+      {running, finished},   {running, killing},     {running, killed},
+      {running, failed},     {running, preempted},   {running, restarting},
+      {killing, killed},     {preempted, queued},    {preempted, killing},
+      {preempted, killed},   {preempted, failed},    {restarting, queued},
+      {restarting, killing}, {restarting, killed},   {restarting, failed}};
   for (auto from : all)
     for (auto to : all)
       EXPECT_EQ(may_become(from, to), table.contains({from, to}))

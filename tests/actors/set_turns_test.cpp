@@ -1,0 +1,129 @@
+// Members that wait at rungs and go on by rank.
+#include "actors/head/search_checker.hpp"
+#include "tests/actors/head_fixture.hpp"
+
+#include <gmock/gmock.h>
+
+namespace troupe::actors {
+namespace {
+
+using ::testing::HasSubstr;
+
+class SetTurns : public HeadTest {
+ protected:
+  uint64_t start(uint64_t members, uint32_t concurrency) {
+    start_head();
+    node = join("a", 64000);
+    Submission submission{spec_of("train {{x}}"), SweepSpec{}, ""};
+    submission.sweep->strategy = "grid";
+    submission.sweep->seed = 7;
+    submission.sweep->concurrency = concurrency;
+    submission.sweep->metric = Metric{false, "loss"};
+    submission.sweep->early_stop =
+        ValueMap{{"algorithm", "asha-promote"}, {"max", 4}, {"eta", 2}};  // rungs 1, 2, 4
+    Parameter x;
+    x.name = "x";
+    x.range = ParameterRange{Value{1}, Value{static_cast<int64_t>(members)}, {}, {}, false};
+    submission.experiment.parameters = {x};
+    auto submitted = submit(std::move(submission));
+    EXPECT_TRUE(submitted) << to_string(submitted.error());
+    return submitted ? submitted->id.top : 0;
+  }
+  void report_step(const JobOrder& order, double step, double loss) {
+    MetricBatch batch;
+    batch.key = order.key;
+    batch.attempt = order.attempt;
+    batch.source = "log";
+    batch.from = static_cast<uint64_t>(step);
+    batch.to = batch.from + 1;
+    batch.points.push_back({"loss", {step}, {loss}, t0.us, batch.to});
+    caf::anon_send(director, metrics_atom_v, std::move(batch));
+    run();
+  }
+  void report_stopped(const JobOrder& order) {
+    auto update = update_for(order, JobStep::ended);
+    update.stopped = true;
+    update.signal = 15;
+    report(update);
+  }
+  const JobOrder& newest() const { return node->started.back(); }
+  uint32_t running_member() const { return newest().key.job.experiment.member; }
+  /// The one that runs comes to a rung, and ends where it is told to.
+  void come_to(double step, double loss) {
+    auto order = newest();
+    auto stops = node->stopped.size();
+    report_step(order, step, loss);
+    if (node->stopped.size() > stops) report_stopped(order);
+    run();  // several commits, one after the other
+  }
+  void restart(bool runs) {
+    auto orders = node->started;
+    stop_head();
+    start_head({"a"});
+    std::vector<JobUpdate> updates;
+    if (runs) updates.push_back(update_for(orders.back(), JobStep::running));
+    node = join("a", 64000, updates);
+    node->started = orders;
+    caf::anon_send(director, recovery_atom_v);
+    run();
+  }
+
+  std::shared_ptr<NodeProbe> node;
+};
+
+TEST_F(SetTurns, AFreePlaceGoesToTheBestThatWaits) {
+  auto top = start(4, 1);
+  come_to(1, 5);
+  EXPECT_EQ(state({top, 1}), State::queued);
+  EXPECT_THAT(experiment({top, 1}).paused, HasSubstr("asha-promote: 5 at step 1 is number 1 of 1"));
+  EXPECT_EQ(running_member(), 2u);
+  come_to(1, 7);
+  EXPECT_EQ(running_member(), 1u) << "of two the better one goes on before a third begins";
+  EXPECT_EQ(newest().attempt, 2u);
+  EXPECT_TRUE(experiment({top, 1}).paused.empty());
+  come_to(2, 4);
+  EXPECT_EQ(running_member(), 3u);
+  restart(true);
+  EXPECT_EQ(state({top, 2}), State::queued) << "it still waits";
+  come_to(1, 6);
+  EXPECT_EQ(running_member(), 4u);
+  come_to(1, 1);  // the best of all goes on at once
+  EXPECT_EQ(running_member(), 4u);
+  EXPECT_EQ(newest().attempt, 1u);
+  come_to(2, 0.5);
+  EXPECT_EQ(running_member(), 4u) << "of two at the second rung it is the better one";
+  report_step(newest(), 4, 0.25);
+  report_exit(newest(), 0);
+  EXPECT_EQ(set(top).state, State::finished);
+  EXPECT_EQ(set(top).finished, 4u);
+  EXPECT_EQ(set(top).stopped, 3u);
+  EXPECT_THAT(experiment({top, 2}).reason, HasSubstr("asha-promote: 7 at step 1"));
+  auto replay = replay_search(*ledger, top);
+  ASSERT_TRUE(replay);
+  EXPECT_EQ(replay->differences, 0u) << replay->first[0];
+}
+
+TEST_F(SetTurns, WhatWaitsIsKilledWithItsSet) {
+  auto top = start(4, 1);
+  come_to(1, 5);
+  ASSERT_EQ(running_member(), 2u);
+  caf::anon_send(director, kill_atom_v, std::string{"killed by ada"}, ExperimentId{top, 0});
+  run();
+  EXPECT_EQ(state({top, 1}), State::killed);
+  report_stopped(newest());
+  EXPECT_EQ(set(top).state, State::killed);
+}
+
+TEST_F(SetTurns, ADeadHeadPausesAgainWhatItHadDecided) {
+  auto top = start(4, 1);
+  report_step(newest(), 1, 5);
+  ASSERT_EQ(node->stopped.size(), 1u);
+  restart(true);
+  ASSERT_EQ(node->stopped.size(), 1u) << "it is told again";
+  report_stopped(newest());
+  EXPECT_EQ(state({top, 1}), State::queued);
+  EXPECT_EQ(running_member(), 2u);
+}
+
+}  // namespace
+}  // namespace troupe::actors
