@@ -497,9 +497,9 @@ using experiment_actor = caf::typed_actor<
     caf::reacts_to<stop_atom, std::string>,                  // early stopping sees no hope: why
     caf::reacts_to<pause_atom, std::string>,   // it gives its place away until its set says so: why
     caf::reacts_to<change_atom, FollowedRef>,  // what its set's rule looks at from now on, if any
-    caf::reacts_to<lost_atom, std::string, int64_t>,         // a node went, and was last heard of
-                                                             // so many milliseconds ago
-    caf::reacts_to<preempt_atom, std::string>,               // cause
+    caf::reacts_to<lost_atom, std::string, int64_t>,  // a node went, and was last heard of
+                                                      // so many milliseconds ago
+    caf::reacts_to<preempt_atom, std::string>,        // cause
     caf::reacts_to<limit_atom, uint64_t>,  // INTERNAL: running limit of the attempt with this epoch
     caf::reacts_to<requeue_atom>           // INTERNAL: the backoff is over
     >;
