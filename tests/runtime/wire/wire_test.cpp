@@ -57,9 +57,9 @@ auto members(const T& x) {
     return std::tie(a, b, c, d, e, f, g);
   } else if constexpr (std::is_same_v<T, JobOrder>) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, za,
-                 zb] = x;
+                 zb, zc] = x;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, za,
-                    zb);
+                    zb, zc);
   } else {
     static_assert(std::is_same_v<T, NodeHello>);
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, accepts] = x;
