@@ -56,8 +56,8 @@ auto members(const T& x) {
     const auto& [a, b, c, d, e, f, g] = x;
     return std::tie(a, b, c, d, e, f, g);
   } else if constexpr (std::is_same_v<T, JobOrder>) {
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, za,
-                 zb, zc] = x;
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, za, zb,
+                 zc] = x;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, za,
                     zb, zc);
   } else {
