@@ -214,6 +214,7 @@ void ExperimentSetState::member_ended(const ExperimentRecord& member) {
   if (live_.erase(member.id.member) == 0 || !study_) return;
   unplaced_.erase(member.id.member);
   parked_.erase(member.id.member);
+  going_.erase(member.id.member);
   held_us_ += held_us(member, member.ended);
   if (!member.stopped.empty() && member.state == State::finished) ++record_.stopped;
   search_->end(member);

@@ -61,7 +61,8 @@ class ExperimentSetState {
   void promote();
   void recall_turns(const ExperimentRecord& member);
   bool end_waiting();
-  size_t occupied() const { return live_.size() - parked_.size(); }
+  /// Who was told to go on has a place again, although it is parked until that is durable.
+  size_t occupied() const { return live_.size() - parked_.size() + going_.size(); }
 
   // set_changes.cpp
   caf::typed_response_promise<bool> change(const std::string& user, const SetChangeRef& wanted);
@@ -88,6 +89,7 @@ class ExperimentSetState {
   std::unordered_set<uint32_t> live_;      // members with a record that have not ended
   std::unordered_set<uint32_t> unplaced_;  // of these: have had no place yet
   std::unordered_set<uint32_t> parked_;    // of these: gave their place away, and wait
+  std::unordered_set<uint32_t> going_;     // of those: will be told to go on
   std::vector<uint32_t>
       to_stop_;          // or to pause, or to let go on, by what is on its way to the ledger
   bool making_ = false;  // members are on their way to the ledger

@@ -13,7 +13,7 @@ void ExperimentSetState::stop_members() {
       self_->send(peers_.director, stop_atom_v, stop->second, id);
     else if (auto pause = search_->paused().find(member); pause != search_->paused().end())
       self_->send(peers_.director, pause_atom_v, pause->second, id);
-    else if (parked_.erase(member) != 0)
+    else if (going_.erase(member), parked_.erase(member) != 0)
       self_->send(peers_.director, resume_atom_v, id);
   }
 }
@@ -23,6 +23,7 @@ void ExperimentSetState::parked(ExperimentId member) {
   if (!live_.contains(member.member)) return;
   parked_.insert(member.member);
   if (!search_->paused().contains(member.member)) {
+    going_.insert(member.member);
     to_stop_.push_back(member.member);
     if (!saving_ && !making_) stop_members();
   }
@@ -32,13 +33,15 @@ void ExperimentSetState::parked(ExperimentId member) {
 
 /// A free place goes to the best that waits before it goes to somebody new.
 void ExperimentSetState::promote() {
-  size_t going = 0;  // they have a place, although they are parked until that is durable
-  for (auto member : parked_) going += search_->paused().contains(member) ? 0 : 1;
   size_t limit = record_.sweep.concurrency.value_or(UINT32_MAX);
-  for (; occupied() + going < limit; ++going) {
-    auto member = search_->promotable();
-    if (!member) return;
-    search_->promote(static_cast<uint32_t>(*member));
+  for (auto taken = occupied(); taken < limit;) {
+    auto promotable = search_->promotable();
+    if (!promotable) return;
+    auto member = static_cast<uint32_t>(*promotable);
+    search_->promote(member);
+    if (!parked_.contains(member)) continue;  // it has not ended yet, and keeps its place
+    going_.insert(member);
+    ++taken;
   }
 }
 
@@ -47,7 +50,9 @@ void ExperimentSetState::recall_turns(const ExperimentRecord& member) {
   if (is_terminal(member.state)) return;
   bool waits = member.state == State::queued && !member.paused.empty();
   if (waits) parked_.insert(member.id.member);
-  if (waits != search_->paused().contains(member.id.member)) to_stop_.push_back(member.id.member);
+  bool paused = search_->paused().contains(member.id.member);
+  if (waits && !paused) going_.insert(member.id.member);
+  if (waits != paused) to_stop_.push_back(member.id.member);
 }
 
 /// Nobody is left who could make room for those that wait: they have what they have. Whether there

@@ -54,7 +54,7 @@ class SetTurns : public HeadTest {
     auto stops = node->stopped.size();
     report_step(order, step, loss);
     if (node->stopped.size() > stops) report_stopped(order);
-    run();  // several commits, one after the other
+    for (int i = 0; i < 3; ++i) run();  // several commits, one after the other
   }
   void restart(bool runs) {
     auto orders = node->started;
@@ -81,6 +81,24 @@ TEST_F(SetTurns, AFreePlaceGoesToTheBestThatWaits) {
   EXPECT_EQ(running_member(), 1u) << "of two the better one goes on before a third begins";
   EXPECT_EQ(newest().attempt, 2u);
   EXPECT_TRUE(experiment({top, 1}).paused.empty());
+  EXPECT_EQ(node->started.size(), 3u) << "there is one place";
+  come_to(2, 4);
+  EXPECT_EQ(running_member(), 3u);
+  restart(true);
+  EXPECT_EQ(state({top, 2}), State::queued) << "it still waits";
+  come_to(1, 6);
+  EXPECT_EQ(running_member(), 4u);
+  come_to(1, 1);  // the best of all goes on at once
+  EXPECT_EQ(running_member(), 4u);
+  EXPECT_EQ(newest().attempt, 1u);
+  come_to(2, 0.5);
+  EXPECT_EQ(running_member(), 4u) << "of two at the second rung it is the better one";
+  report_step(newest(), 4, 0.25);
+  report_exit(newest(), 0);
+  EXPECT_EQ(set(top).state, State::finished);
+  EXPECT_EQ(set(top).finished, 4u);
+  EXPECT_EQ(set(top).stopped, 3u);
+  EXPECT_THAT(experiment({top, 2}).reason, HasSubstr("asha-promote: 7 at step 1"));
   auto replay = replay_search(*ledger, top);
   ASSERT_TRUE(replay);
   EXPECT_EQ(replay->differences, 0u);
