@@ -280,7 +280,7 @@ std::vector<Verb> control_verbs() {
                "stopping\n"
                "compares from then on.",
        .examples = {"troupe set 42 concurrency=8", "troupe set 42 trials=100 budget=80gpuh",
-                    "troupe set 42 stop_when=\"loss < 0.01\" early_stop=asha:max=27"},
+                    "troupe set 42 early_stop=asha:max=27"},
        .arguments_min = 2,
        .arguments_max = many_arguments,
        .kind = Kind::set,
