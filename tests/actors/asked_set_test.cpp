@@ -1,7 +1,7 @@
 // Sets whose members are run elsewhere: what is asked and told, what a dead head keeps of it, and
 // what is refused.
 #include "hpo/searcher.hpp"
-#include "tests/actors/head_fixture.hpp"
+#include "tests/actors/set_fixture.hpp"
 
 #include <gmock/gmock.h>
 
@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Params = std::map<std::string, Value>;
 
-class AskedSet : public HeadTest {
+class AskedSet : public SetTest {
  protected:
   static Submission search(const std::string& strategy, uint64_t trials) {
     ExperimentSpec spec;
@@ -32,11 +32,6 @@ class AskedSet : public HeadTest {
     y.choices = {Value{"a"}, Value{"b"}, Value{"c"}};
     submission.experiment.parameters = {x, y};
     return submission;
-  }
-  uint64_t start(Submission submission) {
-    auto submitted = submit(std::move(submission));
-    EXPECT_TRUE(submitted) << to_string(submitted.error());
-    return submitted ? submitted->id.top : 0;
   }
   template <class T, class Request>
   Result<T> call(uint64_t top, Request request) {

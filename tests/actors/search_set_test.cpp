@@ -1,7 +1,7 @@
 // Sets whose strategy learns: members born when there is a place, and a search that a dead head
 // does not disturb.
 #include "hpo/searcher.hpp"
-#include "tests/actors/head_fixture.hpp"
+#include "tests/actors/set_fixture.hpp"
 
 #include <gmock/gmock.h>
 
@@ -15,7 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-class SearchSet : public HeadTest {
+class SearchSet : public SetTest {
  protected:
   static Submission search(const std::string& strategy, uint64_t trials) {
     Submission submission{spec_of("train {{x}} {{y}}"), SweepSpec{}, ""};
@@ -32,31 +32,9 @@ class SearchSet : public HeadTest {
     submission.experiment.parameters = {x, y};
     return submission;
   }
-  uint64_t start(Submission submission) {
-    auto submitted = submit(std::move(submission));
-    EXPECT_TRUE(submitted) << to_string(submitted.error());
-    return submitted ? submitted->id.top : 0;
-  }
   static double loss(const std::map<std::string, Value>& params) {
     auto x = params.at("x").as_number();
     return (x - 0.3) * (x - 0.3) + (params.at("y") == Value{"b"} ? 0 : 1);
-  }
-  void report_metrics(const JobOrder& order, const std::map<std::string, double>& values) {
-    MetricBatch batch;
-    batch.key = order.key;
-    batch.attempt = order.attempt;
-    batch.source = "log";
-    batch.to = 1;
-    for (const auto& [name, value] : values) batch.points.push_back({name, {0}, {value}, t0.us, 1});
-    caf::anon_send(director, metrics_atom_v, std::move(batch));
-    run();
-  }
-  /// What runs, in the order in which it was started.
-  std::vector<JobOrder> running() {
-    std::vector<JobOrder> orders;
-    for (const auto& order : node->started)
-      if (!is_terminal(state(order.key.job.experiment))) orders.push_back(order);
-    return orders;
   }
   /// Ends one of those that run, by turns this or that.
   void end_one(uint64_t turn) {
@@ -70,14 +48,8 @@ class SearchSet : public HeadTest {
   }
   void restart() {
     auto orders = running();
-    stop_head();
-    start_head({"a"});
-    std::vector<JobUpdate> updates;
-    for (const auto& order : orders) updates.push_back(update_for(order, JobStep::running));
-    node = join("a", 64000, updates);
+    restart_with(orders);
     node->started = orders;
-    caf::anon_send(director, recovery_atom_v);
-    run();
   }
   std::vector<std::map<std::string, Value>> points(uint64_t top) {
     std::vector<std::map<std::string, Value>> all;
@@ -109,8 +81,6 @@ class SearchSet : public HeadTest {
       searcher.retell(entry, point);
     }
   }
-
-  std::shared_ptr<NodeProbe> node;
 };
 
 TEST_F(SearchSet, BearsAMemberWhenThereIsAPlace) {

@@ -1,6 +1,6 @@
 // Sets that people change while they run, and sets that have used up their budget.
 #include "actors/head/search_checker.hpp"
-#include "tests/actors/head_fixture.hpp"
+#include "tests/actors/set_fixture.hpp"
 
 #include <gmock/gmock.h>
 
@@ -9,7 +9,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class SetChanges : public HeadTest {
+class SetChanges : public SetTest {
  protected:
   static Submission grid(uint64_t members) {
     Submission submission{spec_of("train {{x}}"), SweepSpec{}, ""};
@@ -34,9 +34,7 @@ class SetChanges : public HeadTest {
       start_head();
       node = join("a", 64000);
     }
-    auto submitted = submit(std::move(submission));
-    EXPECT_TRUE(submitted) << to_string(submitted.error());
-    return submitted ? submitted->id.top : 0;
+    return SetTest::start(std::move(submission));
   }
   Result<bool> wish(uint64_t top, api::SetChange wanted) {
     return ask<bool>(director, change_atom_v, std::string{"ada"}, top,
@@ -45,25 +43,13 @@ class SetChanges : public HeadTest {
   Result<bool> change(uint64_t top, ValueMap changes) {
     return wish(top, api::SetChange{std::move(changes), {}, {}});
   }
-  std::vector<JobOrder> running() {
-    std::vector<JobOrder> orders;
-    for (const auto& order : node->started)
-      if (!is_terminal(state(order.key.job.experiment))) orders.push_back(order);
-    return orders;
-  }
   void end_all() {
     while (!running().empty()) report_exit(running().front(), 0);
   }
   void restart() {
     auto orders = running();
-    stop_head();
-    start_head({"a"});
-    std::vector<JobUpdate> updates;
-    for (const auto& order : orders) updates.push_back(update_for(order, JobStep::running));
-    node = join("a", 64000, updates);
+    restart_with(orders);
     node->started = orders;
-    caf::anon_send(director, recovery_atom_v);
-    run();
   }
   uint64_t differences(uint64_t top) {
     auto replay = replay_search(*ledger, top);
@@ -72,8 +58,6 @@ class SetChanges : public HeadTest {
     return replay->differences;
   }
   Value x_of(uint64_t top, uint32_t member) { return experiment({top, member}).params.at("x"); }
-
-  std::shared_ptr<NodeProbe> node;
 };
 
 TEST_F(SetChanges, MoreAtATimeAndFewer) {

@@ -1,5 +1,5 @@
 // Sets: members made as places become free, and none after the end.
-#include "tests/actors/head_fixture.hpp"
+#include "tests/actors/set_fixture.hpp"
 
 #include <gmock/gmock.h>
 
@@ -12,7 +12,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-class Set : public HeadTest {
+class Set : public SetTest {
  protected:
   static Submission grid(int64_t members) {
     Submission submission{spec_of("train {{x}}"), SweepSpec{}, ""};
@@ -23,21 +23,6 @@ class Set : public HeadTest {
         ParameterRange{Value{int64_t{1}}, Value{members}, Value{int64_t{1}}, {}, false};
     submission.experiment.parameters = {parameter};
     return submission;
-  }
-  uint64_t start(Submission submission) {
-    auto submitted = submit(std::move(submission));
-    EXPECT_TRUE(submitted) << to_string(submitted.error());
-    return submitted ? submitted->id.top : 0;
-  }
-  void report_metric(const JobOrder& order, const std::string& name, double value) {
-    MetricBatch batch;
-    batch.key = order.key;
-    batch.attempt = order.attempt;
-    batch.source = "log";
-    batch.to = 1;
-    batch.points.push_back({name, {0}, {value}, t0.us, 1});
-    caf::anon_send(director, metrics_atom_v, std::move(batch));
-    run();
   }
   /// The orders of members, by number, that were started and not yet ended here.
   const JobOrder& order(uint32_t member) {
@@ -51,8 +36,6 @@ class Set : public HeadTest {
     auto members = ledger->members(top, 1, 1000);
     return members ? members->size() : 0;
   }
-
-  std::shared_ptr<NodeProbe> node;
 };
 
 TEST_F(Set, RunsItsMembersToTheEnd) {
@@ -93,9 +76,9 @@ TEST_F(Set, StopsAndKillsWhenItsConditionHolds) {
   submission.sweep->concurrency = 3;
   submission.sweep->stop_when = "accuracy > 0.9";
   auto top = start(std::move(submission));
-  report_metric(order(1), "accuracy", 0.5);
+  report_metrics(order(1), {{"accuracy", 0.5}});
   EXPECT_THAT(node->stopped, IsEmpty());
-  report_metric(order(2), "accuracy", 0.95);
+  report_metrics(order(2), {{"accuracy", 0.95}});
   EXPECT_EQ(node->stopped.size(), 3u);
   EXPECT_THAT(set(top).stop_reason, HasSubstr("member 2 met stop_when"));
   for (uint32_t member = 1; member <= 3; ++member) report_exit(order(member), 143);
@@ -112,8 +95,8 @@ TEST_F(Set, RemembersThatItStoppedAcrossARestart) {
   submission.sweep->stop_when = "accuracy > 0.9";
   submission.sweep->kill_on_stop = false;
   auto top = start(std::move(submission));
-  report_metric(order(2), "accuracy", 0.95);
-  report_metric(order(2), "accuracy", 0.1);  // its last value, all that its record keeps
+  report_metrics(order(2), {{"accuracy", 0.95}});
+  report_metrics(order(2), {{"accuracy", 0.1}});  // its last value, all that its record keeps
   report_exit(order(2), 0);
   EXPECT_EQ(experiment({top, 2}).metrics.at("accuracy"), 0.1);
   auto first = node->started.front();
@@ -135,8 +118,8 @@ TEST_F(Set, KeepsItsBestAcrossARestart) {
   submission.sweep->concurrency = 1;
   submission.sweep->metric = Metric{true, "accuracy"};
   auto top = start(std::move(submission));
-  report_metric(order(1), "accuracy", 0.9);
-  report_metric(order(1), "accuracy", 0.2);
+  report_metrics(order(1), {{"accuracy", 0.9}});
+  report_metrics(order(1), {{"accuracy", 0.2}});
   report_exit(order(1), 0);
   EXPECT_EQ(experiment({top, 1}).metrics.at("accuracy"), 0.2);
   auto second = order(2);
@@ -144,7 +127,7 @@ TEST_F(Set, KeepsItsBestAcrossARestart) {
   start_head({"a"});
   node = join("a", 3000, {update_for(second, JobStep::running)});
   caf::anon_send(director, recovery_atom_v);
-  report_metric(second, "accuracy", 0.5);
+  report_metrics(second, {{"accuracy", 0.5}});
   report_exit(second, 0);
   EXPECT_EQ(set(top).best_member, 1u);
   EXPECT_EQ(set(top).best_value, 0.9);

@@ -1,6 +1,6 @@
 // Members that wait at rungs and go on by rank.
 #include "actors/head/search_checker.hpp"
-#include "tests/actors/head_fixture.hpp"
+#include "tests/actors/set_fixture.hpp"
 
 #include <gmock/gmock.h>
 
@@ -9,7 +9,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class SetTurns : public HeadTest {
+class SetTurns : public SetTest {
  protected:
   uint64_t start(uint64_t members, uint32_t concurrency) {
     start_head();
@@ -25,20 +25,7 @@ class SetTurns : public HeadTest {
     x.name = "x";
     x.range = ParameterRange{Value{1}, Value{static_cast<int64_t>(members)}, {}, {}, false};
     submission.experiment.parameters = {x};
-    auto submitted = submit(std::move(submission));
-    EXPECT_TRUE(submitted) << to_string(submitted.error());
-    return submitted ? submitted->id.top : 0;
-  }
-  void report_step(const JobOrder& order, double step, double loss) {
-    MetricBatch batch;
-    batch.key = order.key;
-    batch.attempt = order.attempt;
-    batch.source = "log";
-    batch.from = static_cast<uint64_t>(step);
-    batch.to = batch.from + 1;
-    batch.points.push_back({"loss", {step}, {loss}, t0.us, batch.to});
-    caf::anon_send(director, metrics_atom_v, std::move(batch));
-    run();
+    return SetTest::start(std::move(submission));
   }
   void report_stopped(const JobOrder& order) {
     auto update = update_for(order, JobStep::ended);
@@ -52,23 +39,15 @@ class SetTurns : public HeadTest {
   void come_to(double step, double loss) {
     auto order = newest();
     auto stops = node->stopped.size();
-    report_step(order, step, loss);
+    report_metrics(order, {{"loss", loss}}, step);
     if (node->stopped.size() > stops) report_stopped(order);
     for (int i = 0; i < 3; ++i) run();  // several commits, one after the other
   }
   void restart(bool runs) {
     auto orders = node->started;
-    stop_head();
-    start_head({"a"});
-    std::vector<JobUpdate> updates;
-    if (runs) updates.push_back(update_for(orders.back(), JobStep::running));
-    node = join("a", 64000, updates);
+    restart_with(runs ? std::vector{orders.back()} : std::vector<JobOrder>{});
     node->started = orders;
-    caf::anon_send(director, recovery_atom_v);
-    run();
   }
-
-  std::shared_ptr<NodeProbe> node;
 };
 
 TEST_F(SetTurns, AFreePlaceGoesToTheBestThatWaits) {
@@ -93,7 +72,7 @@ TEST_F(SetTurns, AFreePlaceGoesToTheBestThatWaits) {
   EXPECT_EQ(newest().attempt, 1u);
   come_to(2, 0.5);
   EXPECT_EQ(running_member(), 4u) << "of two at the second rung it is the better one";
-  report_step(newest(), 4, 0.25);
+  report_metrics(newest(), {{"loss", 0.25}}, 4);
   report_exit(newest(), 0);
   EXPECT_EQ(set(top).state, State::finished);
   EXPECT_EQ(set(top).finished, 4u);
@@ -117,7 +96,7 @@ TEST_F(SetTurns, WhatWaitsIsKilledWithItsSet) {
 
 TEST_F(SetTurns, ADeadHeadPausesAgainWhatItHadDecided) {
   auto top = start(4, 1);
-  report_step(newest(), 1, 5);
+  report_metrics(newest(), {{"loss", 5}}, 1);
   ASSERT_EQ(node->stopped.size(), 1u);
   restart(true);
   ASSERT_EQ(node->stopped.size(), 1u) << "it is told again";
