@@ -123,16 +123,16 @@ SearchEntry Searcher::add(Point point, std::string note) {
 }
 
 SearchEntry Searcher::skip(uint64_t trial, std::string note) {
-  SearchEntry entry;
-  entry.kind = SearchEntry::Kind::skip;
-  entry.trial = trial;
-  entry.note = std::move(note);
-  return told(std::move(entry));
+  return told_of(SearchEntry::Kind::skip, trial, std::move(note));
 }
 
 SearchEntry Searcher::dismiss(uint64_t trial, std::string note) {
+  return told_of(SearchEntry::Kind::dismiss, trial, std::move(note));
+}
+
+SearchEntry Searcher::told_of(SearchEntry::Kind kind, uint64_t trial, std::string note) {
   SearchEntry entry;
-  entry.kind = SearchEntry::Kind::dismiss;
+  entry.kind = kind;
   entry.trial = trial;
   entry.note = std::move(note);
   return told(std::move(entry));

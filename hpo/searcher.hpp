@@ -110,6 +110,7 @@ class Searcher {
   void take_turn(uint64_t trial, const Point& point);
   bool is_enqueued(uint64_t trial) const { return learns() && trial <= sweep_.enqueue.size(); }
   SearchEntry told(SearchEntry entry);
+  SearchEntry told_of(SearchEntry::Kind kind, uint64_t trial, std::string note);
   SweepSpec with_trials(const Value& trials) const;
   void apply_change(const ValueMap& changes);
   Verdict judge(uint64_t trial, double resource, double value);

@@ -33,6 +33,33 @@ std::string end_text(const SearchEntry& entry) {
   return "it was ended from outside: the search learns nothing from it";
 }
 
+/// What an entry of a member's search tells people; empty where it is nothing to them.
+std::string told_text(const SearchEntry& entry) {
+  using Kind = SearchEntry::Kind;
+  switch (entry.kind) {
+    case Kind::born:
+      return entry.note.empty() ? "" : fmt::format("its point: {}", entry.note);
+    case Kind::stop:
+      return fmt::format("stopped early: {}", entry.note);
+    case Kind::pause:
+      return fmt::format("it gave its place away: {}", entry.note);
+    case Kind::promote:
+      return fmt::format("its turn came, to go on from {:.6g}: it was the best that waited",
+                         entry.step);
+    case Kind::dismiss:
+    case Kind::skip:
+      return entry.note;
+    case Kind::ended:
+      return end_text(entry);
+    case Kind::told:
+    case Kind::report:
+    case Kind::change:
+    case Kind::add:
+      break;
+  }
+  return "";
+}
+
 Result<void> may_ask(const api::Caller& caller, ExperimentId set) {
   if (caller.job)
     return Error{Errc::refused, "a job's token may not ask for trials",
@@ -113,7 +140,7 @@ Result<std::vector<api::Trial>> GatewayService::pending_trials(const api::Caller
   return trials;
 }
 
-/// Why its point was chosen, how far it came, why it was stopped.
+/// Why its point was chosen, where it waited, why it was stopped, what came of it.
 std::vector<std::string> GatewayService::search_story(ExperimentId id) {
   std::vector<std::string> story;
   for (uint64_t page = 0;;) {
@@ -127,13 +154,7 @@ std::vector<std::string> GatewayService::search_story(ExperimentId id) {
     page = pages->next;
     for (const auto& entry : pages->entries) {
       if (entry.trial != id.member) continue;
-      if (entry.kind == SearchEntry::Kind::born && !entry.note.empty())
-        story.push_back(fmt::format("its point: {}", entry.note));
-      if (entry.kind == SearchEntry::Kind::stop)
-        story.push_back(fmt::format("stopped early: {}", entry.note));
-      if (entry.kind == SearchEntry::Kind::dismiss || entry.kind == SearchEntry::Kind::skip)
-        story.push_back(entry.note);
-      if (entry.kind == SearchEntry::Kind::ended) story.push_back(end_text(entry));
+      if (auto text = told_text(entry); !text.empty()) story.push_back(std::move(text));
     }
   }
 }

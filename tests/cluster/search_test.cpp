@@ -210,6 +210,9 @@ TEST(Search, MembersWaitAtRungsAndGoOnByRank) {
   ASSERT_EQ(attempts.size(), 3u) << "it waited at both rungs";
   for (size_t i = 1; i < 3; ++i)
     EXPECT_TRUE(text_of(attempts[i], "resumed").starts_with("epoch-")) << best.to_text();
+  auto why = up.cli({"why", set + ".1"}).out;
+  EXPECT_NE(why.find("it gave its place away: asha-promote"), std::string::npos) << why;
+  EXPECT_NE(why.find("its turn came, to go on from 2: "), std::string::npos) << why;
   auto worst = up.show(set + ".4");
   EXPECT_EQ(text_of(worst, "state"), "FINISHED");
   EXPECT_NE(text_of(worst, "reason").find("asha-promote: "), std::string::npos)
