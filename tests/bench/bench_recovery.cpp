@@ -246,7 +246,7 @@ void bench_recovery(bool quick) {
                        [] {
                          return Torchrun{2, 1}.after_machine_lost(0);
                        }),
-               "job lost (none within 2 minutes)"),
+               "no step within 2 minutes"),
       "-");
 }
 
