@@ -236,7 +236,7 @@ void bench_recovery(bool quick) {
                        [] {
                          return Torchrun{2, 1}.after_machine_lost(1);
                        }),
-               "job lost"),
+               "no step within 2 minutes"),
       "-");
   row("machine of rank 0 lost -> first step",
       in_words(several(rounds, [&] { return after_machine_lost(0, sooner); }), "JOB LOST"),
