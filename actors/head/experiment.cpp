@@ -236,10 +236,9 @@ void ExperimentState::metrics(const MetricBatch& batch) {
   chunk.from = batch.from;
   chunk.to = batch.to;
   std::map<std::string, Extremes> extremes;
-  auto now = context_->clock->now();
+  if (!batch.points.empty()) note_pace(batch.points);
   for (const auto& point : batch.points) {
     life_->metric(point.name, point.value.value);
-    apply(life_->reported(point.step.value, Timestamp{point.time_us}, now));
     chunk.points.push_back(
         {point.name, point.step.value, point.value.value, Timestamp{point.time_us}, point.end});
     if (peers_.set && extremes[point.name].widen(point.value.value)) tell_set();
@@ -249,6 +248,15 @@ void ExperimentState::metrics(const MetricBatch& batch) {
   points_unsynced_ = true;
   self_->send(peers_.series, metrics_atom_v,
               share(std::vector<storage::SeriesChunk>{std::move(chunk)}));
+}
+
+/// The first of them may be the first of the attempt; the highest step is how far it has come.
+void ExperimentState::note_pace(const std::vector<WirePoint>& points) {
+  auto highest = std::max_element(points.begin(), points.end(), [](const auto& a, const auto& b) {
+    return a.step.value < b.step.value;
+  });
+  for (const auto* point : {&points.front(), &*highest})
+    apply(life_->reported(point->step.value, Timestamp{point->time_us}, context_->clock->now()));
 }
 
 /// What the set compares; its end comes with the whole record.

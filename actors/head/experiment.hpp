@@ -42,6 +42,7 @@ class ExperimentState {
   void settle(const std::string& node, const std::vector<JobKey>& known);
   void note_port(const JobUpdate& update);
   void metrics(const MetricBatch& batch);
+  void note_pace(const std::vector<WirePoint>& points);
   void tell_set();
   void tell_rule(const MetricBatch& batch);
   caf::typed_response_promise<bool> kill(const std::string& cause);

@@ -82,6 +82,14 @@ Result<ExperimentId> Session::select_one(const std::string& text) {
   return selector->experiments.front();
 }
 
+Result<Value> Session::show_one(const std::string& text) {
+  auto id = select_one(text);
+  if (!id) return std::move(id).error();
+  auto head = this->head();
+  if (!head) return std::move(head).error();
+  return (*head)->show(*id);
+}
+
 int Session::fail(const Error& error) {
   out_.error(error);
   return exit_code_of(error.code);

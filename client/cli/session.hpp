@@ -28,6 +28,8 @@ class Session {
   Result<Selector> select(const std::string& text);
   /// An argument that must be one experiment, member or set.
   Result<ExperimentId> select_one(const std::string& text);
+  /// What the head says of it.
+  Result<Value> show_one(const std::string& text);
   /// The project that a command here is about: --project, the project file's, else the folder's
   /// name.
   Result<std::string> project();

@@ -17,16 +17,15 @@ int export_verb(Session& session) {
   if (format != "csv" && format != "json")
     return session.fail({Errc::invalid, fmt::format("{} is neither CSV nor JSON by its name", file),
                          "", "end its name with .csv or .json"});
-  auto id = session.select_one(arguments.arguments[0]);
-  if (!id) return session.fail(id.error());
+  auto set = session.show_one(arguments.arguments[0]);
+  if (!set) return session.fail(set.error());
+  auto id = text_of(*set, "id");
+  if (text_of(*set, "kind") != "set")
+    return session.fail({Errc::invalid, fmt::format("{} is no set", id),
+                         "only a set has a table of members",
+                         fmt::format("troupe show {} -o json", id)});
   auto head = session.head();
   if (!head) return session.fail(head.error());
-  auto set = (*head)->show(*id);
-  if (!set) return session.fail(set.error());
-  if (text_of(*set, "kind") != "set")
-    return session.fail({Errc::invalid, fmt::format("{} is no set", to_string(*id)),
-                         "only a set has a table of members",
-                         fmt::format("troupe show {} -o json", to_string(*id))});
   SetTable table{*set};
   auto read = visit_members(**head, *set, [&](const Value& member) { table.add(member); });
   if (!read) return session.fail(read.error());

@@ -185,19 +185,16 @@ int why_verb(Session& session) {
 }
 
 int best_verb(Session& session) {
-  auto id = session.select_one(session.arguments().arguments[0]);
-  if (!id) return session.fail(id.error());
-  auto head = session.head();
-  if (!head) return session.fail(head.error());
-  auto set = (*head)->show(*id);
+  auto set = session.show_one(session.arguments().arguments[0]);
   if (!set) return session.fail(set.error());
+  auto id = text_of(*set, "id");
   if (text_of(*set, "kind") != "set")
-    return session.fail({Errc::invalid, fmt::format("{} is no set", to_string(*id)),
+    return session.fail({Errc::invalid, fmt::format("{} is no set", id),
                          "only a set has a best member", "see `troupe show`"});
   const auto* best = set->find("best");
   if (best == nullptr || !best->is_map() || text_of(*best, "id").empty()) {
     auto metric = text_of(*set, "metric");
-    return session.fail({Errc::not_found, fmt::format("{} has no best member yet", to_string(*id)),
+    return session.fail({Errc::not_found, fmt::format("{} has no best member yet", id),
                          metric.empty() ? "it was submitted without a metric"
                                         : fmt::format("no member reported {} yet", metric),
                          metric.empty() ? "give one: troupe sweep --metric max.accuracy"

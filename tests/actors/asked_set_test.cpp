@@ -25,12 +25,7 @@ class AskedSet : public SetTest {
     submission.sweep->trials = trials;
     submission.sweep->seed = 7;
     submission.sweep->metric = Metric{false, "loss"};
-    Parameter x, y;
-    x.name = "x";
-    x.range = ParameterRange{Value{0.0}, Value{1.0}, {}, {}, false};
-    y.name = "y";
-    y.choices = {Value{"a"}, Value{"b"}, Value{"c"}};
-    submission.experiment.parameters = {x, y};
+    submission.experiment.parameters = x_and_y();
     return submission;
   }
   template <class T, class Request>

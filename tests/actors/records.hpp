@@ -32,6 +32,16 @@ inline ExperimentLife::Place place_on(std::string node, std::vector<uint32_t> gp
   return {std::move(node), std::move(gpus)};
 }
 
+/// x from 0 to 1, y of a, b, c.
+inline std::vector<Parameter> x_and_y() {
+  Parameter x, y;
+  x.name = "x";
+  x.range = ParameterRange{Value{0.0}, Value{1.0}, {}, {}, false};
+  y.name = "y";
+  y.choices = {Value{"a"}, Value{"b"}, Value{"c"}};
+  return {x, y};
+}
+
 /// One place for each name.
 inline std::vector<ExperimentLife::Place> places_on(const std::vector<std::string>& nodes) {
   std::vector<ExperimentLife::Place> places;

@@ -24,12 +24,7 @@ class SearchSet : public SetTest {
     submission.sweep->seed = 7;
     submission.sweep->concurrency = 3;
     submission.sweep->metric = Metric{false, "loss"};
-    Parameter x, y;
-    x.name = "x";
-    x.range = ParameterRange{Value{0.0}, Value{1.0}, {}, {}, false};
-    y.name = "y";
-    y.choices = {Value{"a"}, Value{"b"}, Value{"c"}};
-    submission.experiment.parameters = {x, y};
+    submission.experiment.parameters = x_and_y();
     return submission;
   }
   static double loss(const std::map<std::string, Value>& params) {
