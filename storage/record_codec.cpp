@@ -292,6 +292,7 @@ void fill(rows::Experiment::Builder row, const ExperimentRecord& record, std::st
   row.setHangs(record.hangs);
   if (!record.stopped.empty()) row.setStopped(text(record.stopped));
   if (!record.paused.empty()) row.setPaused(text(record.paused));
+  if (!record.preempted.empty()) row.setPreempted(text(record.preempted));
   row.setBranchedFrom(record.branched_from);
   if (record.checkpoints.empty()) return;
   auto checkpoints = row.initCheckpoints(static_cast<unsigned>(record.checkpoints.size()));
@@ -395,6 +396,7 @@ Result<ExperimentRecord> decode_experiment(std::string_view bytes, ExperimentId 
     record.hangs = row.getHangs();
     record.stopped = str(row.getStopped());
     record.paused = str(row.getPaused());
+    record.preempted = str(row.getPreempted());
     record.branched_from = row.getBranchedFrom();
     for (auto one : row.getCheckpoints())
       record.checkpoints.push_back({checkpoint_mark(one), 0, {}, 0});

@@ -124,6 +124,7 @@ struct Experiment {
   stopped @19 :Text;
   paused @20 :Text;
   branchedFrom @21 :UInt32;
+  preempted @22 :Text;
 }
 
 struct Set {

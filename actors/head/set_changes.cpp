@@ -32,13 +32,14 @@ Result<std::optional<uint64_t>> count_of(const std::string& key, const Value& va
 }
 
 Result<void> change_one(SweepSpec& sweep, const std::string& key, const Value& value) {
-  if (key == "trials" || key == "concurrency") {
-    auto count = count_of(key, value, key == "trials" ? limits::set_members_max : UINT32_MAX);
+  if (key == "trials") {
+    auto count = count_of(key, value, limits::set_members_max);
     if (!count) return std::move(count).error();
-    if (key == "trials")
-      sweep.trials = *count;
-    else
-      sweep.concurrency = *count ? std::optional{static_cast<uint32_t>(**count)} : std::nullopt;
+    sweep.trials = *count;
+  } else if (key == "concurrency") {
+    TROUPE_TRY(read_concurrency(value, sweep));
+    if (sweep.concurrency == 0u)
+      return wrong(key, value, "give at least 1, or nothing for no limit");
   } else if (key == "budget") {
     sweep.budget.reset();
     if (value.is_null()) return ok();

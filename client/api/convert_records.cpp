@@ -216,7 +216,11 @@ void set_sweep(wire::ExperimentSet::Builder out, const SweepSpec& sweep) {
   out.setStrategy(as_text(sweep.strategy));
   if (sweep.seed) out.initSeed().setValue(*sweep.seed);
   if (sweep.trials) out.initTrials().setValue(static_cast<int64_t>(*sweep.trials));
-  if (sweep.concurrency) out.initConcurrency().setValue(*sweep.concurrency);
+  if (sweep.concurrency) {
+    auto concurrency = out.initConcurrency();
+    concurrency.setMost(*sweep.concurrency);
+    concurrency.setSure(sweep.concurrency_sure.value_or(0));
+  }
   if (sweep.metric) set_text(objectives_text(sweep), [&](auto text) { out.setMetric(text); });
   out.setStopWhen(as_text(sweep.stop_when));
   if (sweep.max_failures) out.initMaxFailures().setValue(*sweep.max_failures);

@@ -251,9 +251,12 @@ SweepSpec sweep(wire::Sweep::Reader in, Checks& checks) {
   out.trials =
       checks.count(in.hasTrials(), in.getTrials().getValue(), "trials", limits::set_members_max);
   if (in.hasSeed()) out.seed = in.getSeed().getValue();
-  if (auto n = checks.count(in.hasConcurrency(), in.getConcurrency().getValue(), "concurrency",
-                            UINT32_MAX))
-    out.concurrency = static_cast<uint32_t>(*n);
+  if (auto many = in.getConcurrency(); in.hasConcurrency()) {
+    auto value = many.getSure() == 0 ? Value{many.getMost()}
+                                     : Value{fmt::format("{}..{}", many.getSure(), many.getMost())};
+    if (auto read = read_concurrency(value, out); !read)
+      checks.fail(read.error().what + ": " + read.error().detail, read.error().hint);
+  }
   if (auto metric = from_text(in.getMetric()); !metric.empty())
     if (auto read = read_objectives(metric, out); !read)
       checks.fail(read.error().what, read.error().hint);

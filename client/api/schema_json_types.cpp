@@ -3,6 +3,7 @@
 #include "client/api/convert.hpp"
 #include "client/api/json_text.hpp"
 #include "client/api/troupe.capnp.h"
+#include "runtime/core/spec.hpp"
 #include "runtime/core/suggest.hpp"
 #include "runtime/core/units.hpp"
 
@@ -112,6 +113,24 @@ void write_numbers(std::string& out, Reader in) {
 Result<void> read_opt_int(const Value& value, Builder out, const FieldPath& path) {
   if (!value.is_int()) return wrong(path, "an integer", value);
   out.as<wire::OptInt>().setValue(value.as_int());
+  return ok();
+}
+
+void write_concurrency(std::string& out, Reader in) {
+  auto many = in.as<wire::Concurrency>();
+  if (many.getSure() == 0)
+    write_integer(out, many.getMost());
+  else
+    fmt::format_to(std::back_inserter(out), "\"{}..{}\"", many.getSure(), many.getMost());
+}
+
+Result<void> read_concurrency_form(const Value& value, Builder out, const FieldPath& path) {
+  SweepSpec sweep;
+  if (auto read = read_concurrency(value, sweep); !read)
+    return field_error(path, read.error().detail, read.error().hint);
+  auto many = out.as<wire::Concurrency>();
+  many.setMost(sweep.concurrency.value_or(0));
+  many.setSure(sweep.concurrency_sure.value_or(0));
   return ok();
 }
 
@@ -358,6 +377,8 @@ Forms make_forms() {
                                              r.as<wire::OptInt>().getValue());
                             },
                             read_opt_int, "null", R"({"type":["integer","null"]})"});
+  add<wire::Concurrency>(forms, {write_concurrency, read_concurrency_form, "null",
+                                 R"({"type":["integer","string","null"]})"});
   add<wire::OptNumber>(forms, {[](std::string& o, Reader r) {
                                  append_json_number(o, r.as<wire::OptNumber>().getValue());
                                },

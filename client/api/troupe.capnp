@@ -54,6 +54,12 @@ struct Numbers {
   entries @0 :List(Entry);
 }
 
+struct Concurrency {
+  # JSON: an integer, or "2..8"; null where there is no limit.
+  most @0 :Int64;
+  sure @1 :Int64;  # of a range: its lower end; 0: it is none
+}
+
 struct OptInt {
   # JSON: an integer; null where unknown or not asked for.
   value @0 :Int64;
@@ -186,7 +192,7 @@ struct Sweep {
   strategy @0 :Text;
   trials @1 :OptInt;
   seed @2 :Seed;
-  concurrency @3 :OptInt;
+  concurrency @3 :Concurrency;
   metric @4 :Text;
   stopWhen @5 :Text $Json.name("stop_when");
   maxFailures @6 :OptInt $Json.name("max_failures");
@@ -449,7 +455,7 @@ struct ExperimentSet {
   strategy @34 :Text;
   seed @35 :Seed;
   trials @36 :OptInt;
-  concurrency @37 :OptInt;
+  concurrency @37 :Concurrency;
   metric @38 :Text;
   stopWhen @39 :Text $Json.name("stop_when");
   maxFailures @40 :OptInt $Json.name("max_failures");

@@ -50,7 +50,7 @@ ValueMap sweep_value(const SweepSpec& sweep) {
   ValueMap out{{"strategy", sweep.strategy}};
   if (sweep.trials) out.emplace("trials", *sweep.trials);
   if (sweep.seed) out.emplace("seed", fmt::to_string(*sweep.seed));
-  if (sweep.concurrency) out.emplace("concurrency", *sweep.concurrency);
+  if (sweep.concurrency) out.emplace("concurrency", concurrency_value(sweep));
   if (sweep.metric) out.emplace("metric", objectives_text(sweep));
   if (!sweep.stop_when.empty()) out.emplace("stop_when", sweep.stop_when);
   if (sweep.max_failures) out.emplace("max_failures", *sweep.max_failures);

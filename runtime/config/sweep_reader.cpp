@@ -185,7 +185,13 @@ void read_sweep(NodeReader& in, const YamlNode& node, const std::string& path, S
         }},
        {"trials", count(sweep.trials)},
        {"seed", count(sweep.seed)},
-       {"concurrency", count(sweep.concurrency)},
+       {"concurrency",
+        [&](const auto& n, const Path& p) {
+          if (!n.is_scalar() || n.text.find("..") == std::string::npos)
+            return count(sweep.concurrency)(n, p);
+          if (auto read = read_concurrency(Value{n.text}, sweep); !read)
+            in.fail(n, fmt::format("`{}`: {}", p, read.error().detail), read.error().hint);
+        }},
        {"metric",
         [&](const auto& n, const Path& p) {
           std::string text;

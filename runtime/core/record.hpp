@@ -106,6 +106,8 @@ struct ExperimentRecord {
   std::string stopped;   // why its set's early stopping ended it; empty: it did not
   /// Where it is QUEUED: why its set holds it back until its turn comes again. Empty: it does not.
   std::string paused;
+  /// Why its newest attempt was stopped in favour of others, until the next. Empty: it was not.
+  std::string preempted;
   /// Its first attempt goes on from the newest checkpoint of this member of its set; 0: of none.
   uint32_t branched_from = 0;
   /// The newest last, at most limits::checkpoints_max. What the head keeps of them is in no row of

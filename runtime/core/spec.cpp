@@ -1,8 +1,11 @@
 #include "runtime/core/spec.hpp"
 
+#include "runtime/core/json.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <set>
 
@@ -161,6 +164,45 @@ Result<void> read_objectives(std::string_view text, SweepSpec& sweep) {
   sweep.metric = std::move(all.front());
   sweep.more_metrics.assign(all.begin() + 1, all.end());
   return ok();
+}
+
+Result<void> read_concurrency(const Value& value, SweepSpec& sweep) {
+  auto wrong = [&](std::string why) {
+    return Error{Errc::invalid, fmt::format("concurrency cannot be {}", json_text(value)),
+                 std::move(why), "write 8, or \"2..8\": at most 8, of which 2 are sure"};
+  };
+  auto number = [](std::string_view text) -> std::optional<uint32_t> {
+    uint32_t out = 0;
+    auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), out);
+    if (text.empty() || code != std::errc{} || stop != text.data() + text.size())
+      return std::nullopt;
+    return out;
+  };
+  std::optional<uint32_t> sure, most;
+  if (value.is_int()) {
+    if (value.as_int() < 0 || value.as_int() > UINT32_MAX)
+      return wrong(fmt::format("it is from 1 to {}", UINT32_MAX));
+    most = static_cast<uint32_t>(value.as_int());
+  } else if (!value.is_null()) {
+    std::string_view text = value.is_string() ? std::string_view{value.as_string()} : "";
+    auto dots = text.find("..");
+    if (dots == std::string_view::npos) return wrong("it is neither a number nor a range");
+    sure = number(text.substr(0, dots));
+    most = number(text.substr(dots + 2));
+    if (!sure || !most) return wrong("both ends of a range are whole numbers");
+    if (*sure < 1) return wrong("a set whose members are sure of no place may never run");
+    if (*sure > *most) return wrong("the lower end comes first");
+    if (*sure == *most) sure.reset();
+  }
+  sweep.concurrency = most;
+  sweep.concurrency_sure = sure;
+  return ok();
+}
+
+Value concurrency_value(const SweepSpec& sweep) {
+  if (!sweep.concurrency) return {};
+  if (!sweep.concurrency_sure) return Value{*sweep.concurrency};
+  return Value{fmt::format("{}..{}", *sweep.concurrency_sure, *sweep.concurrency)};
 }
 
 std::string_view to_string(HangAction action) {

@@ -202,6 +202,9 @@ struct SweepSpec {
   std::optional<uint64_t> trials;   // required by random over an infinite space
   std::optional<uint64_t> seed;
   std::optional<uint32_t> concurrency;  // none: as many as fit
+  /// Of a range: so many have a place of their own. Those beyond run while nobody else waits for
+  /// it.
+  std::optional<uint32_t> concurrency_sure;
   std::optional<Metric> metric;
   std::vector<Metric> more_metrics;      // further objectives, which only some strategies can have
   std::string stop_when;                 // expression over the last metrics; empty: none
@@ -227,6 +230,12 @@ std::vector<Metric> objectives(const SweepSpec& sweep);
 std::string objectives_text(const SweepSpec& sweep);
 /// The same back; at most 8. What stood in the sweep is replaced.
 Result<void> read_objectives(std::string_view text, SweepSpec& sweep);
+
+/// 4, or "2..8": how many run at a time, and, of a range, how many of these at any rate; null: as
+/// many as fit.
+Result<void> read_concurrency(const Value& value, SweepSpec& sweep);
+/// The same back.
+Value concurrency_value(const SweepSpec& sweep);
 
 /// One request to run something. With `sweep` it makes a set.
 struct Submission {

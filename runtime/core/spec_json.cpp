@@ -379,7 +379,7 @@ Value to_value(const SweepSpec& sweep) {
   ValueMap map{{"strategy", sweep.strategy}};
   if (sweep.trials) map.emplace("trials", *sweep.trials);
   if (sweep.seed) map.emplace("seed", fmt::to_string(*sweep.seed));
-  if (sweep.concurrency) map.emplace("concurrency", *sweep.concurrency);
+  if (sweep.concurrency) map.emplace("concurrency", concurrency_value(sweep));
   if (sweep.metric) map.emplace("metric", objectives_text(sweep));
   if (!sweep.stop_when.empty()) map.emplace("stop_when", sweep.stop_when);
   if (sweep.max_failures) map.emplace("max_failures", *sweep.max_failures);
@@ -417,7 +417,7 @@ Result<SweepSpec> sweep_spec_from(const Value& value) {
   in.text("strategy", sweep.strategy);
   in.integer("trials", sweep.trials);
   in.unsigned_text("seed", sweep.seed);
-  in.integer("concurrency", sweep.concurrency);
+  if (const auto* many = in.get("concurrency")) TROUPE_TRY(read_concurrency(*many, sweep));
   std::string metric;
   in.text("metric", metric);
   if (!metric.empty()) TROUPE_TRY(read_objectives(metric, sweep));

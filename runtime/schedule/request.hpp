@@ -79,6 +79,7 @@ struct Request {
   bool preemptible = true;
   uint64_t service = 0;  // what it has received in earlier attempts; Policy says in what unit
   std::vector<DataNeed> data;
+  uint64_t ranged = 0;  // INTERNAL: its set, where not all members are sure of a place
 };
 
 struct JobPlace {
