@@ -20,12 +20,16 @@ std::byte* bytes_of(void* data) {
   return static_cast<std::byte*>(data);
 }
 
-/// memcpy, but nothing where there is nothing to do.
-void put(std::byte* to, const std::byte* from, size_t bytes) {
-  if (bytes != 0 && to != from) std::memcpy(to, from, bytes);
-}
-
 }  // namespace
+
+void LocalGroup::put(std::byte* to, const std::byte* from, size_t bytes) {
+  constexpr size_t between_beats = 64u << 10;
+  if (to == from) return;
+  for (size_t at = 0; at < bytes; at += between_beats) {
+    std::memcpy(to + at, from + at, std::min(between_beats, bytes - at));
+    segment_.beat();
+  }
+}
 
 LocalGroup::Slots LocalGroup::stage_slots(uint64_t stage) const {
   return {segment_.slot(stage, 0), segment_.shape().slot_bytes};
@@ -66,6 +70,7 @@ Result<void> LocalGroup::all_at(std::atomic<uint64_t> RankState::*counter, uint6
 }
 
 Result<void> LocalGroup::barrier(const Signature& call) {
+  auto working = segment_.begin_call();
   ++call_;
   begin(call);
   return all_begun(call);
@@ -98,6 +103,7 @@ Result<void> LocalGroup::all_reduce_small(const Signature& call, const void* in,
 
 Result<void> LocalGroup::all_reduce(const Signature& call, const void* in, void* out, size_t count,
                                     uint64_t divisor) {
+  auto working = segment_.begin_call();
   ++call_;
   auto bytes = size_of(call.type);
   if (count * bytes <= segment_.shape().small_bytes)
@@ -130,6 +136,7 @@ Result<void> LocalGroup::all_reduce(const Signature& call, const void* in, void*
       inputs[local] = (local == me ? from : slots.of(local)) + mine_begin * bytes;
     auto* result = segment_.result(stage) + mine_begin * bytes;
     reduce(call.type, call.op, inputs, result, mine_end - mine_begin, divisor);
+    segment_.beat();
     segment_.post(mine.mid, stage);
     put(bytes_of(out) + (begin_at + mine_begin) * bytes, result, (mine_end - mine_begin) * bytes);
     if (begin_at != 0)
@@ -159,6 +166,7 @@ Result<void> LocalGroup::take_results(uint64_t stage, std::byte* out, size_t cou
 template <class CopyIn, class Take>
 Result<void> LocalGroup::staged(const Signature& call, size_t count, size_t blocks, CopyIn copy_in,
                                 Take take) {
+  auto working = segment_.begin_call();
   ++call_;
   auto bytes = size_of(call.type) * blocks;
   if (count * bytes <= segment_.shape().small_bytes) {

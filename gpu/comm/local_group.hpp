@@ -39,6 +39,8 @@ class LocalGroup {
   Slots stage_slots(uint64_t stage) const;
   Slots small_slots() const;
 
+  /// memcpy, but nothing where there is nothing to do; beats meanwhile.
+  void put(std::byte* to, const std::byte* from, size_t bytes);
   void begin(const Signature& call);
   /// Until all have begun the call; an error where one made another call.
   Result<void> all_begun(const Signature& call);

@@ -40,9 +40,13 @@ struct alignas(line_bytes) RankState {
   alignas(line_bytes) std::atomic<uint64_t> mid{0};  // stages of which it has reduced its part
   alignas(line_bytes) std::atomic<uint64_t> out{0};  // stages that it has read all of
   alignas(line_bytes) std::atomic<uint32_t> parked{0};
-  std::atomic<uint32_t> presence{0};  // a Presence
-  std::atomic<int32_t> processor{0};  // 1 + the one that it waited on last; 0: it has not waited
-  uint32_t rank = 0;                  // in the whole communicator
+  std::atomic<uint32_t> presence{0};     // a Presence
+  std::atomic<int32_t> processor{0};     // 1 + the one that it waited on last; 0: it has not waited
+  std::atomic<uint32_t> being_moved{0};  // by one of the others
+  // Written every few microseconds while it runs in a call, whether it works or waits.
+  alignas(line_bytes) std::atomic<uint64_t> beats{0};
+  std::atomic<int32_t> thread{0};  // that is in a call; 0: none is
+  uint32_t rank = 0;               // in the whole communicator
   int32_t pid = 0;
   uint64_t process = 0;  // random: tells ranks of one process from others
 };
@@ -102,6 +106,31 @@ class Segment {
     return await_longer(counter, value, local);
   }
 
+  /// For as long as this rank is in a call.
+  class Working {
+   public:
+    explicit Working(std::atomic<int32_t>& thread) : thread_{thread} {}
+    Working(const Working&) = delete;
+    Working& operator=(const Working&) = delete;
+    ~Working() { thread_.store(0, std::memory_order_relaxed); }
+
+   private:
+    std::atomic<int32_t>& thread_;
+  };
+  [[nodiscard]] Working begin_call();
+  /// That this rank runs.
+  void beat() {
+    auto& beats = mine().beats;
+    beats.store(beats.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  /// Whether it is in a call, and not asleep: then it beats for as long as it has a processor.
+  bool is_at_work(uint32_t local) const;
+  /// Puts a rank that stands in another processor's queue onto this one's, which the caller leaves
+  /// to it by sleeping. False: it may not run here, or another is moving it.
+  bool lend_processor(uint32_t local);
+  /// The processor that another program was found to have not long ago, or -1.
+  int taken_processor() const;
+
   /// Tells all ranks that nothing will be finished any more. The first cause stays; it is answered.
   Error fail(const Error& cause);
   /// The cause, where something has failed.
@@ -129,6 +158,7 @@ class Segment {
   Result<void> await_parked(const std::atomic<uint64_t>& counter, uint64_t value, uint32_t local);
   void tell_processor();
   void step_aside();
+  void leave_shared_processor();
   void wake(uint32_t local);
   void wake_all();
   Header& header() const;

@@ -17,6 +17,10 @@ struct Segment::Header {
   uint64_t magic = 0;
   SegmentShape shape;
   alignas(line_bytes) std::atomic<uint32_t> parked_count{0};
+  // Where a rank was kept from running: 1 + the processor, and when, in milliseconds of the
+  // steady clock.
+  std::atomic<int32_t> taken_processor{0};
+  std::atomic<int64_t> taken_at{0};
   alignas(line_bytes) std::atomic<uint32_t> failed{0};  // 0 no, 1 being written, 2 yes
   SharedCause cause;
 };

@@ -1,3 +1,4 @@
+#include "gpu/comm/late_rank.hpp"
 #include "gpu/comm/segment.hpp"
 #include "gpu/comm/segment_layout.hpp"
 
@@ -16,6 +17,8 @@ namespace {
 
 // How long a dead rank can go unnoticed by one that sleeps.
 constexpr std::chrono::milliseconds tick{10};
+// What a rank does inside of a call takes less than this; one that takes longer is kept from it.
+constexpr std::chrono::milliseconds soon{5};
 
 using Clock = std::chrono::steady_clock;
 
@@ -87,9 +90,17 @@ void Segment::tell_processor() {
 void Segment::step_aside() {
   if (++ways_given_ < next_step_) return;
   ways_given_ = 0;
+  if (mine().being_moved.exchange(1) == 0) {
+    leave_shared_processor();
+    mine().being_moved.store(0);
+  }
+}
+
+void Segment::leave_shared_processor() {
   cpu_set_t allowed;
   if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
   auto others = allowed;
+  if (auto taken = taken_processor(); taken >= 0) CPU_CLR(static_cast<size_t>(taken), &others);
   bool shared = false;
   for (uint32_t local = 0; local < size(); ++local) {
     auto processor = state(local).processor.load(std::memory_order_relaxed);
@@ -108,14 +119,24 @@ Result<void> Segment::await_longer(const std::atomic<uint64_t>& counter, uint64_
                                    uint32_t local) {
   for (uint32_t i = 0; i < budget_.looks(); ++i) {
     relax();
+    beat();
     if (counter.load(std::memory_order_acquire) < value) continue;
     budget_.came_by_looking();
     return ok();
   }
   tell_processor();
-  auto until = Clock::now() + patience_.yield_time;
-  for (uint32_t i = 0; i < patience_.yields || Clock::now() < until; ++i) {
+  auto begin = Clock::now();
+  auto patient = [&](uint32_t yields) {
+    auto waited = Clock::now() - begin;
+    return yields < patience_.yields || waited < patience_.yield_time ||
+           (waited < soon && is_at_work(local));
+  };
+  LateRank late{*this, local};
+  for (uint32_t i = 0; patient(i); ++i) {
+    if (late.stands() && lend_processor(local)) break;
     ::sched_yield();
+    tell_processor();
+    beat();
     if (counter.load(std::memory_order_acquire) < value) continue;
     budget_.came_by_yielding(i + 1);
     step_aside();
@@ -136,6 +157,7 @@ Result<void> Segment::await_parked(const std::atomic<uint64_t>& counter, uint64_
     if (counter.load() >= value) return ok();
     if (auto cause = failure()) return *cause;
     park(tick);
+    tell_processor();
     if (counter.load() >= value) return ok();
     auto now = Clock::now();
     if (now < next_look) continue;
