@@ -174,6 +174,13 @@ void fill(rows::Attempt::Builder row, const AttemptRecord& attempt) {
   row.setLastStep(attempt.pace.last_step);
   row.setFailed(attempt.pace.failed.us);
   row.setNoticed(attempt.pace.noticed.us);
+  auto stragglers = row.initStragglers(static_cast<unsigned>(attempt.stragglers.size()));
+  for (unsigned i = 0; i < stragglers.size(); ++i) {
+    stragglers[i].setRank(attempt.stragglers[i].rank);
+    stragglers[i].setNode(text(attempt.stragglers[i].node));
+    stragglers[i].setLate(attempt.stragglers[i].late_us);
+    stragglers[i].setShare(attempt.stragglers[i].share);
+  }
 }
 
 AttemptRecord attempt_record(rows::Attempt::Reader row) {
@@ -188,6 +195,9 @@ AttemptRecord attempt_record(rows::Attempt::Reader row) {
   attempt.resumed = str(row.getResumed());
   attempt.pace = {{row.getRunning()}, {row.getFirstReport()}, row.getFirstStep(),
                   row.getLastStep(),  {row.getFailed()},      {row.getNoticed()}};
+  for (auto one : row.getStragglers())
+    attempt.stragglers.push_back(
+        {one.getRank(), str(one.getNode()), one.getLate(), one.getShare()});
   return attempt;
 }
 

@@ -83,6 +83,14 @@ struct Attempt {
   lastStep @11 :Float64;
   failed @12 :Int64;
   noticed @13 :Int64;
+  stragglers @14 :List(Straggler);
+}
+
+struct Straggler {
+  rank @0 :UInt32;
+  node @1 :Text;
+  late @2 :UInt64;
+  share @3 :Float64;
 }
 
 struct Checkpoint {

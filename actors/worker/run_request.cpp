@@ -4,6 +4,7 @@
 #include "actors/worker/job_mounts.hpp"
 #include "actors/worker/pmi_server.hpp"
 #include "runtime/core/limits.hpp"
+#include "runtime/launch/environment.hpp"
 #include "runtime/topology/numbers.hpp"
 
 #include <fmt/format.h>
@@ -69,14 +70,13 @@ Result<process::RunRequest> run_request(const WorkerContext& context, const JobO
     request.processes_max = order.max_processes;
   }
   auto resume = resume_path(order, paths.data(slot));
-  auto argv = what.argv;
-  if (serves_pmi(order, phase)) {
-    auto before = pmi_command(context.program, paths.dir, order, phase);
-    argv.insert(argv.begin(), before.begin(), before.end());
-  }
+  std::vector<std::string> before;
+  if (serves_pmi(order, phase)) before = pmi_command(context.program, paths.dir, order, phase);
   for (uint32_t rank = 0; rank < (what.setup ? 1 : order.processes); ++rank) {
     process::ProcessSpec process;
-    process.argv = argv;
+    process.argv = before;
+    auto argv = what.setup ? what.argv : launch::rank_argv(what.argv, order.contracts, rank);
+    process.argv.insert(process.argv.end(), argv.begin(), argv.end());
     process.env = job_environment(context.environment, paths, order, slot, rank, resume);
     process.cwd = paths.work(slot);
     bind(process, order.bound, what.setup ? std::optional<uint32_t>{} : rank);

@@ -106,6 +106,16 @@ void set_attempt(wire::Attempt::Builder out, ExperimentId id, const AttemptRecor
   for (uint32_t i = 0; i < attempt.jobs.size(); ++i) set_job(jobs[i], id, attempt.jobs[i]);
 }
 
+void set_stragglers(wire::Experiment::Builder out, const std::vector<Straggler>& stragglers) {
+  auto rows = out.initStragglers(static_cast<uint32_t>(stragglers.size()));
+  for (uint32_t i = 0; i < stragglers.size(); ++i) {
+    rows[i].setRank(stragglers[i].rank);
+    rows[i].setNode(as_text(stragglers[i].node));
+    set_text(late_text(stragglers[i]), [&](auto text) { rows[i].setLate(text); });
+    rows[i].setShare(stragglers[i].share);
+  }
+}
+
 void set_recovery(wire::Recovery::Builder out, const Recovery& recovery) {
   auto seconds = [](const std::optional<Duration>& time, auto set) {
     if (time) set().setValue(std::chrono::duration<double>{*time}.count());
@@ -116,6 +126,19 @@ void set_recovery(wire::Recovery::Builder out, const Recovery& recovery) {
   seconds(recovery.warm_up, [&] { return out.initWarmUp(); });
 }
 
+void set_resources(wire::Resources::Builder out, const Resources& resources) {
+  out.setCpus(resources.cpus);
+  out.initMem().setBytes(resources.mem);
+  out.setGpus(resources.gpus);
+  out.setGpuType(as_text(resources.gpu_type));
+  out.initShm().setBytes(resources.shm);
+  out.setGpuShare(resources.gpu_share / 1000.0);
+  out.initGpuMem().setBytes(resources.gpu_mem);
+  out.setMaxProcesses(resources.max_processes);
+  out.setBinding(to_text(resources.binding ? to_string(*resources.binding) : any_binding));
+  set_texts(out.initNodeLabels(), resources.node_labels);
+}
+
 /// What an experiment and a set show of their spec in the same way.
 template <class Builder>
 void set_spec(Builder out, const ExperimentSpec& spec) {
@@ -124,18 +147,7 @@ void set_spec(Builder out, const ExperimentSpec& spec) {
   out.setTask(as_text(spec.task));
   set_commands(out.initCommand(), spec.run);
   set_commands(out.initSetup(), spec.setup);
-  auto resources = out.initResources();
-  resources.setCpus(spec.resources.cpus);
-  resources.initMem().setBytes(spec.resources.mem);
-  resources.setGpus(spec.resources.gpus);
-  resources.setGpuType(as_text(spec.resources.gpu_type));
-  resources.initShm().setBytes(spec.resources.shm);
-  resources.setGpuShare(spec.resources.gpu_share / 1000.0);
-  resources.initGpuMem().setBytes(spec.resources.gpu_mem);
-  resources.setMaxProcesses(spec.resources.max_processes);
-  resources.setBinding(
-      to_text(spec.resources.binding ? to_string(*spec.resources.binding) : any_binding));
-  set_texts(resources.initNodeLabels(), spec.resources.node_labels);
+  set_resources(out.initResources(), spec.resources);
   auto workers = out.initWorkers();
   workers.setMin(spec.workers.min);
   workers.setMax(spec.workers.max);
@@ -160,6 +172,8 @@ void set_spec(Builder out, const ExperimentSpec& spec) {
       roles[i].setName(as_text(spec.roles[i].name));
       roles[i].setCount(spec.roles[i].count);
       if (!spec.roles[i].run.empty()) set_commands(roles[i].initRun(), spec.roles[i].run);
+      if (spec.roles[i].resources)
+        set_resources(roles[i].initResources(), *spec.roles[i].resources);
     }
   }
   if (!spec.launch.contracts.empty()) {
@@ -325,6 +339,7 @@ void set_experiment(wire::Experiment::Builder out, const ExperimentRecord& recor
     auto jobs = out.initJobs(static_cast<uint32_t>(newest.size()));
     for (uint32_t i = 0; i < newest.size(); ++i) set_job(jobs[i], record.id, newest[i]);
   }
+  if (!record.attempts.empty()) set_stragglers(out, record.attempts.back().stragglers);
   auto checkpoints = out.initCheckpoints(static_cast<uint32_t>(record.checkpoints.size()));
   for (uint32_t i = 0; i < record.checkpoints.size(); ++i)
     set_checkpoint(checkpoints[i], record.checkpoints[i]);

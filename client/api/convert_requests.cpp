@@ -139,9 +139,8 @@ void parameters(wire::Submission::Reader in, ExperimentSpec& out, Checks& checks
       checks.fail(fmt::format("parameter \"{}\" is given twice", p.name), "give it once");
 }
 
-void resources(wire::Submission::Reader in, ExperimentSpec& out, Checks& checks) {
-  auto r = in.getResources();
-  auto& to = out.resources;
+Resources resources(wire::Resources::Reader r, const std::string& path, Checks& checks) {
+  Resources to;
   to.cpus = r.getCpus();
   to.mem = r.getMem().getBytes();
   to.gpus = r.getGpus();
@@ -152,17 +151,21 @@ void resources(wire::Submission::Reader in, ExperimentSpec& out, Checks& checks)
   if (auto text = from_text(r.getBinding()); !text.empty() && text != any_binding) {
     to.binding = binding_from(text);
     if (!to.binding)
-      checks.fail(fmt::format("resources.binding is \"{}\"", text),
+      checks.fail(fmt::format("{}.binding is \"{}\"", path, text),
                   fmt::format("one of {}", binding_names()));
   }
   to.node_labels = texts(r.getNodeLabels(), "node_labels", checks);
   auto share = r.getGpuShare();
   if (!(share >= 0.001 && share <= 1))
-    checks.fail(fmt::format("resources.gpu_share is {}", share), "from 0.001 to 1");
+    checks.fail(fmt::format("{}.gpu_share is {}", path, share), "from 0.001 to 1");
   else
     to.gpu_share = static_cast<uint32_t>(std::lround(share * 1000));
   if (!std::isfinite(r.getCpus()) || r.getCpus() < 0 || r.getCpus() > 1e6)
-    checks.fail(fmt::format("resources.cpus is {}", r.getCpus()), "a number of cores, 0.5 or 4");
+    checks.fail(fmt::format("{}.cpus is {}", path, r.getCpus()), "a number of cores, 0.5 or 4");
+  return to;
+}
+
+void workers(wire::Submission::Reader in, ExperimentSpec& out, Checks& checks) {
   auto w = in.getWorkers();
   constexpr uint64_t year_ms = 366ull * 24 * 3600 * 1000;
   out.workers = {w.getMin(), w.getMax(), w.getProcesses(),
@@ -186,10 +189,14 @@ ExperimentSpec experiment(wire::Submission::Reader in, Checks& checks) {
   out.run = commands(in.getRun(), "run", checks);
   if (out.run.empty() && !in.getSweep().getAsk())
     checks.fail("nothing to run", "give \"run\": \"COMMAND\"");
-  resources(in, out, checks);
-  for (auto role : in.getRoles()) {
-    auto run = role.hasRun() ? commands(role.getRun(), "roles", checks) : std::vector<Command>{};
-    out.roles.push_back({checks.text(role.getName(), "roles"), role.getCount(), std::move(run)});
+  out.resources = resources(in.getResources(), "resources", checks);
+  workers(in, out, checks);
+  for (auto one : in.getRoles()) {
+    Role role{checks.text(one.getName(), "roles"), one.getCount(), {}};
+    if (one.hasRun()) role.run = commands(one.getRun(), "roles", checks);
+    if (one.hasResources())
+      role.resources = resources(one.getResources(), "roles." + role.name + ".resources", checks);
+    out.roles.push_back(std::move(role));
   }
   for (auto name : in.getLaunch().getContracts())
     out.launch.contracts.push_back(checks.text(name, "launch.contracts"));

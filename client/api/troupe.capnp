@@ -151,11 +151,12 @@ struct Role {
   name @0 :Text;  # "chief", "worker", "ps", "evaluator"
   count @1 :UInt32 = 1;
   run @2 :Commands;  # instead of the experiment's
+  resources @3 :Resources;  # instead of the experiment's, all of them; null: those
 }
 
 struct Launch {
   # What processes find beside what every job finds.
-  contracts @0 :List(Text);  # "slurm", "jax", "pmi1"
+  contracts @0 :List(Text);  # "slurm", "jax", "pmi1", "pmix", "local_rank"
 }
 
 struct CheckpointRule {
@@ -409,6 +410,14 @@ struct Experiment {
   stopped @43 :Text;  # why early stopping ended it; empty: it did not
   paused @44 :Text;  # why its set holds it back until its turn comes; null: it does not
   branchedFrom @45 :Text $Json.name("branched_from");  # whose checkpoint it began from
+  stragglers @46 :List(Straggler);  # that the other ranks of the newest attempt wait for
+}
+
+struct Straggler {
+  rank @0 :UInt32;
+  node @1 :Text;
+  late @2 :Text;  # in each collective call, on average: "12ms"
+  share @3 :Float64;  # of the time: how long the others wait for it
 }
 
 struct Counts {

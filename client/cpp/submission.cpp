@@ -82,6 +82,19 @@ ValueMap sweep_value(const SweepSpec& sweep) {
   return out;
 }
 
+ValueMap resources(const Resources& r) {
+  return {{"cpus", r.cpus},
+          {"mem", r.mem},
+          {"gpus", r.gpus},
+          {"gpu_share", r.gpu_share / 1000.0},
+          {"gpu_type", r.gpu_type},
+          {"gpu_mem", r.gpu_mem},
+          {"node_labels", texts(r.node_labels)},
+          {"shm", r.shm},
+          {"binding", std::string{r.binding ? to_string(*r.binding) : any_binding}},
+          {"max_processes", r.max_processes}};
+}
+
 }  // namespace
 
 Value submission_value(const Submission& submission) {
@@ -90,18 +103,7 @@ Value submission_value(const Submission& submission) {
   if (!spec.name.empty()) out.emplace("name", spec.name);
   if (!spec.task.empty()) out.emplace("task", spec.task);
   if (!spec.setup.empty()) out.emplace("setup", commands(spec.setup));
-  const auto& r = spec.resources;
-  out.emplace("resources",
-              ValueMap{{"cpus", r.cpus},
-                       {"mem", r.mem},
-                       {"gpus", r.gpus},
-                       {"gpu_share", r.gpu_share / 1000.0},
-                       {"gpu_type", r.gpu_type},
-                       {"gpu_mem", r.gpu_mem},
-                       {"node_labels", texts(r.node_labels)},
-                       {"shm", r.shm},
-                       {"binding", std::string{r.binding ? to_string(*r.binding) : any_binding}},
-                       {"max_processes", r.max_processes}});
+  out.emplace("resources", resources(spec.resources));
   const auto& w = spec.workers;
   out.emplace("workers", ValueMap{{"min", w.min}, {"max", w.max}, {"processes", w.processes}});
   if (!spec.roles.empty()) {
@@ -109,6 +111,7 @@ Value submission_value(const Submission& submission) {
     for (const auto& role : spec.roles) {
       ValueMap one{{"name", role.name}, {"count", role.count}};
       if (!role.run.empty()) one.emplace("run", commands(role.run));
+      if (role.resources) one.emplace("resources", resources(*role.resources));
       roles.emplace_back(std::move(one));
     }
     out.emplace("roles", std::move(roles));

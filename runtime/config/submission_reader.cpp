@@ -107,7 +107,10 @@ void read_roles(NodeReader& in, const YamlNode& node, const Path& path, std::vec
     if (entry.value.is_scalar()) return count(entry.value, entry_path);
     in.fields(entry.value, entry_path,
               {{"count", count},
-               {"run", [&](const auto& n, const Path& p) { read_commands(in, n, p, role.run); }}});
+               {"run", [&](const auto& n, const Path& p) { read_commands(in, n, p, role.run); }},
+               {"resources", [&](const auto& n, const Path& p) {
+                  read_resources(in, n, p, role.resources.emplace());
+                }}});
   });
 }
 

@@ -1,6 +1,16 @@
 #include "runtime/core/record.hpp"
 
+#include "runtime/core/units.hpp"
+
+#include <fmt/format.h>
+
 namespace troupe {
+
+std::string late_text(const Straggler& straggler) {
+  if (straggler.late_us < 10'000)
+    return fmt::format("{:.1f}ms", static_cast<double>(straggler.late_us) / 1000);
+  return duration_text(Duration{straggler.late_us / 1000});
+}
 
 Event state_event(ExperimentId id, const std::string& project, std::string_view from, State to,
                   std::string cause, Timestamp now, const Error* error) {

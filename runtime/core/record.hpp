@@ -65,6 +65,18 @@ struct AttemptPace {
   bool operator==(const AttemptPace&) const = default;
 };
 
+/// A rank that the others of its gang keep waiting for, as it was when that was noticed.
+struct Straggler {
+  uint32_t rank = 0;
+  std::string node;
+  uint64_t late_us = 0;  // in each collective call, on average
+  double share = 0;      // of the time: how long the others wait for it
+  bool operator==(const Straggler&) const = default;
+};
+
+/// "12ms", "1.5s": how late it is.
+std::string late_text(const Straggler& straggler);
+
 /// One try at running an experiment.
 struct AttemptRecord {
   uint32_t number = 1;  // counts from 1
@@ -76,6 +88,7 @@ struct AttemptRecord {
   std::vector<JobRecord> jobs;
   std::string resumed;  // the checkpoint that it went on from; empty: none, or not yet
   AttemptPace pace;
+  std::vector<Straggler> stragglers{};  // by rank; of an attempt that has ended: the last that were
   bool operator==(const AttemptRecord&) const = default;
 };
 

@@ -113,6 +113,23 @@ void ExperimentSpec::count_workers() {
   workers.min = workers.max = static_cast<uint32_t>(std::min<uint64_t>(count, UINT32_MAX));
 }
 
+const Role* ExperimentSpec::role_at(uint32_t worker) const {
+  for (const auto& role : roles) {
+    if (worker < role.count) return &role;
+    worker -= role.count;
+  }
+  return nullptr;
+}
+
+const Resources& ExperimentSpec::resources_at(uint32_t worker) const {
+  const auto* role = role_at(worker);
+  return role != nullptr && role->resources ? *role->resources : resources;
+}
+
+uint32_t ExperimentSpec::processes_at(uint32_t worker) const {
+  return workers.processes != 0 ? workers.processes : std::max(1u, resources_at(worker).gpus);
+}
+
 Result<Metric> parse_metric(std::string_view text) {
   auto dot = text.find('.');
   auto goal = text.substr(0, dot);

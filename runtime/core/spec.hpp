@@ -68,14 +68,16 @@ struct Launch {
   std::vector<std::string> contracts;  // of launch_contracts
   bool operator==(const Launch&) const = default;
 };
-inline constexpr std::array<std::string_view, 4> launch_contracts{"slurm", "jax", "pmi1", "pmix"};
+inline constexpr std::array<std::string_view, 5> launch_contracts{"slurm", "jax", "pmi1", "pmix",
+                                                                  "local_rank"};
 
 /// Some of its workers, for frameworks that tell them apart. The workers are those of all roles, in
 /// their order.
 struct Role {
   std::string name;  // "chief", "worker", "ps", "evaluator"
   uint32_t count = 1;
-  std::vector<Command> run;  // instead of the experiment's; empty: that
+  std::vector<Command> run;              // instead of the experiment's; empty: that
+  std::optional<Resources> resources{};  // instead of the experiment's, all of them; none: those
   bool operator==(const Role&) const = default;
 };
 inline constexpr std::array<std::string_view, 4> role_names{"chief", "worker", "ps", "evaluator"};
@@ -195,6 +197,12 @@ struct ExperimentSpec {
   bool operator==(const ExperimentSpec&) const = default;
   /// Where roles say how many workers there are, and nothing else does.
   void count_workers();
+  /// The role of the worker with that index; null where all are alike.
+  const Role* role_at(uint32_t worker) const;
+  /// What that worker gets.
+  const Resources& resources_at(uint32_t worker) const;
+  /// How many processes that worker starts: one per GPU where nothing is said.
+  uint32_t processes_at(uint32_t worker) const;
 };
 
 struct SweepSpec {

@@ -30,6 +30,20 @@ ValueMap text_map(const std::map<std::string, std::string>& texts) {
   return map;
 }
 
+ValueMap resources_value(const Resources& r) {
+  ValueMap map{{"cpus", r.cpus}};
+  if (r.mem != 0) map.emplace("mem", r.mem);
+  if (r.gpus != 0) map.emplace("gpus", r.gpus);
+  if (r.gpu_share != Resources{}.gpu_share) map.emplace("gpu_share", r.gpu_share);
+  if (!r.gpu_type.empty()) map.emplace("gpu_type", r.gpu_type);
+  if (r.gpu_mem != 0) map.emplace("gpu_mem", r.gpu_mem);
+  if (!r.node_labels.empty()) map.emplace("node_labels", text_map(r.node_labels));
+  if (r.shm != 0) map.emplace("shm", r.shm);
+  if (r.max_processes != 0) map.emplace("max_processes", r.max_processes);
+  if (r.binding) map.emplace("binding", std::string{to_string(*r.binding)});
+  return map;
+}
+
 Value parameter_value(const Parameter& parameter) {
   ValueMap map{{"name", parameter.name}};
   if (parameter.range) {
@@ -144,6 +158,24 @@ class Reader {
   std::optional<Error> error_;
 };
 
+Result<void> read_resources(const Value& value, Resources& out) {
+  Reader in{value};
+  in.number("cpus", out.cpus);
+  in.integer("mem", out.mem);
+  in.integer("gpus", out.gpus);
+  in.integer("gpu_share", out.gpu_share);
+  in.text("gpu_type", out.gpu_type);
+  in.integer("gpu_mem", out.gpu_mem);
+  in.texts("node_labels", out.node_labels);
+  in.integer("shm", out.shm);
+  in.integer("max_processes", out.max_processes);
+  std::string binding;
+  in.text("binding", binding);
+  out.binding = binding_from(binding);
+  if (in.error()) return *in.error();
+  return ok();
+}
+
 Result<Parameter> parameter_from(const Value& value) {
   Parameter parameter;
   Reader in{value};
@@ -187,20 +219,8 @@ Value to_value(const ExperimentSpec& spec) {
   text("git", spec.code_git);
   if (!spec.setup.empty()) map.emplace("setup", command_values(spec.setup));
   map.emplace("run", command_values(spec.run));
-  if (spec.resources != defaults.resources) {
-    const auto& r = spec.resources;
-    ValueMap resources{{"cpus", r.cpus}};
-    if (r.mem != 0) resources.emplace("mem", r.mem);
-    if (r.gpus != 0) resources.emplace("gpus", r.gpus);
-    if (r.gpu_share != defaults.resources.gpu_share) resources.emplace("gpu_share", r.gpu_share);
-    if (!r.gpu_type.empty()) resources.emplace("gpu_type", r.gpu_type);
-    if (r.gpu_mem != 0) resources.emplace("gpu_mem", r.gpu_mem);
-    if (!r.node_labels.empty()) resources.emplace("node_labels", text_map(r.node_labels));
-    if (r.shm != 0) resources.emplace("shm", r.shm);
-    if (r.max_processes != 0) resources.emplace("max_processes", r.max_processes);
-    if (r.binding) resources.emplace("binding", std::string{to_string(*r.binding)});
-    map.emplace("resources", std::move(resources));
-  }
+  if (spec.resources != defaults.resources)
+    map.emplace("resources", resources_value(spec.resources));
   if (spec.workers != defaults.workers)
     map.emplace("workers",
                 ValueMap{{"min", spec.workers.min},
@@ -212,6 +232,7 @@ Value to_value(const ExperimentSpec& spec) {
     for (const auto& role : spec.roles) {
       ValueMap item{{"name", role.name}, {"count", role.count}};
       if (!role.run.empty()) item.emplace("run", command_values(role.run));
+      if (role.resources) item.emplace("resources", resources_value(*role.resources));
       roles.push_back(std::move(item));
     }
     map.emplace("roles", std::move(roles));
@@ -274,22 +295,8 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
   in.text("git", spec.code_git);
   in.commands("setup", spec.setup);
   in.commands("run", spec.run);
-  if (const auto* resources = in.get("resources")) {
-    Reader r{*resources};
-    r.number("cpus", spec.resources.cpus);
-    r.integer("mem", spec.resources.mem);
-    r.integer("gpus", spec.resources.gpus);
-    r.integer("gpu_share", spec.resources.gpu_share);
-    r.text("gpu_type", spec.resources.gpu_type);
-    r.integer("gpu_mem", spec.resources.gpu_mem);
-    r.texts("node_labels", spec.resources.node_labels);
-    r.integer("shm", spec.resources.shm);
-    r.integer("max_processes", spec.resources.max_processes);
-    std::string binding;
-    r.text("binding", binding);
-    spec.resources.binding = binding_from(binding);
-    if (r.error()) return *r.error();
-  }
+  if (const auto* resources = in.get("resources"))
+    TROUPE_TRY(read_resources(*resources, spec.resources));
   if (const auto* workers = in.get("workers")) {
     Reader w{*workers};
     w.integer("min", spec.workers.min);
@@ -305,6 +312,8 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
     r.integer("count", role.count);
     r.commands("run", role.run);
     if (r.error()) return *r.error();
+    if (const auto* resources = r.get("resources"))
+      TROUPE_TRY(read_resources(*resources, role.resources.emplace()));
     spec.roles.push_back(std::move(role));
   }
   for (const auto& item : in.list("launch")) spec.launch.contracts.push_back(item.to_text());

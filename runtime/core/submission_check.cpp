@@ -94,32 +94,45 @@ Problem check_commands(const ExperimentSpec& spec) {
   return std::nullopt;
 }
 
-Problem check_resources(const Resources& resources) {
+Problem check_labels(const std::map<std::string, std::string>& labels, std::string_view section) {
+  for (const auto& [name, value] : labels) {
+    auto path = fmt::format("{}{}", section, name);
+    if (!is_label_name(name))
+      return SubmissionProblem{path, fmt::format("\"{}\" cannot be a label's name", name),
+                               "use letters, digits, '_', '-', '.' and '/'"};
+    if (value.size() > 1000)
+      return SubmissionProblem{
+          path, fmt::format("the label {} is {} bytes long", name, value.size()), "at most 1000"};
+  }
+  return std::nullopt;
+}
+
+Problem check_resources(const Resources& resources, const std::string& path) {
   if (!std::isfinite(resources.cpus) || resources.cpus <= 0 || resources.cpus > 1e6)
-    return SubmissionProblem{"resources.cpus",
+    return SubmissionProblem{path + ".cpus",
                              fmt::format("cpus is {}", shortest_text(resources.cpus)),
                              "give a number above 0; fractions are fine"};
   if (resources.gpus > 1'000'000)
-    return SubmissionProblem{"resources.gpus", fmt::format("gpus is {}", resources.gpus),
+    return SubmissionProblem{path + ".gpus", fmt::format("gpus is {}", resources.gpus),
                              "give the number of GPUs of one worker"};
   if (resources.gpu_share < 1 || resources.gpu_share > 1000)
-    return SubmissionProblem{"resources.gpu_share",
+    return SubmissionProblem{path + ".gpu_share",
                              fmt::format("gpu_share is {} thousandths", resources.gpu_share),
                              "give a part of one GPU, from 0.001 to 1"};
   if (resources.gpu_share < 1000 && resources.gpus != 1)
-    return SubmissionProblem{"resources.gpu_share",
+    return SubmissionProblem{path + ".gpu_share",
                              fmt::format("a part of each of {} gpus is asked for", resources.gpus),
                              "a part is of one GPU: gpus: 0.5"};
   if (resources.mem != 0 && resources.shm > resources.mem)
     return SubmissionProblem{
-        "resources.shm",
+        path + ".shm",
         fmt::format("shm {} is above mem {}", bytes_text(resources.shm), bytes_text(resources.mem)),
         "shared memory is part of mem: raise mem"};
   if (resources.max_processes > limits::job_processes_max)
-    return SubmissionProblem{"resources.max_processes",
+    return SubmissionProblem{path + ".max_processes",
                              fmt::format("{} processes are asked for", resources.max_processes),
                              fmt::format("at most {}", limits::job_processes_max)};
-  return std::nullopt;
+  return check_labels(resources.node_labels, path + ".node_labels.");
 }
 
 Problem check_workers(const Workers& workers) {
@@ -135,19 +148,6 @@ Problem check_workers(const Workers& workers) {
     return SubmissionProblem{"workers.processes",
                              fmt::format("{} processes a worker are asked for", workers.processes),
                              fmt::format("at most {}", limits::processes_max)};
-  return std::nullopt;
-}
-
-Problem check_labels(const std::map<std::string, std::string>& labels, std::string_view section) {
-  for (const auto& [name, value] : labels) {
-    auto path = fmt::format("{}{}", section, name);
-    if (!is_label_name(name))
-      return SubmissionProblem{path, fmt::format("\"{}\" cannot be a label's name", name),
-                               "use letters, digits, '_', '-', '.' and '/'"};
-    if (value.size() > 1000)
-      return SubmissionProblem{
-          path, fmt::format("the label {} is {} bytes long", name, value.size()), "at most 1000"};
-  }
   return std::nullopt;
 }
 
@@ -169,8 +169,7 @@ Problem check_texts(const ExperimentSpec& spec) {
       return SubmissionProblem{path, fmt::format("the value of {} holds a NUL byte", name),
                                "leave it out"};
   }
-  if (auto problem = check_labels(spec.labels, "labels.")) return problem;
-  return check_labels(spec.resources.node_labels, "resources.node_labels.");
+  return check_labels(spec.labels, "labels.");
 }
 
 Problem check_launch(const ExperimentSpec& spec) {
@@ -205,6 +204,8 @@ Problem check_launch(const ExperimentSpec& spec) {
     count += role.count;
     for (const auto& command : role.run)
       if (auto problem = check_command(command, path + ".run")) return problem;
+    if (role.resources)
+      if (auto problem = check_resources(*role.resources, path + ".resources")) return problem;
   }
   if (!names.contains("chief") && !names.contains("worker"))
     return SubmissionProblem{"roles", "no role trains",
@@ -407,7 +408,7 @@ std::optional<SubmissionProblem> check_submission(const Submission& submission) 
   if (auto problem = check_names(spec)) return problem;
   const bool asked = submission.sweep && submission.sweep->ask;
   if (auto problem = asked ? check_nothing_runs(spec) : check_commands(spec)) return problem;
-  if (auto problem = check_resources(spec.resources)) return problem;
+  if (auto problem = check_resources(spec.resources, "resources")) return problem;
   if (auto problem = check_workers(spec.workers)) return problem;
   if (auto problem = check_launch(spec)) return problem;
   if (auto problem = check_texts(spec)) return problem;

@@ -188,6 +188,21 @@ Environment environment_of(const World& world, uint32_t process) {
   return out;
 }
 
+std::vector<std::string> rank_argv(std::vector<std::string> argv,
+                                   const std::vector<std::string>& contracts, uint32_t process) {
+  if (std::find(contracts.begin(), contracts.end(), "local_rank") == contracts.end()) return argv;
+  auto argument = fmt::format("--local_rank={}", process);
+  bool shell = argv.size() == 3 && argv[0] == "/bin/sh" && argv[1] == "-c";
+  if (!shell) {
+    argv.push_back(std::move(argument));
+    return argv;
+  }
+  auto& line = argv[2];
+  line.resize(line.find_last_not_of(" \t\r\n;") + 1);
+  line += " " + argument;
+  return argv;
+}
+
 std::string hostfile_text(const World& world) {
   std::string text;
   for (const auto& host : world.hosts)

@@ -47,6 +47,12 @@ struct Environment {
 /// Of the process with that number within its job.
 Environment environment_of(const World& world, uint32_t process);
 
+/// What the process with that number runs: scripts made for DeepSpeed's launcher or an early
+/// torch.distributed.launch are told their place on the node as an argument, where that contract is
+/// asked for. It stands last; of a line for the shell, in its last command.
+std::vector<std::string> rank_argv(std::vector<std::string> argv,
+                                   const std::vector<std::string>& contracts, uint32_t process);
+
 /// `address slots=n`, a line a job.
 std::string hostfile_text(const World& world);
 

@@ -61,6 +61,17 @@ struct DataNeed {
   auto operator<=>(const DataNeed&) const = default;
 };
 
+/// Those workers of a gang that need the same.
+struct Group {
+  std::string role;
+  uint32_t count = 1;
+  Amount amount;
+  std::string gpu_type;
+  uint64_t gpu_mem = 0;
+  std::map<std::string, std::string> labels;
+  auto operator<=>(const Group&) const = default;
+};
+
 /// One experiment that waits for its workers: all of `workers_min` start together or none.
 struct Request {
   ExperimentId id;
@@ -80,6 +91,13 @@ struct Request {
   uint64_t service = 0;  // what it has received in earlier attempts; Policy says in what unit
   std::vector<DataNeed> data;
   uint64_t ranged = 0;  // INTERNAL: its set, where not all members are sure of a place
+  /// Where not all workers need the same: who needs what, in the order of the workers. Then there
+  /// are as many of them as the groups say, and amount, gpu_type, gpu_mem and labels say nothing.
+  std::vector<Group> groups{};
+
+  const Amount& amount_at(uint32_t worker) const;
+  /// The workers of one group, as if they were a request of their own.
+  Request part(const Group& group) const;
 };
 
 struct JobPlace {

@@ -17,7 +17,7 @@
 namespace troupe {
 
 /// Raised with every incompatible change; nodes with different numbers refuse each other.
-inline constexpr uint32_t wire_protocol = 7;
+inline constexpr uint32_t wire_protocol = 8;
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, ExperimentId& x) {
@@ -158,10 +158,11 @@ struct LaunchHost {
   std::string node;
   std::string address;      // by which the others reach it; empty: it is alone on this machine
   uint16_t first_port = 0;  // of the block that its node has set aside for it; 0: none (yet)
+  uint32_t processes = 1;   // ranks there
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, LaunchHost& x) {
-  return f(caf::meta::type_name("LaunchHost"), x.node, x.address, x.first_port);
+  return f(caf::meta::type_name("LaunchHost"), x.node, x.address, x.first_port, x.processes);
 }
 
 /// A gang may begin a line of `run`.
@@ -257,6 +258,18 @@ typename Inspector::result_type inspect(Inspector& f, RankPulse& x) {
            x.step, x.process, caf::meta::load_callback(load));
 }
 
+/// How far one rank of a gang has come with its collective calls, and how long it waited in them.
+struct RankPace {
+  uint32_t rank = 0;
+  uint64_t calls = 0;      // that it has ended
+  uint64_t waited_us = 0;  // in those, for others
+  int64_t at_us = 0;       // when that was seen, by a clock of its node's own
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, RankPace& x) {
+  return f(caf::meta::type_name("RankPace"), x.rank, x.calls, x.waited_us, x.at_us);
+}
+
 /// What became of a job; sent for each step, and again in full after a reconnection.
 struct JobUpdate {
   JobKey key;
@@ -279,9 +292,10 @@ struct JobUpdate {
   std::string resumed;                      // the checkpoint that it goes on from
   std::string resume_note;                  // why from none, or from an older one than there was
   uint16_t first_port = 0;                  // of its block, once it is set aside
-  Error warning;      // what its processes do wrong, as far as can be seen; may be taken back
-  JobBound bound;     // where it runs on its node
-  uint64_t link = 0;  // the worker's own, see its uplink: does not travel
+  Error warning;   // what its processes do wrong, as far as can be seen; may be taken back
+  JobBound bound;  // where it runs on its node
+  std::vector<RankPace> paces;  // of those that went on since the last, at most once a second
+  uint64_t link = 0;            // the worker's own, see its uplink: does not travel
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
@@ -293,7 +307,7 @@ typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
   return f(caf::meta::type_name("JobUpdate"), x.key, x.attempt, step, x.phase, x.time_us,
            x.started_us, x.has_exit, x.exit_code, x.signal, x.infrastructure, x.stopped, x.gpus,
            x.error, x.token, x.ranks, x.mounts, x.checkpoints, x.resumed, x.resume_note,
-           x.first_port, x.warning, x.bound, caf::meta::load_callback(load));
+           x.first_port, x.warning, x.bound, x.paces, caf::meta::load_callback(load));
 }
 
 struct WirePoint {
@@ -451,6 +465,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::GpuDevice))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::GpuReport))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::RankPulse))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::RankPace))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobUpdate))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::WirePoint))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::MetricBatch))

@@ -44,7 +44,8 @@ TEST(Ledger, KeepsEveryFieldOfAnExperimentAcrossAReopening) {
                         record.error,
                         {},
                         "step-9",
-                        {{12}, {13}, 14, 15, {16}, {17}}};
+                        {{12}, {13}, 14, 15, {16}, {17}},
+                        {{3, "node-a", 1500, 0.25}}};
   record.checkpoints.push_back({{"step-9", 7, 2, {5}, "n1", 0.5, {}}, 0, {}, 0});
   attempt.jobs.push_back({"worker",
                           1,

@@ -27,12 +27,13 @@ auto members(const T& x) {
     const auto& [a] = x;
     return std::tie(a);
   } else if constexpr (std::is_same_v<T, JobId> || std::is_same_v<T, CacheWishes> ||
-                       std::is_same_v<T, ResumeChoice> || std::is_same_v<T, LaunchHost> ||
-                       std::is_same_v<T, RankBound> || std::is_same_v<T, NodeWelcome>) {
+                       std::is_same_v<T, ResumeChoice> || std::is_same_v<T, RankBound> ||
+                       std::is_same_v<T, NodeWelcome>) {
     const auto& [a, b, c] = x;
     return std::tie(a, b, c);
   } else if constexpr (std::is_same_v<T, Error> || std::is_same_v<T, DataOrder> ||
-                       std::is_same_v<T, MountShown>) {
+                       std::is_same_v<T, MountShown> || std::is_same_v<T, LaunchHost> ||
+                       std::is_same_v<T, RankPace>) {
     const auto& [a, b, c, d] = x;
     return std::tie(a, b, c, d);
   } else if constexpr (std::is_same_v<T, WirePoint> || std::is_same_v<T, GpuDevice>) {
@@ -43,9 +44,9 @@ auto members(const T& x) {
     (void)link;  // the worker's own word: does not travel
     return std::tie(a, b, c, d, e, f);
   } else if constexpr (std::is_same_v<T, JobUpdate>) {
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, link] = x;
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, link] = x;
     (void)link;  // the worker's own word: does not travel
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v);
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w);
   } else if constexpr (std::is_same_v<T, CachedVersion>) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = x;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
@@ -159,11 +160,12 @@ bool read_back(const std::vector<char>& bytes, T& x) {
 
 template <class T>
 class WireType : public ::testing::Test {};
-using Types = ::testing::Types<ExperimentId, JobId, WireF64, JobKey, Phase, DataOrder, JobOrder,
-                               RankPulse, JobUpdate, MountShown, WirePoint, MetricBatch, NodeHello,
-                               NodeWelcome, LogStatus, CachedVersion, CacheReport, CacheWishes,
-                               CheckpointSeen, ResumeChoice, CheckpointDrop, LaunchHost, PhaseStart,
-                               RankBound, JobBound, GpuDevice, GpuReport, Error>;
+using Types =
+    ::testing::Types<ExperimentId, JobId, WireF64, JobKey, Phase, DataOrder, JobOrder, RankPulse,
+                     RankPace, JobUpdate, MountShown, WirePoint, MetricBatch, NodeHello,
+                     NodeWelcome, LogStatus, CachedVersion, CacheReport, CacheWishes,
+                     CheckpointSeen, ResumeChoice, CheckpointDrop, LaunchHost, PhaseStart,
+                     RankBound, JobBound, GpuDevice, GpuReport, Error>;
 TYPED_TEST_SUITE(WireType, Types);
 
 TYPED_TEST(WireType, GoesRoundWithAllItsMembers) {
@@ -214,7 +216,7 @@ TYPED_TEST(WireType, CutAndChangedBytesOnlyFail) {
 
 TEST(Wire, EveryTypeOfTheBlockIsTestedHere) {
   // Error is no type of the block: it travels inside of others.
-  constexpr auto tested = 27;
+  constexpr auto tested = 28;
   EXPECT_EQ(caf::id_block::troupe_wire::end - caf::id_block::troupe_wire::begin, tested);
 }
 
