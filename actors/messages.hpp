@@ -447,6 +447,8 @@ using scheduler_actor = caf::typed_actor<
     caf::reacts_to<note_atom, ExperimentId>,                   // has just written a checkpoint
     caf::reacts_to<node_atom, NodeSpecRef>,                    // a node came, or changed
     caf::reacts_to<lost_atom, std::string>,                    // a node went
+    caf::reacts_to<range_atom, uint64_t, uint32_t>,            // a set, and how many of its members
+                                                               // are sure of a place; 0: all
     caf::reacts_to<open_atom>,                                 // recovery is over: begin to place
     caf::reacts_to<cached_atom, std::string, CacheReportRef>,  // what this node keeps now
     caf::reacts_to<pass_atom>,                                 // INTERNAL

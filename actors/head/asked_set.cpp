@@ -36,10 +36,8 @@ asked_set_actor::behavior_type AskedSetState::make_behavior(HeadContextRef conte
       [](metrics_atom, const RecordRef&) {},
       [](report_atom, const MemberReportsRef&) {},
       [](pause_atom, ExperimentId) {},
-      [this](change_atom, const std::string&, const SetChangeRef&) -> caf::result<bool> {
-        return to_caf(Error{Errc::refused, "the set was not changed",
-                            "its members are run elsewhere: whoever runs them decides how many",
-                            "kill it, or submit another with from: this one"});
+      [this](change_atom, const std::string& user, const SetChangeRef& wanted) {
+        return change(user, wanted);
       },
       [](tick_atom, uint64_t) {},
       [this](flush_atom) {
@@ -75,7 +73,10 @@ TrialAnswers AskedSetState::answers_to(const TrialCalls& calls) {
 void AskedSetState::serve() {
   if (broken_)
     for (auto& [calls, promise] : std::exchange(waiting_, {})) promise.deliver(to_caf(*broken_));
+  if (broken_)
+    for (auto& wish : std::exchange(wishes_, {})) wish.promise.deliver(to_caf(*broken_));
   if (committing_ || !desk_) return;
+  apply_changes();
   std::vector<Answered> answered;
   auto until = context_->clock->monotonic() + serve_at_once;
   while (!waiting_.empty() && (answered.empty() || context_->clock->monotonic() < until)) {
@@ -87,39 +88,54 @@ void AskedSetState::serve() {
 }
 
 void AskedSetState::commit(std::vector<Answered> answered) {
+  auto done = std::exchange(done_, {});
   auto mutations = desk_->take();
-  if (mutations.empty()) return written(answered);
+  if (mutations.empty()) return written(answered, done);
   committing_ = true;
   auto changes = mutations_ref(std::move(mutations));
   request_commit(
       self_, peers_.ledger, commit_atom_v, changes,
-      [this, answered](uint64_t) mutable {
+      [this, answered, done](uint64_t) mutable {
         committing_ = false;
-        written(answered);
+        written(answered, done);
       },
-      [this, changes, answered](caf::error& e) mutable {
+      [this, changes, answered, done](caf::error& e) mutable {
         committing_ = false;
         desk_->failed(changes->list);
         for (auto& [answers, promise] : answered) promise.deliver(e);
-        for (auto& promise : std::exchange(kills_, {})) promise.deliver(e);
+        for (auto& promise : done) promise.deliver(e);
         log::error("set", "{}: not recorded yet: {}", to_string(desk_->record().id),
                    to_string(from_caf(e, "a set")));
         self_->delayed_send(self_, write_again_after, flush_atom_v);
       });
 }
 
-void AskedSetState::written(std::vector<Answered>& answered) {
+void AskedSetState::written(std::vector<Answered>& answered, std::vector<Done>& done) {
   desk_->written();
   for (auto& [answers, promise] : answered) promise.deliver(answers);
-  if (!is_terminal(desk_->record().state)) {
-    if (!waiting_.empty()) serve();
-    return;
-  }
-  for (auto& promise : std::exchange(kills_, {})) promise.deliver(true);
-  // The answers of an ended set need no desk; those on their way to it are asked of the ledger.
-  if (!waiting_.empty()) return serve();
+  for (auto& promise : done) promise.deliver(true);
+  // What came meanwhile. Of an ended set, too: it must be on the disk before the desk is gone.
+  if (!waiting_.empty() || !wishes_.empty() || desk_->has_changes()) return serve();
+  if (!is_terminal(desk_->record().state)) return;
   self_->send(peers_.director, set_ended_atom_v, desk_->record().id.top);
   self_->quit();
+}
+
+caf::typed_response_promise<bool> AskedSetState::change(const std::string& user,
+                                                        const SetChangeRef& wanted) {
+  auto promise = self_->make_response_promise<bool>();
+  wishes_.push_back({user, wanted, promise});
+  serve();
+  return promise;
+}
+
+/// While nothing is on its way to the ledger: what it is compared with is there.
+void AskedSetState::apply_changes() {
+  for (auto& [user, wanted, promise] : std::exchange(wishes_, {}))
+    if (auto changed = desk_->change(user, *wanted))
+      done_.push_back(promise);
+    else
+      promise.deliver(to_caf(changed.error()));
 }
 
 caf::typed_response_promise<bool> AskedSetState::kill(const std::string& cause) {
@@ -128,7 +144,7 @@ caf::typed_response_promise<bool> AskedSetState::kill(const std::string& cause) 
     promise.deliver(true);
     return promise;
   }
-  kills_.push_back(promise);
+  done_.push_back(promise);
   desk_->kill(cause);
   if (!committing_) serve();
   return promise;

@@ -31,11 +31,21 @@ class AskedSetState {
     Promise promise;
   };
 
+  using Done = caf::typed_response_promise<bool>;
+
+  struct Wish {
+    std::string user;
+    SetChangeRef wanted;
+    Done promise;
+  };
+
   Promise take(const TrialCallsRef& calls);
   TrialAnswers answers_to(const TrialCalls& calls);
   void serve();
   void commit(std::vector<Answered> answered);
-  void written(std::vector<Answered>& answered);
+  void written(std::vector<Answered>& answered, std::vector<Done>& done);
+  caf::typed_response_promise<bool> change(const std::string& user, const SetChangeRef& wanted);
+  void apply_changes();
   caf::typed_response_promise<bool> kill(const std::string& cause);
 
   asked_set_actor::pointer self_;
@@ -44,7 +54,8 @@ class AskedSetState {
   std::optional<TrialDesk> desk_;
   std::optional<Error> broken_;  // why there is none
   std::deque<Waiting> waiting_;
-  std::vector<caf::typed_response_promise<bool>> kills_;
+  std::vector<Wish> wishes_;  // to change it
+  std::vector<Done> done_;    // changes and kills that go with the next commit
   bool committing_ = false;
   bool serve_sent_ = false;
 };

@@ -75,6 +75,7 @@ director_actor::behavior_type DirectorState::make_behavior(HeadContextRef contex
       },
       [this](set_ended_atom, uint64_t top) {
         sets_.erase(top);
+        self_->send(peers_.scheduler, range_atom_v, top, 0u);
         predecessor_ended({top, 0});
       },
       [this](pending_atom, ExperimentId id, int64_t queued_us) { pending_limit(id, queued_us); },
@@ -127,6 +128,7 @@ void DirectorState::spawn_set(SetRecord record, bool fresh) {
   live.started = static_cast<bool>(record.started);
   live.learns = hpo::learns(record.sweep.strategy);
   live.followed = followed_of(record.sweep);
+  auto sure = record.sweep.concurrency_sure.value_or(0);
   // What it learns it computes for long.
   if (record.sweep.ask)
     live.actor = live.asked =
@@ -142,6 +144,8 @@ void DirectorState::spawn_set(SetRecord record, bool fresh) {
                      : self_->spawn(experiment_set_behavior, context_, std::move(peers),
                                     std::move(record), fresh);
   sets_.insert_or_assign(top, live);
+  // Before any member: also after a restart what runs must be known for what it is.
+  if (sure != 0) self_->send(peers_.scheduler, range_atom_v, top, sure);
   self_->send(live.actor, begin_atom_v);
 }
 

@@ -122,6 +122,7 @@ void DirectorState::follow_anew(uint64_t top) {
   auto record = context_->ledger->set(top);
   if (set == sets_.end() || !record || !*record) return;
   set->second.followed = followed_of((**record).sweep);
+  self_->send(peers_.scheduler, range_atom_v, top, (**record).sweep.concurrency_sure.value_or(0));
   for (const auto& [id, actor] : running_)
     if (id.top == top && id.is_member())
       self_->send(actor, change_atom_v, FollowedRef{set->second.followed});

@@ -320,7 +320,8 @@ void ExperimentState::apply(Effects effects) {
   if (effects.checkpoints_told)
     self_->send(peers_.datasets, note_atom_v,
                 RecordRef{std::make_shared<const ExperimentRecord>(record)});
-  if (effects.checkpoint_came && record.spec->workers.min != record.spec->workers.max)
+  if (effects.checkpoint_came &&
+      (record.id.is_member() || record.spec->workers.min != record.spec->workers.max))
     self_->send(peers_.scheduler, note_atom_v, record.id);
   for (auto& [node, gone] : effects.drop_checkpoints)
     if (auto it = nodes_.find(node); it != nodes_.end() && it->second)

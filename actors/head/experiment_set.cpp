@@ -103,9 +103,11 @@ size_t ExperimentSetState::room() const {
   size_t limit = record_.sweep.concurrency ? *record_.sweep.concurrency : live_without_limit;
   auto room = limit - std::min(limit, occupied());
   if (!search_->learns()) return std::min(room, made_at_once);
-  // With no limit of its own it is the cluster's: there is a place for as long as each gets one.
-  if (!record_.sweep.concurrency) return unplaced_.empty() ? std::min<size_t>(room, 1) : 0;
-  return std::min(room, learned_at_once);
+  // Beyond what they are sure of the limit is the cluster's: there is a place for as long as each
+  // gets one.
+  size_t sure = record_.sweep.concurrency_sure.value_or(record_.sweep.concurrency.value_or(0));
+  if (occupied() >= sure) return unplaced_.empty() ? std::min<size_t>(room, 1) : 0;
+  return std::min({room, sure - occupied(), learned_at_once});
 }
 
 void ExperimentSetState::fill() {

@@ -68,8 +68,6 @@ class ExperimentSetState {
   caf::typed_response_promise<bool> change(const std::string& user, const SetChangeRef& wanted);
   void apply_changes();
   Result<void> apply_change(const std::string& user, const api::SetChange& wanted);
-  Result<SweepSpec> changed_sweep(const ValueMap& changes) const;
-  Result<void> check_skips(const std::vector<uint32_t>& members) const;
   void note_event(const std::string& kind, const std::string& cause);
 
   // set_budget.cpp

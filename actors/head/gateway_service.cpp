@@ -239,11 +239,14 @@ kj::Promise<Result<api::Waiting>> GatewayService::why(const api::Caller& caller,
     return Result<api::Waiting>{std::move(waiting)};
   }
   return bridge_.ask<WaitingRef>(peers_.director, read_timeout, "why", why_atom_v, id)
-      .then([search = waiting.search](Result<WaitingRef> answer) -> Result<api::Waiting> {
+      .then([search = waiting.search,
+             stopped = record.preempted](Result<WaitingRef> answer) -> Result<api::Waiting> {
         if (!answer) return std::move(answer).error();
         (**answer).search = search;
         (**answer).state = State::queued;
-        if ((**answer).reasons.empty()) (**answer).reasons.push_back("it starts in a moment");
+        auto& reasons = (**answer).reasons;
+        if (reasons.empty()) reasons.push_back("it starts in a moment");
+        if (!stopped.empty()) reasons.push_back("it was stopped: " + stopped);
         return std::move(**answer);
       });
 }

@@ -76,6 +76,9 @@ ExperimentLife::ExperimentLife(ExperimentRecord record) : record_{std::move(reco
   } else if (!record_.paused.empty()) {
     outcome_ = Outcome::preempted;
     outcome_cause_ = record_.paused;
+  } else if (!record_.preempted.empty()) {
+    outcome_ = Outcome::preempted;
+    outcome_cause_ = record_.preempted;
   } else if (!record_.attempts.empty() && !attempt().ended) {
     recall_failure();
   }
@@ -159,6 +162,7 @@ Effects ExperimentLife::adopt(const std::vector<Place>& places, uint64_t epoch, 
                               Timestamp now) {
   Effects effects;
   record_.paused.clear();
+  record_.preempted.clear();
   AttemptRecord next;
   next.number = number;
   next.epoch = epoch;
@@ -471,8 +475,7 @@ Effects ExperimentLife::stop(const std::string& cause, Timestamp now) {
 Effects ExperimentLife::pause(const std::string& cause, Timestamp now) {
   auto effects = preempt(cause, now);
   if (effects.stop.empty()) return effects;
-  record_.paused = cause;
-  effects.changed = true;
+  record_.paused = std::exchange(record_.preempted, {});
   return effects;
 }
 
@@ -517,6 +520,7 @@ Effects ExperimentLife::lost_node(const std::string& node, const std::string& ca
   return effects;
 }
 
+/// The record keeps it: a head that comes back must not take the end for a failure.
 Effects ExperimentLife::preempt(const std::string& cause, Timestamp now) {
   Effects effects;
   (void)now;
@@ -524,7 +528,8 @@ Effects ExperimentLife::preempt(const std::string& cause, Timestamp now) {
       all_ended())
     return effects;
   outcome_ = Outcome::preempted;
-  outcome_cause_ = cause;
+  outcome_cause_ = record_.preempted = cause;
+  effects.changed = true;
   stop_others(effects, limits::kill_grace);
   return effects;
 }

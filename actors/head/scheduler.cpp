@@ -68,6 +68,11 @@ scheduler_actor::behavior_type SchedulerState::make_behavior(std::shared_ptr<Clo
         wish_pending_ = false;
         tell_wishes();
       },
+      [this](range_atom, uint64_t set, uint32_t sure) {
+        scheduler_.set_time(time());
+        scheduler_.set_range(set, sure);
+        dirty();
+      },
       [this](open_atom) {
         open_ = true;
         dirty();

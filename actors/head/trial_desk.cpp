@@ -1,5 +1,6 @@
 #include "actors/head/trial_desk.hpp"
 
+#include "actors/head/set_change.hpp"
 #include "runtime/core/limits.hpp"
 
 #include <fmt/format.h>
@@ -370,6 +371,29 @@ void TrialDesk::finish_if_done() {
   Error error{Errc::failed, fmt::format("set {} failed", to_string(record_.id)), cause,
               fmt::format("troupe show {}", to_string(record_.id))};
   become(state, cause, &error);
+}
+
+Result<void> TrialDesk::change(const std::string& user, const api::SetChange& wanted) {
+  ChangingSet set{record_,   search_,
+                  study_,    *context_->ledger,
+                  stopping_, [this](uint32_t trial) { return running_.contains(trial); }};
+  auto happened = change_set(set, user, wanted);
+  if (!happened) return std::move(happened).error();
+  rule_.reset();
+  if (record_.sweep.early_stop.is_map())
+    rule_ = hpo::read_early_stop(record_.sweep.early_stop).value();  // the search has read it, too
+  for (auto& text : *happened) {
+    Event event;
+    event.time = context_->clock->now();
+    event.kind = "change";
+    event.subject = to_string(record_.id);
+    event.project = record_.spec->project;
+    event.cause = std::move(text);
+    changes_.push_back(storage::AppendEvent{std::move(event)});
+  }
+  changed_ = true;
+  finish_if_done();
+  return ok();
 }
 
 void TrialDesk::kill(const std::string& cause) {

@@ -29,12 +29,16 @@ class TrialDesk {
   Result<api::Asked> ask(const std::string& user, const api::AskRequest& request);
   /// `cause` in words: "told by ada".
   Result<api::Told> tell(const std::string& cause, const api::TellRequest& request);
+  /// Other limits and rules, further points, trials that are to end.
+  Result<void> change(const std::string& user, const api::SetChange& wanted);
   /// Ends the set and what of it was not told.
   void kill(const std::string& cause);
   /// It cannot go on at all.
   void fail(Error error);
 
   const SetRecord& record() const { return record_; }
+  /// Whether there is anything to take().
+  bool has_changes() const { return changed_ || !changes_.empty() || !unwritten_.empty(); }
   /// Nothing where nothing changed.
   std::vector<storage::Mutation> take();
   void written();

@@ -4,6 +4,7 @@
 #include "runtime/core/json.hpp"
 #include "runtime/core/recovery.hpp"
 #include "runtime/core/spec.hpp"
+#include "runtime/core/state.hpp"
 #include "runtime/core/units.hpp"
 
 #include <fmt/format.h>
@@ -181,6 +182,23 @@ std::string members_text(const Value& entry) {
   return fmt::format("{}/{}", ended, int_of(entry, "size"));
 }
 
+/// Of a range also how many run now, where all that were begun are listed.
+std::string concurrency_text(const Value& entry) {
+  auto text = text_of(entry, "concurrency");
+  if (text.find("..") == std::string::npos || !text_of(entry, "ended").empty() ||
+      !text_of(entry, "members_next_page_token").empty())
+    return text;
+  size_t run = 0, wait = 0;
+  for (const auto& member : list_of(entry, "members")) {
+    auto state = state_from_string(text_of(member, "state"));
+    if (!state || is_terminal(*state)) continue;
+    ++(*state == State::queued ? wait : run);
+  }
+  text += fmt::format(": {} run", run);
+  if (wait != 0) text += fmt::format(", {} wait", wait);
+  return text;
+}
+
 std::string result_text(const Value& entry) {
   if (text_of(entry, "kind") != "set") return map_text(map_of(map_of(entry, "metrics"), "last"));
   const auto* best = entry.find("best");
@@ -252,7 +270,7 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
   if (auto picked = text_of(entry, "picked"); !picked.empty())
     add("picked", fmt::format("{}: {}", picked, text_of(entry, "picked_reason")));
   field("trials");
-  field("concurrency");
+  add("concurrency", concurrency_text(entry));
   add("budget", budget_text(map_of(entry, "budget")));
   field("seed");
   field("stop_when");

@@ -58,7 +58,7 @@ constexpr std::array sweep_options{
     Option{"strategy", 0, "NAME", "grid, list, random, sobol, or one that learns, such as auto",
            Kind::strategy},
     Option{"trials", 0, "N", "members, at most"},
-    Option{"concurrency", 0, "N", "how many run at a time (default: as many as fit)"},
+    Option{"concurrency", 0, "N", "how many run at a time, or 2..8 (default: as many as fit)"},
     Option{"metric", 0, "GOAL.NAME", "what is best: max.accuracy; several: min.loss,max.accuracy"},
     Option{"stop-when", 0, "EXPR", "ends the search: \"accuracy >= 0.99\""},
     Option{"early-stop", 0, "RULE", "ends weak members early: asha:max=27,resource=epoch; median"},
@@ -279,7 +279,7 @@ std::vector<Verb> control_verbs() {
                "one. All of it or nothing. Members that run are not touched; a rule of early "
                "stopping\n"
                "compares from then on.",
-       .examples = {"troupe set 42 concurrency=8", "troupe set 42 trials=100 budget=80gpuh",
+       .examples = {"troupe set 42 concurrency=2..8", "troupe set 42 trials=100 budget=80gpuh",
                     "troupe set 42 early_stop=asha:max=27"},
        .arguments_min = 2,
        .arguments_max = many_arguments,

@@ -28,6 +28,9 @@ std::optional<SubmissionProblem> check_submission(const Submission& submission);
 /// placeholders are not looked at. Each parameter must have passed check_parameter.
 std::optional<SubmissionProblem> check_sweep(const Submission& submission);
 
+/// What makes no sense where the members are run elsewhere.
+std::optional<SubmissionProblem> check_run_elsewhere(const SweepSpec& sweep);
+
 /// All strategies by their names.
 const std::vector<std::string>& sweep_strategies();
 

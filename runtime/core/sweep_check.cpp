@@ -209,10 +209,7 @@ Problem check_settings(const SweepSpec& sweep) {
   if (!sweep.early_stop.is_null() && !sweep.metric)
     return SubmissionProblem{"sweep.early_stop", "early stopping has no metric to compare by",
                              "add metric: max.NAME or min.NAME"};
-  if (sweep.budget && sweep.ask)
-    return SubmissionProblem{"sweep.budget",
-                             "what is run elsewhere cannot be counted against a budget",
-                             "leave it out, or limit the trials"};
+  if (auto problem = check_run_elsewhere(sweep)) return problem;
   if (sweep.constraints.size() + sweep.forbidden.size() > rules_max)
     return SubmissionProblem{"sweep.constraints",
                              fmt::format("{} constraints and forbidden combinations are given",
@@ -234,6 +231,18 @@ Problem check_settings(const SweepSpec& sweep) {
 }
 
 }  // namespace
+
+Problem check_run_elsewhere(const SweepSpec& sweep) {
+  if (sweep.ask && sweep.budget)
+    return SubmissionProblem{"sweep.budget",
+                             "what is run elsewhere cannot be counted against a budget",
+                             "leave it out, or limit the trials"};
+  if (sweep.ask && sweep.concurrency_sure)
+    return SubmissionProblem{"sweep.concurrency",
+                             "what is run elsewhere has no places here that it could give back",
+                             "give the number of trials that may run at a time"};
+  return std::nullopt;
+}
 
 const std::vector<std::string>& sweep_strategies() {
   static const std::vector<std::string> names{

@@ -185,6 +185,7 @@ Explanation Scheduler::why(ExperimentId id) const {
   else
     explain_room(*request, out);
   explain_line(*request, out);
+  explain_ranges(*request, out);
   explain_data(*request, out);
   if (!out.reasons.empty() && possible(*request)) explain_time(*request, out);
   return out;

@@ -20,7 +20,7 @@ bool Queue::ShapeLess::operator()(const std::pair<Request, int32_t>& a,
     const auto& r = one.first;
     return std::tie(r.priority, r.amount, r.workers_min, r.workers_max, r.gpu_type, r.gpu_mem,
                     r.user, r.project, r.labels, r.limit, r.preemptible, r.data, r.resize_after,
-                    r.nodes_before, one.second);
+                    r.nodes_before, r.ranged, one.second);
   };
   return key(a) < key(b);
 }
@@ -137,6 +137,23 @@ void Queue::set_parked(Entries& line, bool parked) {
 void Queue::set_possible(ExperimentId id, bool possible) {
   auto at = index_.find(id);
   if (at != index_.end()) set_parked(*at->second.line, !possible);
+}
+
+void Queue::set_surplus(uint64_t set, bool surplus) {
+  for (auto& [key, line] : lines_) {
+    if (key.first.ranged != set) continue;
+    if (!line.parked) heads_.erase(order_of(line));
+    line.rank.surplus = surplus ? 1 : 0;
+    line.blocked = 0;
+    if (!line.parked) heads_.emplace(order_of(line), &line);
+  }
+}
+
+std::vector<ExperimentId> Queue::members_of(uint64_t set) const {
+  std::vector<ExperimentId> ids;
+  for (const auto& [id, where] : index_)
+    if (id.top == set && id.is_member()) ids.push_back(id);
+  return ids;
 }
 
 size_t Queue::live_before(const Entries& line, uint64_t sequence) {

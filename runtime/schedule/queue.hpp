@@ -22,6 +22,7 @@ namespace troupe::schedule {
 /// What goes before the order of arrival: lower is better.
 struct Class {
   int32_t priority = 0;  // negated
+  int32_t surplus = 0;   // 1: beyond the places that its set is sure of
   int32_t share = 0;     // how far its user and project are over their share
   int32_t level = 0;     // by service; -1: it starved
   auto operator<=>(const Class&) const = default;
@@ -71,6 +72,11 @@ class Queue {
       if (!line.parked) heads_.emplace(order_of(line), &line);
     }
   }
+
+  /// Whether those of a set whose members are not all sure of a place are beyond it now.
+  void set_surplus(uint64_t set, bool surplus);
+  /// Those that wait, in no order.
+  std::vector<ExperimentId> members_of(uint64_t set) const;
 
   /// The first of each line, in order.
   std::vector<Request> fronts(size_t count) const;

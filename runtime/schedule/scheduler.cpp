@@ -61,10 +61,10 @@ int32_t Scheduler::level_of(uint64_t service) const {
                               limits.begin());
 }
 
-Class Scheduler::rank_of(const Request& request, int32_t level) const {
+Class Scheduler::rank_of(const Request& request, int32_t level, bool surplus) const {
   // Whoever starved goes before all, whatever its owner has used.
   bool shared = policy_.fair_share && level >= 0;
-  return {-request.priority, shared ? shares_.standing(request) : 0, level};
+  return {-request.priority, surplus ? 1 : 0, shared ? shares_.standing(request) : 0, level};
 }
 
 void Scheduler::count_wants(const Request& request, int change) {
@@ -94,7 +94,10 @@ Result<void> Scheduler::enqueue(const Request& request) {
   if (policy_.starving_after > Time{0}) arrivals_.emplace_back(now_, request.id);
   count_wants(request, 1);
   nodes_.expect(request);
-  queue_.push(request, rank_of(request, level_of(service)), sequence);
+  if (ranges_.contains(request.id.top))
+    queue_ranged(request, level_of(service), sequence);
+  else
+    queue_.push(request, rank_of(request, level_of(service), false), sequence);
   queue_.set_possible(request.id, possible(request));
   stale_ = true;
   return ok();
@@ -110,6 +113,7 @@ bool Scheduler::dequeue(ExperimentId id) {
   count_wants(*request, -1);
   queue_.remove(id);
   kept_.erase(id);
+  collecting_.erase(id);
   stale_ = true;
   return true;
 }
@@ -164,6 +168,7 @@ Decision Scheduler::decide(size_t max) {
   keep_promises(out);
   if (stale_) pass(out, max);
   if (!stale_) resize(out);
+  overdue_ = next_overdue();
   out.wake = next_wake();
   return out;
 }

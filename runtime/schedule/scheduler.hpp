@@ -67,9 +67,15 @@ class Scheduler {
   void release(ExperimentId id, uint32_t job_index);
   void release_all(ExperimentId id);
 
+  /// Of the set's members only so many, the first ones, are sure of a place. Those beyond wait
+  /// behind all others of their priority, and give their place to these at a checkpoint. 0: all are
+  /// sure.
+  void set_range(uint64_t set, uint32_t sure);
+
   /// What runs has just written a checkpoint, so a stop costs it little. One with a range of
   /// workers is stopped then, to be started anew with more where nobody waits for the room, or with
-  /// fewer where what it has beyond its least is what the first in line waits for.
+  /// fewer where what it has beyond its least is what the first in line waits for. One that is
+  /// beyond the places that its set is sure of is stopped where another waits for its room.
   void checkpointed(ExperimentId id);
 
   /// What starts now, in order, at most `max`, and what must stop so that others can; the
@@ -115,6 +121,17 @@ class Scheduler {
     Time timer{0};       // when its rank or safety changes; 0: never
     bool rescued = false;
     bool stopping = false;
+    bool surplus = false;  // beyond the places that its set is sure of
+    Time checkpoint{0};    // its newest; 0: none since it is held
+    Time interval{0};      // before that one
+  };
+  /// A set of which not all members are sure of a place.
+  struct Range {
+    uint32_t sure = 0;
+    /// Null: room is promised to it. Without those that are to stop.
+    std::map<ExperimentId, Held*> running;
+    bool was_full = false;
+    bool full() const { return running.size() >= sure; }
   };
   /// Room set aside for one that starts when those who hold it have stopped.
   struct Promise {
@@ -154,7 +171,7 @@ class Scheduler {
   void nodes_changed();
   int32_t level_of(uint64_t service) const;
   uint64_t service_now(const Held& held) const;
-  Class rank_of(const Request& request, int32_t level) const;
+  Class rank_of(const Request& request, int32_t level, bool surplus) const;
   void count_wants(const Request& request, int change);
 
   // Running ones: scheduler_runs.cpp.
@@ -176,15 +193,33 @@ class Scheduler {
   std::vector<JobPlace> try_place(Pass& now, const Request& request);
   bool preempt(Pass& now, const Request& request, const Class& rank, uint64_t sequence);
   std::vector<Held*> find_victims(Clearing& room, const Class& rank) const;
+  static void keep_needed(Clearing& room, std::vector<Held*>& victims);
   std::optional<Reservation> reserve(const Request& request, const Class& rank) const;
   void apply(const Reservation& reservation, bool take_back);
   void keep_promises(Decision& out);
+  void make_promise(Promise promise);
   void break_promise(ExperimentId id, bool requeue);
 
   // Ranges of workers: scheduler_elastic.cpp.
   void resize(Decision& out);
   bool grow(Held& held, Decision& out);
   bool shrink(Held& held, Decision& out);
+
+  // Sets with a range of members: scheduler_ranges.cpp.
+  bool is_beyond(ExperimentId id) const;
+  void queue_ranged(Request request, int32_t level, uint64_t sequence);
+  void join_range(ExperimentId id, Held* held);
+  void leave_range(ExperimentId id);
+  void settle_range(uint64_t set, Range& range);
+  bool is_due(const Held& held) const;
+  std::vector<Held*> surplus_for(const Class& rank) const;
+  std::vector<Held*> find_surplus(Clearing& room, const Class& rank, ExperimentId id,
+                                  std::optional<ExperimentId> at_checkpoint) const;
+  bool give_back(Held& held, Decision& out);
+  void give_up_collecting();
+  bool is_collected_from(const Class& rank) const;
+  std::optional<Time> next_overdue() const;
+  void explain_ranges(const Request& request, Explanation& out) const;
 
   // Words: explain.cpp.
   void explain_room(const Request& request, Explanation& out) const;
@@ -209,6 +244,11 @@ class Scheduler {
   std::unordered_map<ExperimentId, Stopped> stopped_;
   std::vector<ExperimentId> at_checkpoint_;  // since the last decision
   std::optional<ExperimentId> growing_;      // stops, to be started anew with more workers
+  std::map<uint64_t, Range> ranges_;         // by set
+  /// Those that wait, by id, for whom some have been stopped and others are to stop at their next
+  /// checkpoint; who of them has yet to leave.
+  std::map<ExperimentId, std::vector<ExperimentId>> collecting_;
+  std::optional<Time> overdue_;  // the next of these others is not counted on any more
   std::deque<std::pair<Time, ExperimentId>> arrivals_;  // of what waits; only to find who starves
   Time next_stock_{0};                                  // when shares are looked at again
   uint64_t state_ = 1;  // counts every change that may let something start

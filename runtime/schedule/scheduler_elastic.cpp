@@ -12,8 +12,11 @@ namespace troupe::schedule {
 void Scheduler::checkpointed(ExperimentId id) {
   auto held = held_.find(id);
   if (held == held_.end()) return;
-  const auto& request = held->second.request;
-  if (request.workers_min < request.workers_max && request.preemptible)
+  auto& one = held->second;
+  one.interval = now_ - std::max(one.checkpoint, one.started);
+  one.checkpoint = now_;
+  const auto& request = one.request;
+  if ((request.workers_min < request.workers_max || one.surplus) && request.preemptible)
     at_checkpoint_.push_back(id);
 }
 
@@ -23,7 +26,8 @@ void Scheduler::resize(Decision& out) {
     auto at = held_.find(id);
     if (at == held_.end()) continue;
     auto& held = at->second;
-    if (held.stopping || now_ < held.started + held.request.resize_after) continue;
+    if (held.stopping || (held.surplus && give_back(held, out))) continue;
+    if (now_ < held.started + held.request.resize_after) continue;
     if (!grow(held, out)) shrink(held, out);
   }
 }
@@ -58,13 +62,11 @@ bool Scheduler::shrink(Held& held, Decision& out) {
   own.clear(held.request.amount, held.jobs);
   own.take(request.amount, promise.nodes);
   if (!own.enough()) return false;  // it would have to wait itself
-  for (const auto& node : promise.nodes) nodes_.promise(node, request.amount, false);
   stop(held);
   out.preemptions.push_back(
       {held.request.id, request.id,
        fmt::format("gives workers to {}, which waits for room", to_string(request.id))});
-  queue_.remove(request.id);
-  promises_.emplace(request.id, std::move(promise));
+  make_promise(std::move(promise));
   return true;
 }
 

@@ -41,6 +41,7 @@ struct Scheduler::Pass {
 void Scheduler::pass(Decision& out, size_t max) {
   Pass now{out, {}, {}, {}};
   stale_ = false;
+  give_up_collecting();
   for (auto* line = queue_.first(); line != nullptr;) {
     if (out.starts.size() >= max) {
       stale_ = true;
@@ -48,6 +49,10 @@ void Scheduler::pass(Decision& out, size_t max) {
     }
     auto rank = line->rank;
     auto sequence = line->first;
+    if (is_collected_from(rank)) {  // it would take back what was given
+      line = queue_.next(rank, sequence);
+      continue;
+    }
     bool known = line->blocked == state_ && !now.reserved;  // that it does not fit
     if (!known || policy_.passing == Policy::Passing::backfill || rank.level < 0) {
       auto request = *line->shape;
@@ -55,6 +60,7 @@ void Scheduler::pass(Decision& out, size_t max) {
       auto places = known ? std::vector<JobPlace>{} : try_place(now, request);
       if (!places.empty()) {
         queue_.remove(request.id);
+        collecting_.erase(request.id);
         start(request, sequence, rank, places);
         out.starts.push_back({request.id, std::move(places)});
       } else if (known || !preempt(now, request, rank, sequence)) {
@@ -104,7 +110,6 @@ bool Scheduler::preempt(Pass& now, const Request& request, const Class& rank, ui
     return false;
   }
   Promise promise{request, sequence, rank, room.places(), {}};
-  for (const auto& node : promise.nodes) nodes_.promise(node, request.amount, false);
   for (auto* victim : victims) {
     const auto& held = *victim;
     auto cause = held.rank.priority > rank.priority ? "which has a higher priority"
@@ -117,8 +122,7 @@ bool Scheduler::preempt(Pass& now, const Request& request, const Class& rank, ui
          fmt::format("makes room for {}, {}", to_string(request.id), cause)});
     stop(*victim);
   }
-  queue_.remove(request.id);
-  promises_.emplace(request.id, std::move(promise));
+  make_promise(std::move(promise));
   return true;
 }
 
@@ -138,6 +142,11 @@ std::vector<Scheduler::Held*> Scheduler::find_victims(Clearing& room, const Clas
     ++looked;
   }
   if (!room.enough()) return {};
+  keep_needed(room, victims);
+  return victims;
+}
+
+void Scheduler::keep_needed(Clearing& room, std::vector<Held*>& victims) {
   for (auto at = victims.end(); at != victims.begin();) {
     --at;
     room.unclear((*at)->request.amount, (*at)->jobs);
@@ -146,7 +155,6 @@ std::vector<Scheduler::Held*> Scheduler::find_victims(Clearing& room, const Clas
     else
       room.clear((*at)->request.amount, (*at)->jobs);
   }
-  return victims;
 }
 
 /// When the room for it comes at the latest, by what limits and slices say; none where they do not.
@@ -206,10 +214,22 @@ void Scheduler::keep_promises(Decision& out) {
   }
 }
 
+/// For one that waits in the queue, and does not from here on.
+void Scheduler::make_promise(Promise promise) {
+  auto id = promise.request.id;
+  for (const auto& node : promise.nodes) nodes_.promise(node, promise.request.amount, false);
+  queue_.remove(id);
+  collecting_.erase(id);
+  promises_.emplace(id, std::move(promise));
+  join_range(id, nullptr);
+}
+
 void Scheduler::break_promise(ExperimentId id, bool requeue) {
   auto promise = std::move(promises_.extract(id).mapped());
   for (const auto& node : promise.nodes) nodes_.promise(node, promise.request.amount, true);
+  leave_range(id);
   if (requeue) {
+    promise.rank.surplus = is_beyond(id) ? 1 : 0;
     queue_.push(promise.request, promise.rank, promise.sequence);
     queue_.set_possible(id, possible(promise.request));
   } else {

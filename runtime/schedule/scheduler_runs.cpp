@@ -16,9 +16,10 @@ Scheduler::Held& Scheduler::hold(const Request& request, uint64_t sequence) {
   held.since = held.started = now_;
   held.safe_until = now_ + policy_.slice;
   held.service = request.service;
-  held.rank = rank_of(request, level_of(held.service));
+  held.rank = rank_of(request, level_of(held.service), false);
   runs_.emplace(std::pair{held.rank, held.sequence}, &held);
   count_wants(request, 1);
+  join_range(request.id, &held);
   return held;
 }
 
@@ -52,7 +53,7 @@ void Scheduler::settle(Held& held) {
 
 void Scheduler::set_rank(Held& held) {
   if (held.rescued && now_ >= held.safe_until) held.rescued = false;
-  auto rank = rank_of(held.request, held.rescued ? -1 : level_of(held.service));
+  auto rank = rank_of(held.request, held.rescued ? -1 : level_of(held.service), held.surplus);
   if (rank == held.rank) return;
   auto handle = runs_.extract({held.rank, held.sequence});
   held.rank = rank;
@@ -91,13 +92,17 @@ void Scheduler::end_run(std::unordered_map<ExperimentId, Held>::iterator at) {
     stopped_[at->first] = {held.sequence, held.service, now_};
     for (auto& [id, promise] : promises_) std::erase(promise.awaited, at->first);
   }
+  auto id = at->first;
   held_.erase(at);
+  for (auto& [other, leaving] : collecting_) std::erase(leaving, id);
+  leave_range(id);
 }
 
 /// It is to stop; until it has, its resources are its own.
 void Scheduler::stop(Held& held) {
   held.stopping = true;
   for (const auto& job : held.jobs) nodes_.leave(job.node, held.request.amount, false);
+  leave_range(held.request.id);
 }
 
 void Scheduler::pass_time() {
@@ -119,6 +124,7 @@ void Scheduler::pass_time() {
       stale_ = true;
     }
   }
+  if (overdue_ && *overdue_ <= now_) ++state_, stale_ = true;
   if (policy_.starving_after > Time{0}) rescue_starving();
 }
 
@@ -133,10 +139,14 @@ void Scheduler::rescue_starving() {
     auto request = queue_.find(id);
     if (!request) continue;
     if (auto kept = kept_.find(id); kept != kept_.end() && kept->second.since != since)
-      continue;  // it ran meanwhile
+      continue;           // it ran meanwhile
+    if (is_beyond(id)) {  // nothing is owed to it
+      arrivals_.emplace_back(now_, id);
+      continue;
+    }
     auto sequence = queue_.sequence_of(id);
     queue_.remove(id);
-    queue_.push(*request, rank_of(*request, -1), sequence);
+    queue_.push(*request, rank_of(*request, -1, false), sequence);
     queue_.set_possible(id, possible(*request));
     stale_ = true;
   }
@@ -151,6 +161,7 @@ std::optional<Time> Scheduler::next_wake() const {
   if (!timers_.empty()) earlier(timers_.begin()->first);
   if (!arrivals_.empty()) earlier(arrivals_.front().first + policy_.starving_after);
   if (policy_.fair_share && shares_.contended()) earlier(next_stock_);
+  if (overdue_) earlier(*overdue_);
   return next;
 }
 

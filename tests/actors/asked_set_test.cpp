@@ -1,5 +1,6 @@
 // Sets whose members are run elsewhere: what is asked and told, what a dead head keeps of it, and
 // what is refused.
+#include "actors/head/search_checker.hpp"
 #include "hpo/searcher.hpp"
 #include "tests/actors/set_fixture.hpp"
 
@@ -48,6 +49,14 @@ class AskedSet : public SetTest {
     request.state = state;
     request.metrics = {{"loss", loss}};
     return tell(top, std::move(request));
+  }
+  Result<bool> wish(uint64_t top, api::SetChange wanted) {
+    return this->HeadTest::template ask<bool>(
+        director, change_atom_v, std::string{"ada"}, top,
+        SetChangeRef{std::make_shared<const api::SetChange>(std::move(wanted))});
+  }
+  Result<bool> change(uint64_t top, ValueMap changes) {
+    return wish(top, api::SetChange{std::move(changes), {}, {}});
   }
   static double loss(const Params& params) {
     auto x = params.at("x").as_number();
@@ -307,6 +316,88 @@ TEST_F(AskedSet, IsKilledWholeOrByTrial) {
   auto after = ask_for(top);
   ASSERT_FALSE(after);
   EXPECT_THAT(after.error().detail, HasSubstr("killed by ada"));
+}
+
+TEST_F(AskedSet, IsChangedWhileItIsAsked) {
+  start_head();
+  auto top = start(search("tpe", 3));
+  ASSERT_EQ(ask_for(top, 3)->trials.size(), 3u);
+  EXPECT_TRUE(ask_for(top)->done);
+  ASSERT_TRUE(change(top, {{"trials", 8}, {"concurrency", 4}}));
+  EXPECT_EQ(set(top).size, 8u);
+  auto more = ask_for(top, 3);
+  EXPECT_EQ(more->trials.size(), 1u);
+  EXPECT_THAT(more->reason, HasSubstr("4 trials are running"));
+  ASSERT_TRUE(change(top, {{"concurrency", Value{}}}));
+  restart();
+  EXPECT_EQ(set(top).sweep.trials, 8u);
+  ASSERT_TRUE(wish(top, {{}, {Params{{"x", Value{0.125}}, {"y", Value{"b"}}}}, {}}));
+  auto added = ask_for(top);
+  ASSERT_EQ(added->trials.size(), 1u);
+  EXPECT_EQ(added->trials[0].params.at("x"), Value{0.125}) << "what was added comes next";
+  EXPECT_EQ(set(top).size, 9u);
+  ASSERT_TRUE(wish(top, {{}, {}, {2}}));
+  auto told = tell(top, 2, 0.5, State::running);
+  EXPECT_TRUE(told->stop);
+  EXPECT_THAT(told->reason, HasSubstr("skipped by ada"));
+  ASSERT_TRUE(change(top, {{"stop_when", "loss < 0.1"}}));
+  ASSERT_TRUE(tell(top, 1, 0.05));
+  EXPECT_EQ(set(top).state, State::finished);
+  EXPECT_THAT(set(top).reason, HasSubstr("loss < 0.1"));
+  auto replay = replay_search(*ledger, top);
+  ASSERT_TRUE(replay);
+  EXPECT_EQ(replay->differences, 0u);
+  EXPECT_FALSE(change(top, {{"trials", 20}})) << "it has ended";
+}
+
+TEST_F(AskedSet, RefusesChangesThatMakeNoSenseElsewhere) {
+  start_head();
+  auto top = start(search("tpe", 5));
+  ASSERT_TRUE(ask_for(top, 2));
+  for (const auto& [changes, why] :
+       std::vector<std::pair<ValueMap, std::string>>{{{{"budget", "1h"}}, "budget"},
+                                                     {{{"concurrency", "2..8"}}, "give back"},
+                                                     {{{"trials", 1}}, "exist already"},
+                                                     {{{"speed", 1}}, "early_stop"}}) {
+    auto refused = change(top, changes);
+    ASSERT_FALSE(refused) << why;
+    EXPECT_THAT(to_string(refused.error()), HasSubstr(why));
+  }
+  EXPECT_FALSE(wish(top, {{}, {}, {4}})) << "nobody has asked for it";
+  EXPECT_EQ(set(top).submitted, nullptr);
+}
+
+TEST_F(AskedSet, AnotherRuleOfEarlyStoppingIsAskedFromThenOn) {
+  start_head();
+  auto top = start(search("tpe", 9));
+  ASSERT_TRUE(ask_for(top, 3));
+  ASSERT_TRUE(change(top, {{"early_stop", ValueMap{{"algorithm", "asha"}, {"max", 9}}}}));
+  for (uint32_t trial : {1u, 2u, 3u}) {
+    api::TellRequest request;
+    request.trial = trial;
+    request.state = State::running;
+    request.metrics = {{"loss", static_cast<double>(trial)}, {"step", 1}};
+    auto told = tell(top, request);
+    ASSERT_TRUE(told) << to_string(told.error());
+    EXPECT_EQ(told->stop, trial != 1) << trial;
+  }
+}
+
+TEST_F(AskedSet, AKillWhileACommitIsOnItsWayIsDurable) {
+  start_head();
+  auto top = start(search("tpe", 5));
+  ASSERT_TRUE(ask_for(top));
+  gate->held = true;
+  TrialCalls calls{top, {{"ada", api::AskRequest{1, ""}}}};
+  caf::anon_send(director, ask_atom_v,
+                 TrialCallsRef{std::make_shared<const TrialCalls>(std::move(calls))});
+  run();
+  caf::anon_send(director, kill_atom_v, std::string{"killed by ada"}, ExperimentId{top, 0});
+  run();
+  release_ledger();
+  run();
+  EXPECT_EQ(set(top).state, State::killed);
+  EXPECT_EQ(state({top, 2}), State::killed);
 }
 
 TEST_F(AskedSet, WhatNobodyTellsEndsWithItsLimit) {

@@ -356,6 +356,21 @@ TEST_F(Life, IsQueuedAgainWhenPreempted) {
   EXPECT_EQ(record().state, State::finished);
 }
 
+TEST_F(Life, AHeadThatComesBackTakesNoPreemptionForAFailure) {
+  place();
+  runs();
+  life.preempt("gives its place to 57", t0);
+  ExperimentLife again{record()};
+  auto end = exit_of(again.record(), 0, 0, SIGTERM);
+  end.stopped = true;
+  EXPECT_THAT(steps(again.update(end, t0)), ElementsAre("RUNNING>PREEMPTED", "PREEMPTED>QUEUED"));
+  EXPECT_EQ(again.record().failures + again.record().restarts, 0u);
+  EXPECT_EQ(again.record().preempted, "gives its place to 57");
+  again.place(places_on({"a"}), 8, t0);
+  EXPECT_EQ(again.record().preempted, "");
+  EXPECT_EQ(again.update(exit_of(again.record(), 1), t0).next, Next::ended) << "a failure is one";
+}
+
 TEST_F(Life, AKillOvertakesAPreemption) {
   place();
   runs();

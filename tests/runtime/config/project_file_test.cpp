@@ -191,6 +191,11 @@ TEST(ProjectFile, RefusesBadValuesAtTheirPlace) {
   EXPECT_ERROR("run: x\nworkers: 8..2", "wrong way round");
   EXPECT_ERROR("run: x\nworkers: 0", "whole number from 1");
   EXPECT_ERROR("run: x\nproject: a b", "cannot be a project's name");
+  EXPECT_ERROR("run: x\nsweep: {concurrency: 8..2}", "troupe.yaml:2:22: `sweep.concurrency`");
+  EXPECT_ERROR("run: x\nsweep: {concurrency: 8..2}", "the lower end comes first");
+  EXPECT_ERROR("run: x\nsweep: {concurrency: 0..4}", "may never run");
+  EXPECT_ERROR("run: x\nsweep: {concurrency: ..}", "whole numbers");
+  EXPECT_ERROR("run: x\nsweep: {concurrency: many}", "whole number");
   EXPECT_ERROR("run: x\nsweep: {on_stop: maybe}", "kill or finish");
   EXPECT_ERROR("run: x\nsweep: {early_stop: {algorithm: asha}}", "no metric to compare by");
   EXPECT_ERROR("run: x\nsweep: {strategy: tpe}", "strategy tpe has nothing to learn from");

@@ -53,6 +53,8 @@ class Maker {
     if (chance()) sweep.trials = below(1'000'000);
     if (chance()) sweep.seed = random_();
     if (chance()) sweep.concurrency = static_cast<uint32_t>(below(100));
+    if (sweep.concurrency.value_or(0) > 1 && chance())
+      sweep.concurrency_sure = 1 + static_cast<uint32_t>(below(*sweep.concurrency - 1));
     if (chance()) sweep.metric = Metric{chance(), "val.accuracy"};
     if (chance()) sweep.stop_when = "accuracy >= 0.99 and loss < 1";
     if (chance()) sweep.max_failures = static_cast<uint32_t>(below(4));
@@ -203,6 +205,34 @@ TEST(Spec, ASpecOfTheWrongShapeIsRefused) {
     auto sweep = sweep_spec_from(*parse_json(text));
     ASSERT_FALSE(sweep) << text;
   }
+}
+
+TEST(Concurrency, IsANumberOrARange) {
+  auto read = [](const Value& value) {
+    SweepSpec sweep;
+    auto done = read_concurrency(value, sweep);
+    EXPECT_TRUE(done) << json_text(value);
+    EXPECT_EQ(sweep_spec_from(to_value(sweep)).value(), sweep);
+    return sweep;
+  };
+  EXPECT_EQ(read(Value{8}).concurrency, 8u);
+  EXPECT_FALSE(read(Value{8}).concurrency_sure);
+  EXPECT_EQ(read(Value{"2..8"}).concurrency, 8u);
+  EXPECT_EQ(read(Value{"2..8"}).concurrency_sure, 2u);
+  EXPECT_EQ(concurrency_value(read(Value{"2..8"})), Value{"2..8"});
+  EXPECT_EQ(concurrency_value(read(Value{"4..4"})), Value{4});
+  EXPECT_TRUE(concurrency_value(read(Value{})).is_null());
+  for (const char* bad : {"8..2", "0..4", "..", "2..", "..8", "a..b", "2..8..9", "-1..4", "1.5..4",
+                          "2 .. 8", "4294967296..4294967297", "2", ""}) {
+    SweepSpec sweep;
+    auto done = read_concurrency(Value{bad}, sweep);
+    ASSERT_FALSE(done) << bad;
+    EXPECT_EQ(done.error().code, Errc::invalid);
+    EXPECT_NE(done.error().what.find(bad), std::string::npos);
+    EXPECT_FALSE(sweep.concurrency);
+  }
+  SweepSpec sweep;
+  EXPECT_FALSE(read_concurrency(Value{1.5}, sweep));
 }
 
 TEST(Metric, NeedsAGoalAndAName) {
