@@ -379,7 +379,9 @@ TEST_F(Director, DrainStopsWhatRunsAndQueuesItAgain) {
   run();
   EXPECT_EQ(node->stopped.size(), 1u);
   EXPECT_FALSE(submit(spec_of()));
-  report_exit(order, 0);
+  auto end = update_for(order, JobStep::ended);
+  end.has_exit = end.stopped = true;  // it saved what it had and left
+  report(end);
   uint64_t count = 0;
   pending.receive([&](uint64_t n) { count = n; }, [](caf::error& e) { FAIL() << to_string(e); });
   EXPECT_EQ(count, 1u);

@@ -347,13 +347,24 @@ TEST_F(Life, IsQueuedAgainWhenPreempted) {
   runs();
   auto stop = life.preempt("the head is stopping", t0);
   EXPECT_THAT(stop.stop, ElementsAre(0));
-  auto end = exits(0);  // it saved what it had and left
+  auto told = exit_of(record(), 0);  // it saved what it had and left
+  told.stopped = true;
+  auto end = life.update(told, t0);
   EXPECT_THAT(steps(end), ElementsAre("RUNNING>PREEMPTED", "PREEMPTED>QUEUED"));
   EXPECT_EQ(end.next, Next::requeue);
   EXPECT_EQ(record().failures + record().restarts, 0u);
   place();
   exits(0);
   EXPECT_EQ(record().state, State::finished);
+}
+
+TEST_F(Life, IsDoneWhereItEndedBeforeItHeardOfItsPreemption) {
+  place();
+  runs();
+  life.preempt("gives its place to 57", t0);
+  EXPECT_EQ(exits(0).next, Next::ended);
+  EXPECT_EQ(record().state, State::finished);
+  EXPECT_EQ(record().preempted, "");
 }
 
 TEST_F(Life, AHeadThatComesBackTakesNoPreemptionForAFailure) {

@@ -121,6 +121,7 @@ void Workload::make_set(Submission& submission) {
   sweep.strategy = "grid";
   sweep.seed = random_.below(1000);
   if (random_.chance(0.5)) sweep.concurrency = static_cast<uint32_t>(random_.between(1, 4));
+  if (sweep.concurrency.value_or(0) > 1 && random_.chance(0.5)) sweep.concurrency_sure = 1;
   if (random_.chance(0.4)) sweep.metric = Metric{true, "m0"};
   if (random_.chance(0.2)) sweep.stop_when = "m0 > 1003";
   if (random_.chance(0.2)) sweep.max_failures = static_cast<uint32_t>(random_.below(3));
