@@ -102,13 +102,15 @@ void Parzen::finish_numeric(ParzenAxis& kernels) {
   const bool mass = has_mass(coordinate);
   kernels.log_inside.resize(count);
   for (auto sigma : kernels.sigmas) kernels.scales.push_back(1 / sigma);
+  double same = 0, log_sigma = 0;  // most kernels are as wide as the one before
   for (size_t k = 0; k < count; ++k) {
     const double mean = kernels.means[k], sigma = kernels.sigmas[k];
+    if (sigma != same) log_sigma = std::log(same = sigma);
     const double low = (coordinate.low() - mean) / sigma, high = (coordinate.high() - mean) / sigma;
     const double inside = normal_between(low, high);
     kernels.log_inside[k] = inside == 1 ? 0 : std::log(inside);
     log_base_[k] -= kernels.log_inside[k];
-    if (!mass) log_base_[k] -= log_sqrt_two_pi + std::log(sigma);
+    if (!mass) log_base_[k] -= log_sqrt_two_pi + log_sigma;
   }
   if (!mass) return;
   std::map<std::pair<double, double>, uint32_t> groups;
