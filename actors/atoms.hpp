@@ -66,5 +66,6 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_atoms, caf::id_block::troupe_wire::end)
   CAF_ADD_ATOM(troupe_atoms, troupe, change_atom, "change")
   CAF_ADD_ATOM(troupe_atoms, troupe, pause_atom, "pause")
   CAF_ADD_ATOM(troupe_atoms, troupe, range_atom, "range")
+  CAF_ADD_ATOM(troupe_atoms, troupe, drift_atom, "drift")
 
 CAF_END_TYPE_ID_BLOCK(troupe_atoms)

@@ -20,6 +20,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -109,6 +110,7 @@ using TrialCallsRef = Shared<const struct TrialCalls>;
 using SetChangeRef = Shared<const api::SetChange>;
 using FollowedRef = Shared<const struct Followed>;
 using TrialAnswersRef = Shared<TrialAnswers>;
+using DriftRef = Shared<const std::set<std::string>>;  // nodes
 using LinkRef = Shared<cluster::Link>;
 using HeadLinkRef = Shared<HeadLink>;
 
@@ -202,6 +204,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TrialCallsRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::SetChangeRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::FollowedRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::TrialAnswersRef)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::DriftRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::LinkRef)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::actors::HeadLinkRef)
 
@@ -449,6 +452,7 @@ using scheduler_actor = caf::typed_actor<
     caf::reacts_to<lost_atom, std::string>,                    // a node went
     caf::reacts_to<range_atom, uint64_t, uint32_t>,            // a set, and how many of its members
                                                                // are sure of a place; 0: all
+    caf::reacts_to<drift_atom, DriftRef>,                      // where something is far below usual
     caf::reacts_to<open_atom>,                                 // recovery is over: begin to place
     caf::reacts_to<cached_atom, std::string, CacheReportRef>,  // what this node keeps now
     caf::reacts_to<pass_atom>,                                 // INTERNAL

@@ -158,6 +158,37 @@ JobRecord job_record(rows::Job::Reader row) {
   return job;
 }
 
+void fill(rows::Receipt::Builder row, const Receipt& receipt) {
+  row.setTime(receipt.time.us);
+  auto nodes = row.initNodes(static_cast<unsigned>(receipt.nodes.size()));
+  for (unsigned i = 0; i < nodes.size(); ++i) {
+    nodes[i].setNode(text(receipt.nodes[i].node));
+    nodes[i].setNext(text(receipt.nodes[i].next));
+    nodes[i].setCopy(receipt.nodes[i].copy);
+    nodes[i].setLink(receipt.nodes[i].link);
+    nodes[i].setError(text(receipt.nodes[i].error));
+    nodes[i].setTold(receipt.nodes[i].told);
+  }
+  row.setAllReduce(receipt.all_reduce);
+  row.setLatency(receipt.latency_ns);
+  row.setOf(text(receipt.of));
+  auto notes = row.initNotes(static_cast<unsigned>(receipt.notes.size()));
+  for (unsigned i = 0; i < notes.size(); ++i) notes.set(i, text(receipt.notes[i]));
+}
+
+Receipt receipt_of(rows::Receipt::Reader row) {
+  Receipt receipt;
+  receipt.time = {row.getTime()};
+  for (auto node : row.getNodes())
+    receipt.nodes.push_back({str(node.getNode()), str(node.getNext()), node.getCopy(),
+                             node.getLink(), str(node.getError()), node.getTold()});
+  receipt.all_reduce = row.getAllReduce();
+  receipt.latency_ns = row.getLatency();
+  receipt.of = str(row.getOf());
+  for (auto note : row.getNotes()) receipt.notes.push_back(str(note));
+  return receipt;
+}
+
 void fill(rows::Attempt::Builder row, const AttemptRecord& attempt) {
   row.setNumber(attempt.number);
   row.setEpoch(attempt.epoch);
@@ -181,6 +212,7 @@ void fill(rows::Attempt::Builder row, const AttemptRecord& attempt) {
     stragglers[i].setLate(attempt.stragglers[i].late_us);
     stragglers[i].setShare(attempt.stragglers[i].share);
   }
+  if (!attempt.receipt.nodes.empty()) fill(row.initReceipt(), attempt.receipt);
 }
 
 AttemptRecord attempt_record(rows::Attempt::Reader row) {
@@ -198,6 +230,7 @@ AttemptRecord attempt_record(rows::Attempt::Reader row) {
   for (auto one : row.getStragglers())
     attempt.stragglers.push_back(
         {one.getRank(), str(one.getNode()), one.getLate(), one.getShare()});
+  if (row.hasReceipt()) attempt.receipt = receipt_of(row.getReceipt());
   return attempt;
 }
 

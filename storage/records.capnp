@@ -84,6 +84,7 @@ struct Attempt {
   failed @12 :Int64;
   noticed @13 :Int64;
   stragglers @14 :List(Straggler);
+  receipt @15 :Receipt;
 }
 
 struct Straggler {
@@ -91,6 +92,24 @@ struct Straggler {
   node @1 :Text;
   late @2 :UInt64;
   share @3 :Float64;
+}
+
+struct Receipt {
+  time @0 :Int64;
+  nodes @1 :List(ReceiptNode);
+  allReduce @2 :UInt64;
+  latency @3 :UInt64;
+  of @4 :Text;
+  notes @5 :List(Text);
+}
+
+struct ReceiptNode {
+  node @0 :Text;
+  next @1 :Text;
+  copy @2 :UInt64;
+  link @3 :UInt64;
+  error @4 :Text;
+  told @5 :Bool;
 }
 
 struct Checkpoint {

@@ -116,6 +116,7 @@ void ExperimentState::place(const schedule::Placement& placement, uint64_t epoch
   for (const auto& job : placement.jobs) places.push_back({job.node, job.gpus});
   auto now = context_->clock->now();
   auto effects = life_->place(places, epoch, now);
+  bool measures = wants_receipt();
   const auto& record = life_->record();
   auto orders = orders_of(record, job_token(context_->secret, record.id, epoch), now);
   if (orders)
@@ -136,6 +137,7 @@ void ExperimentState::place(const schedule::Placement& placement, uint64_t epoch
   if (orders->size() > 1)
     for (auto& order : *orders)
       for (auto& host : order.hosts) host.address = addresses_[host.node];
+  if (measures) add_receipt(*orders);
   first_ports_.assign(orders->size(), 0);
   orders_ = std::move(*orders);
   if (record.attempts.back().number > 1 && !record.checkpoints.empty()) return ask_resume(record);
@@ -298,6 +300,7 @@ caf::typed_response_promise<bool> ExperimentState::kill(const std::string& cause
 
 void ExperimentState::apply(Effects effects) {
   const auto& record = life_->record();
+  if (effects.receipt_came) file_receipt(effects);
   for (auto index : effects.released)
     self_->send(peers_.scheduler, release_atom_v, record.id, index);
   for (auto& [node, what] : effects.blamed)

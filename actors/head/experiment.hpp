@@ -57,6 +57,9 @@ class ExperimentState {
   void watch(const JobUpdate& update);
   JobKey key_of(uint32_t index) const;
   bool may_speak(const std::string& node, const JobKey& key) const;
+  bool wants_receipt();
+  static void add_receipt(std::vector<JobOrder>& orders);
+  void file_receipt(Effects& effects);
   template <class... Ts>
   void tell_node(uint32_t index, Ts... message);
 

@@ -41,6 +41,7 @@ Result<void> Head::start_actors() {
   context->ask_node = options_.ask_node;
   context->own_threads = true;
   context->keeps_checkpoints = options_.keeps_checkpoints;
+  context->receipts = std::make_shared<ReceiptBook>();
   context->rules = options_.rules;
   context->retention = options_.retention;
   context->dir = options_.dir;

@@ -4,6 +4,7 @@
 
 #include "actors/head/node_failures.hpp"
 #include "actors/head/note_box.hpp"
+#include "actors/head/receipt_book.hpp"
 #include "actors/head/replicas.hpp"
 #include "actors/head/report_audit.hpp"
 #include "actors/messages.hpp"
@@ -48,6 +49,7 @@ struct HeadContext {
   std::shared_ptr<Replicas> replicas = std::make_shared<Replicas>();
   std::shared_ptr<NoteBox> notes = std::make_shared<NoteBox>();
   std::shared_ptr<NodeFailureBox> failures = std::make_shared<NodeFailureBox>();
+  std::shared_ptr<ReceiptBook> receipts;  // null: nobody measures
   NodeRules rules;
   RetentionRules retention;
   /// The head is being stopped: whoever blocks for long ends.

@@ -211,6 +211,7 @@ Effects ExperimentLife::update(const JobUpdate& update, Timestamp now) {
     note_binding(*record, update.bound);
   note_checkpoints(update, now, effects);
   note_world(update, now, effects);
+  note_receipt(update, record->node, now, effects);
   // It goes on although the attempt is over: the order to stop was lost, with a head or on the way.
   if ((outcome_ != Outcome::none || wound_up_) && update.step != JobStep::ended) {
     effects.grace = limits::kill_grace;

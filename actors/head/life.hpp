@@ -36,6 +36,7 @@ struct Effects {
   bool changed = false;           // the record is another, also where no event says so
   bool checkpoints_told = false;  // its node has said which it has
   bool checkpoint_came = false;   // and one of them is new
+  bool receipt_came = false;      // all its nodes have told what they measured
   std::map<std::string, std::vector<CheckpointSeen>>
       drop_checkpoints;  // by node, which removes them
 };
@@ -60,6 +61,14 @@ class ExperimentLife {
   Effects place(const std::vector<Place>& places, uint64_t epoch, Timestamp now);
   /// After a restart of the head: an attempt that runs although the ledger does not know it.
   Effects adopt(const std::vector<Place>& places, uint64_t epoch, uint32_t number, Timestamp now);
+
+  /// The nodes of its newest attempt, each once, in the order of its jobs.
+  std::vector<std::string> nodes() const;
+  /// They measure what they do together before its first line; or that is known already.
+  void expect_receipt();
+  void take_receipt(Receipt known);
+  /// What of that is far below usual.
+  void note_drift(std::vector<std::string> notes);
 
   Effects update(const JobUpdate& update, Timestamp now);
   Effects kill(const std::string& cause, Timestamp now);
@@ -116,6 +125,8 @@ class ExperimentLife {
   void note_resume(const JobUpdate& update, Timestamp now, Effects& effects);
   void expire_checkpoints(Effects& effects);
   void note_failure(Timestamp happened, Timestamp now);
+  void note_receipt(const JobUpdate& update, const std::string& from, Timestamp now,
+                    Effects& effects);
   void note_world(const JobUpdate& update, Timestamp now, Effects& effects);
   Error job_error(const JobUpdate& update) const;
   void recall_failure();

@@ -111,6 +111,8 @@ void RegistryState::fill(api::NodeView& view, Node& node) const {
   view.clock_ahead_ms = node.clock_ahead_ms;
   if (!node.wish.distrusted) node.wish.failures.expire(context_->clock->now(), context_->rules);
   view.failures = node.wish.failures.texts();
+  if (context_->receipts)
+    view.drift = context_->receipts->texts_of(view.name, context_->clock->now());
   view.topology = node.hello.topology;
   for (const auto& device : node.hello.devices.devices)
     view.devices.push_back({device.index, device.uuid, device.bus, device.name, device.closed});

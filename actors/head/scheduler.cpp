@@ -61,6 +61,7 @@ scheduler_actor::behavior_type SchedulerState::make_behavior(std::shared_ptr<Clo
         told_wishes_.erase(node);
         dirty();
       },
+      [this](drift_atom, const DriftRef& drift) { scheduler_.put_drift(*drift); },
       [this](cached_atom, const std::string& node, const CacheReportRef& report) {
         cached(node, *report);
       },

@@ -36,7 +36,7 @@ job_actor::behavior_type JobState::make_behavior(WorkerContextRef context, JobPe
       [this](status_atom) { return newest_; },
       [this](devices_atom, const std::string& what) { device_lost(what); },
       [this](tick_atom) {
-        if (stage_ != Stage::running) return;
+        if (stage_ != Stage::running || order_->phases[phase_].receipt) return;
         scan_metrics(false);
         if (look_for_checkpoints()) send(blank(JobStep::running));
         watch_disk();
@@ -70,6 +70,7 @@ JobUpdate JobState::blank(JobStep step) const {
   update.first_port = first_port(*order_);
   update.warning = warning_;
   update.bound = order_->bound;
+  update.receipt = receipt_;
   if (data_) update.mounts = shown_mounts(*context_, *order_, *data_);
   if (stage_ != Stage::holding && !order_->resume.empty())
     update.resumed = order_->resume.front().checkpoint.name;
@@ -211,6 +212,7 @@ void JobState::begin_phase(const PhaseStart& start) {
 
 void JobState::start_phase(uint32_t phase) {
   phase_ = phase;
+  if (leaves_receipt()) return go_on(phase + 1);
   // One that was adopted may not have heard yet where its data is.
   hold([this] { start_line(); });
 }
@@ -234,7 +236,7 @@ void JobState::launched(const process::RunStatus& status) {
   if (stage_ != Stage::running || status.key != run_key_) return;
   if (status.state == process::RunState::running) {
     if (started_us_ == 0) started_us_ = status.started.us;
-    if (order_->phases[phase_].setup) return;
+    if (order_->phases[phase_].setup || order_->phases[phase_].receipt) return;
     watch_ranks(status);
     watch_world(status);
     send(blank(JobStep::running));
@@ -270,6 +272,7 @@ Error JobState::exit_error(const process::RunStatus& status) const {
 void JobState::phase_ended(const process::RunStatus& status) {
   if (!status.log_error.empty())
     log::warning("job", "{}: output was lost: {}", to_string(order_->key.job), status.log_error);
+  if (receipt_ended(status)) return;
   // Nobody here asked for it.
   bool for_device = !device_lost_.empty();
   bool lease_ran_out = order_->leased && status.stopped && !stop_wanted_ && !for_device;

@@ -51,6 +51,8 @@ class JobState {
   void look_at_world();
   void launched(const process::RunStatus& status);
   void phase_ended(const process::RunStatus& status);
+  bool leaves_receipt() const;
+  bool receipt_ended(const process::RunStatus& status);
   void stop(Duration grace);
   void stop_run();
   void end(JobUpdate update);
@@ -82,6 +84,7 @@ class JobState {
   std::string world_run_;                 // which that is
   Error warning_;                         // what it has seen
   RankServices services_;                 // for the line that runs
+  std::vector<ReceiptPart> receipt_;      // once it is measured: one
   StagingRef staging_;                    // of its first line
   uint32_t slot_ = 0;                     // its folders; known when it is staged
   Stage stage_ = Stage::staging;

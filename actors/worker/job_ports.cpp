@@ -36,7 +36,8 @@ void keep_ports(const WorkerContext& context, const JobOrder& order) {
 }
 
 void let_ports_go(const WorkerContext& context, const JobOrder& order, uint32_t phase) {
-  if (context.ports && !order.phases[phase].setup) context.ports->let_go(book_key(order));
+  const auto& line = order.phases[phase];
+  if (context.ports && !line.setup && !line.receipt) context.ports->let_go(book_key(order));
 }
 
 void let_store_port_go(const WorkerContext& context, const JobOrder& order) {

@@ -96,7 +96,8 @@ comm::Endpoint store_of(const JobOrder& order) {
 }
 
 bool serves_pmi(const JobOrder& order, uint32_t phase) {
-  return !order.phases[phase].setup && (has(order, "pmi1") || has(order, "pmix"));
+  const auto& line = order.phases[phase];
+  return !line.setup && !line.receipt && (has(order, "pmi1") || has(order, "pmix"));
 }
 
 std::vector<std::string> pmi_command(const std::string& program, const std::string& dir,

@@ -3,6 +3,7 @@
 #include "actors/worker/checkpoint_look.hpp"
 #include "actors/worker/job_mounts.hpp"
 #include "actors/worker/pmi_server.hpp"
+#include "actors/worker/receipt_rank.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/launch/environment.hpp"
 #include "runtime/topology/numbers.hpp"
@@ -30,6 +31,17 @@ void bind(process::ProcessSpec& process, const JobBound& bound, std::optional<ui
   auto memory = topology::parse_numbers(one ? bound.ranks[*rank].memory : bound.memory);
   if (cpus) process.cpus = std::move(*cpus);
   if (memory) process.memory = std::move(*memory);
+}
+
+Result<process::RunRequest> leased(process::RunRequest request, const WorkerContext& context,
+                                   const JobOrder& order, const LeaseTerm& lease) {
+  if (!order.leased) return request;
+  request.lease_until = lease.until(context.clock->monotonic());
+  if (request.lease_until.count() == 0)
+    return Error{Errc::unavailable, fmt::format("job {} was not started", to_string(order.key.job)),
+                 "it is exclusive, and its worker did not hear of the head for too long",
+                 "it is started again by itself"};
+  return request;
 }
 
 }  // namespace
@@ -69,6 +81,11 @@ Result<process::RunRequest> run_request(const WorkerContext& context, const JobO
     request.mem = order.mem;
     request.processes_max = order.max_processes;
   }
+  if (what.receipt) {
+    request.processes = {receipt_process(context, order, slot)};
+    bind(request.processes.front(), order.bound, {});
+    return leased(std::move(request), context, order, lease);
+  }
   auto resume = resume_path(order, paths.data(slot));
   std::vector<std::string> before;
   if (serves_pmi(order, phase)) before = pmi_command(context.program, paths.dir, order, phase);
@@ -83,13 +100,7 @@ Result<process::RunRequest> run_request(const WorkerContext& context, const JobO
     request.processes.push_back(std::move(process));
   }
   if (data != nullptr) add_mounts(context, order, *data, slot, request);
-  if (!order.leased) return request;
-  request.lease_until = lease.until(context.clock->monotonic());
-  if (request.lease_until.count() == 0)
-    return Error{Errc::unavailable, fmt::format("job {} was not started", to_string(order.key.job)),
-                 "it is exclusive, and its worker did not hear of the head for too long",
-                 "it is started again by itself"};
-  return request;
+  return leased(std::move(request), context, order, lease);
 }
 
 }  // namespace troupe::actors

@@ -51,6 +51,7 @@ void merge(ExperimentSpec& into, ExperimentSpec& from, std::string_view key, con
   if (key == "priority") into.priority = from.priority;
   if (key == "preemptible") into.preemptible = from.preemptible;
   if (key == "exclusive") into.exclusive = from.exclusive;
+  if (key == "receipt") into.receipt = from.receipt;
   if (key == "env")
     for (auto& [name, text] : from.env) into.env.insert_or_assign(name, std::move(text));
   if (key == "labels")

@@ -95,6 +95,26 @@ void set_job(wire::Job::Builder out, ExperimentId id, const JobRecord& job) {
   if (job.binding != BindingRecord{}) set_binding(out.initBinding(), job.binding);
 }
 
+void set_receipt(wire::Receipt::Builder out, const Receipt& receipt) {
+  set_time(receipt.time, [&](auto text) { out.setTime(text); });
+  auto nodes = out.initNodes(static_cast<uint32_t>(receipt.nodes.size()));
+  for (uint32_t i = 0; i < receipt.nodes.size(); ++i) {
+    const auto& node = receipt.nodes[i];
+    nodes[i].setNode(as_text(node.node));
+    nodes[i].setNext(as_text(node.next));
+    if (node.copy != 0) nodes[i].initCopy().setValue(static_cast<double>(node.copy));
+    if (node.link != 0) nodes[i].initLink().setValue(static_cast<double>(node.link));
+    if (!node.error.empty()) nodes[i].setError(as_text(node.error));
+  }
+  if (receipt.all_reduce != 0)
+    out.initAllReduce().setValue(static_cast<double>(receipt.all_reduce));
+  if (receipt.latency_ns != 0)
+    out.initLatency().setValue(static_cast<double>(receipt.latency_ns) / 1e9);
+  if (!receipt.of.empty()) out.setOf(as_text(receipt.of));
+  auto notes = out.initNotes(static_cast<uint32_t>(receipt.notes.size()));
+  for (uint32_t i = 0; i < receipt.notes.size(); ++i) notes.set(i, as_text(receipt.notes[i]));
+}
+
 void set_attempt(wire::Attempt::Builder out, ExperimentId id, const AttemptRecord& attempt) {
   out.setNumber(attempt.number);
   out.setState(to_text(to_string(attempt.state)));
@@ -104,6 +124,7 @@ void set_attempt(wire::Attempt::Builder out, ExperimentId id, const AttemptRecor
   out.setResumed(as_text(attempt.resumed));
   auto jobs = out.initJobs(static_cast<uint32_t>(attempt.jobs.size()));
   for (uint32_t i = 0; i < attempt.jobs.size(); ++i) set_job(jobs[i], id, attempt.jobs[i]);
+  if (!attempt.receipt.nodes.empty()) set_receipt(out.initReceipt(), attempt.receipt);
 }
 
 void set_stragglers(wire::Experiment::Builder out, const std::vector<Straggler>& stragglers) {
@@ -157,6 +178,7 @@ void set_spec(Builder out, const ExperimentSpec& spec) {
   out.setPriority(spec.priority);
   out.setPreemptible(spec.preemptible);
   out.setExclusive(spec.exclusive);
+  out.setReceipt(spec.receipt);
   auto limits = out.initLimits();
   limits.initPending().setMs(static_cast<uint64_t>(spec.limits.pending.count()));
   limits.initRunning().setMs(static_cast<uint64_t>(spec.limits.running.count()));

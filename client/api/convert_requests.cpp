@@ -242,6 +242,7 @@ ExperimentSpec experiment(wire::Submission::Reader in, Checks& checks) {
     checks.fail(fmt::format("priority is {}", out.priority), "from 0 to 100, higher first");
   out.preemptible = in.getPreemptible();
   out.exclusive = in.getExclusive();
+  out.receipt = in.getReceipt();
   out.env = texts(in.getEnv(), "env", checks);
   out.labels = texts(in.getLabels(), "labels", checks);
   for (auto id : in.getAfter())

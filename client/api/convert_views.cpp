@@ -144,6 +144,7 @@ void set_node(wire::Node::Builder out, const NodeView& node) {
     devices[d].setName(as_text(device.name));
     if (!device.closed.empty()) devices[d].setClosed(as_text(device.closed));
   }
+  set_texts(node.drift, [&](auto count) { return out.initDrift(count); });
   auto labels = out.initLabels().initEntries(static_cast<uint32_t>(node.labels.size()));
   uint32_t i = 0;
   for (const auto& [name, value] : node.labels) {

@@ -125,6 +125,7 @@ struct NodeView {
   std::optional<NodeCache> cache;         // none: it has not said yet
   std::string topology;                   // JSON; empty: not known
   std::vector<GpuView> devices;
+  std::vector<std::string> drift;  // what receipts showed far below usual there
 };
 
 /// Changes for a rerun: parameters by name, and options that replace the spec's (the same keys as a

@@ -236,6 +236,7 @@ struct Submission {
   checkpoints @24 :CheckpointRule;  # given: also nodes keep no others
   roles @25 :List(Role);  # the workers are those of all roles, in their order
   launch @26 :Launch;
+  receipt @27 :Bool = true;  # where it starts on several nodes, what they do together is measured
 }
 
 struct Submissions {
@@ -321,6 +322,26 @@ struct Attempt {
   jobs @5 :List(Job);
   resumed @6 :Text;  # the checkpoint that it went on from
   recovery @7 :Recovery;  # what the failure of the one before it cost
+  receipt @8 :Receipt;  # null: it runs on one node, or was not to be measured
+}
+
+# What its machines were seen to do together before it started; rates are bytes a second. Null: not
+# measured.
+struct Receipt {
+  time @0 :Text;  # null: not yet
+  nodes @1 :List(ReceiptNode);  # in the order of the ring
+  allReduce @2 :OptNumber $Json.name("all_reduce");  # of 4 MiB, on the busiest link
+  latency @3 :OptNumber;  # seconds, of an all_reduce of 1 KiB
+  of @4 :Text;  # the experiment that it was measured for; null: this one
+  notes @5 :List(Text);  # what is far below what was usual
+}
+
+struct ReceiptNode {
+  node @0 :Text;
+  next @1 :Text;  # to which it sent
+  copy @2 :OptNumber;  # within its memory
+  link @3 :OptNumber;  # sent to `next`
+  error @4 :Text;  # why it was not measured; else null
 }
 
 struct Recovery {
@@ -411,6 +432,7 @@ struct Experiment {
   paused @44 :Text;  # why its set holds it back until its turn comes; null: it does not
   branchedFrom @45 :Text $Json.name("branched_from");  # whose checkpoint it began from
   stragglers @46 :List(Straggler);  # that the other ranks of the newest attempt wait for
+  receipt @47 :Bool;
 }
 
 struct Straggler {
@@ -493,6 +515,7 @@ struct ExperimentSet {
   constraints @63 :List(Text);
   forbidden @64 :List(Values);
   budget @65 :Budget;  # null: none
+  receipt @66 :Bool;
 }
 
 struct Budget {
@@ -643,6 +666,7 @@ struct Node {
   cache @18 :NodeCache;  # null: it has not said yet
   topology @19 :Text;  # JSON: packages, NUMA nodes, cores, GPUs, NICs, links; null: not known
   devices @20 :List(GpuDevice);
+  drift @21 :List(Text);  # what was far below usual there, so that gangs go elsewhere first
 }
 
 struct GpuDevice {

@@ -63,6 +63,7 @@ int reference_verb(Session& session);
 int launcher_verb(Session& session);
 int serve_files_verb(Session& session);
 int pmi_rank_verb(Session& session);
+int receipt_rank_verb(Session& session);
 int bench_comm_verb(Session& session);
 int comm_rank_verb(Session& session);
 int pmix_rank_verb(Session& session);

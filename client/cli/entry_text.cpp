@@ -1,5 +1,6 @@
 #include "client/cli/entry_text.hpp"
 
+#include "client/cli/receipt_text.hpp"
 #include "client/cli/session.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/recovery.hpp"
@@ -283,6 +284,7 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
   field("priority");
   if (text_of(entry, "preemptible") == "false") field("preemptible");
   if (text_of(entry, "exclusive") == "true") field("exclusive");
+  if (text_of(entry, "receipt") == "false") field("receipt");
   field("mount_method");
   map("env");
   map("labels");
@@ -304,6 +306,8 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
   for (const auto& attempt : list_of(entry, "attempts"))
     if (auto cost = recovery_text(map_of(attempt, "recovery")); !cost.empty())
       add("recovery", fmt::format("attempt {}: {}", text_of(attempt, "number"), cost));
+  if (auto attempts = list_of(entry, "attempts"); !attempts.empty())
+    for (const auto& line : receipt_lines(map_of(attempts.back(), "receipt"))) add("receipt", line);
   for (const auto& checkpoint : list_of(entry, "checkpoints"))
     add("checkpoint", checkpoint_text(checkpoint, now));
   for (const auto& job : list_of(entry, "jobs")) {

@@ -120,7 +120,8 @@ Result<std::vector<std::pair<std::string, std::string>>> override_options(
                              "trials",      "metric",
                              "concurrency", "stop-when",
                              "early-stop",  "mount-method",
-                             "launch",      "budget"};
+                             "launch",      "budget",
+                             "receipt"};
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto& file : arguments.all("params-from")) {
     auto pairs = params_from(file);

@@ -40,6 +40,7 @@ constexpr std::array all_topics{
           "priority: 50             0 to 100, higher goes first\n"
           "preemptible: true        false: it is never stopped in favour of others\n"
           "exclusive: false         true: never two attempts at once, also across a cut network\n"
+          "receipt: true            false: its machines are not measured before it starts\n"
           "env: {VAR: value}        labels: {team: vision}\n"
           "tasks: {eval: {run: python3 eval.py}}     troupe run eval\n"
           "The file is found by walking up from the current folder; its folder goes along as the\n"

@@ -319,6 +319,7 @@ int node_show_verb(Session& session) {
   for (const auto& [name, value] : map_of(*node, "labels"))
     add("label", fmt::format("{}={}", name, value.to_text()));
   for (const auto& failure : list_of(*node, "failures")) add("failure", failure.to_text());
+  for (const auto& drift : list_of(*node, "drift")) add("slow", drift.to_text());
   if (const auto* ahead = node->find("clock_ahead_ms"); ahead != nullptr && ahead->is_int())
     add("clock", clock_text(ahead->as_int()));
   add("version", text_of(*node, "version"));

@@ -143,6 +143,7 @@ Result<ValueMap> rerun_options(Session& session, const Value& original, ValueMap
   if (arguments.has("preemptible"))
     changes["preemptible"] = read->submission.experiment.preemptible;
   if (arguments.has("exclusive")) changes["exclusive"] = read->submission.experiment.exclusive;
+  if (arguments.has("receipt")) changes["receipt"] = read->submission.experiment.receipt;
   whole("after", "after");
   whole("seed", "seed");
   merged("cpus", "resources", "cpus");

@@ -5,6 +5,7 @@
 #include "actors/up.hpp"
 #include "actors/worker/pmi_server.hpp"
 #include "actors/worker/pmix_server.hpp"
+#include "actors/worker/receipt_rank.hpp"
 #include "actors/worker_process.hpp"
 #include "client/cli/commands.hpp"
 #include "client/cli/session.hpp"
@@ -262,6 +263,10 @@ int pmi_rank_verb(Session& session) {
   if (!arguments.command || arguments.command->empty())
     return session.fail({Errc::invalid, "pmi-rank needs a command", "", "NAME -- CMD"});
   return session.fail(actors::become_pmi_rank(arguments.arguments[0], *arguments.command));
+}
+
+int receipt_rank_verb(Session& session) {
+  return actors::run_receipt_rank(session.arguments().arguments[0]);
 }
 
 int serve_files_verb(Session& session) {

@@ -36,6 +36,8 @@ constexpr std::array run_options{
     Option{"priority", 0, "N", "0 to 100, higher goes first (default 50)"},
     Option{"preemptible", 0, "BOOL", "false: it is never stopped in favour of others"},
     Option{"exclusive", 0, "BOOL", "true: never two attempts at once, also across a cut network"},
+    Option{"receipt", 0, "BOOL",
+           "false: its machines are not measured before it starts on several"},
     Option{"max-processes", 0, "N", "processes and threads of each worker at a time, at most"},
     Option{"binding", 0, "HOW", "to CPUs and memory: auto (default), off, cores, numa"},
     Option{"retries", 0, "N", "how often a failed one starts again"},

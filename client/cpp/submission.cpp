@@ -146,6 +146,7 @@ Value submission_value(const Submission& submission) {
   out.emplace("priority", int64_t{spec.priority});
   if (!spec.preemptible) out.emplace("preemptible", false);
   if (spec.exclusive) out.emplace("exclusive", true);
+  if (!spec.receipt) out.emplace("receipt", false);
   if (!spec.env.empty()) out.emplace("env", texts(spec.env));
   if (!spec.labels.empty()) out.emplace("labels", texts(spec.labels));
   ValueList after;

@@ -292,6 +292,7 @@ void read_submission(NodeReader& in, const YamlNode& root, ProjectFile& out) {
         }},
        {"preemptible", [&](const auto& n, const Path& p) { in.boolean(n, p, spec.preemptible); }},
        {"exclusive", [&](const auto& n, const Path& p) { in.boolean(n, p, spec.exclusive); }},
+       {"receipt", [&](const auto& n, const Path& p) { in.boolean(n, p, spec.receipt); }},
        {"env", [&](const auto& n, const Path& p) { read_texts(in, n, p, spec.env); }},
        {"labels", [&](const auto& n, const Path& p) { read_texts(in, n, p, spec.labels); }},
        {"after", [&](const auto& n, const Path& p) { read_after(in, n, p, spec.after); }},

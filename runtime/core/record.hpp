@@ -6,6 +6,7 @@
 #include "runtime/core/clock.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/ids.hpp"
+#include "runtime/core/receipt.hpp"
 #include "runtime/core/spec.hpp"
 #include "runtime/core/state.hpp"
 
@@ -89,6 +90,7 @@ struct AttemptRecord {
   std::string resumed;  // the checkpoint that it went on from; empty: none, or not yet
   AttemptPace pace;
   std::vector<Straggler> stragglers{};  // by rank; of an attempt that has ended: the last that were
+  Receipt receipt{};  // of its machines, where there are several
   bool operator==(const AttemptRecord&) const = default;
 };
 

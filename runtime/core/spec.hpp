@@ -188,6 +188,7 @@ struct ExperimentSpec {
   int32_t priority = 50;    // 0..100, higher first
   bool preemptible = true;  // may be stopped in favour of others, to go on later
   bool exclusive = false;   // never two attempts at once, also where a node is only cut off
+  bool receipt = true;      // where it starts on several nodes, what they do together is measured
   std::map<std::string, std::string> env;
   std::map<std::string, std::string> labels;
   std::vector<ExperimentId> after;

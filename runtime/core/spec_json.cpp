@@ -274,6 +274,7 @@ Value to_value(const ExperimentSpec& spec) {
   if (spec.priority != defaults.priority) map.emplace("priority", int64_t{spec.priority});
   if (!spec.preemptible) map.emplace("preemptible", false);
   if (spec.exclusive) map.emplace("exclusive", true);
+  if (!spec.receipt) map.emplace("receipt", false);
   if (!spec.env.empty()) map.emplace("env", text_map(spec.env));
   if (!spec.labels.empty()) map.emplace("labels", text_map(spec.labels));
   if (!spec.after.empty()) {
@@ -372,6 +373,7 @@ Result<ExperimentSpec> experiment_spec_from(const Value& value) {
   in.integer("priority", spec.priority);
   in.boolean("preemptible", spec.preemptible);
   in.boolean("exclusive", spec.exclusive);
+  in.boolean("receipt", spec.receipt);
   in.texts("env", spec.env);
   in.texts("labels", spec.labels);
   for (const auto& item : in.list("after")) {

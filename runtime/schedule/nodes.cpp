@@ -305,18 +305,24 @@ std::vector<size_t> Nodes::candidates(const Request& request) const {
   return found;
 }
 
-/// The same for whoever reads datasets: of nodes with as many GPUs open, first those that lack the
-/// fewest bytes.
-std::vector<size_t> Nodes::candidates_by_data(const Request& request) const {
-  std::vector<std::tuple<uint32_t, uint64_t, Key>> found;
+/// Who runs on one node alone has no use for its links.
+bool Nodes::avoids(const Node& node, const Request& request) const {
+  return request.workers_max > 1 && drift_.contains(node.spec.name);
+}
+
+/// The same for whoever reads datasets, or spans nodes some of which drift: of nodes with as many
+/// GPUs open, first those that do not, then those that lack the fewest bytes.
+std::vector<size_t> Nodes::candidates_by_fitness(const Request& request) const {
+  std::vector<std::tuple<uint32_t, bool, uint64_t, Key>> found;
   visit(request, [&](size_t index) {
     const auto& node = nodes_[index];
-    found.emplace_back(node.open().gpus, node.missing(request.data), key_of(node, index));
+    found.emplace_back(node.open().gpus, avoids(node, request), node.missing(request.data),
+                       key_of(node, index));
     return true;
   });
   std::sort(found.begin(), found.end());
   std::vector<size_t> indices;
-  for (const auto& [gpus, missing, key] : found) indices.push_back(std::get<3>(key));
+  for (const auto& [gpus, avoided, missing, key] : found) indices.push_back(std::get<3>(key));
   return indices;
 }
 
@@ -338,7 +344,8 @@ std::vector<JobPlace> Nodes::place(const Request& request) {
   // Filling the best node first equals placing one worker after the other by best fit: a worker
   // leaves its node with even less over, so that node stays the best while it has room.
   std::vector<JobPlace> places;
-  auto found = request.data.empty() ? candidates(request) : candidates_by_data(request);
+  bool any = request.data.empty() && (drift_.empty() || request.workers_max == 1);
+  auto found = any ? candidates(request) : candidates_by_fitness(request);
   uint64_t room = 0;
   for (auto index : found) room += slots(nodes_[index].open(), request.amount);
   if (room < request.workers_min) return places;
@@ -356,15 +363,15 @@ std::vector<JobPlace> Nodes::place_part(const Request& request) {
   std::vector<JobPlace> places;
   while (places.size() < request.workers_max) {
     auto best = nodes_.size();
-    std::tuple<uint32_t, uint32_t, uint64_t, Key> least;
+    std::tuple<uint32_t, uint32_t, bool, uint64_t, Key> least;
     for (size_t i = 0; i < nodes_.size(); ++i) {
       const auto& node = nodes_[i];
       if (!node.usable(request) || room_for(node, request) == 0) continue;
       auto device = device_for_part(node, request.amount.gpu_share);
       if (!device || (node.gpu_used[*device] == 0 && node.open().gpus == 0)) continue;
-      std::tuple<uint32_t, uint32_t, uint64_t, Key> left{
-          whole_gpu - node.gpu_used[*device], node.open().gpus, node.missing(request.data),
-          key_of(node, i)};
+      std::tuple<uint32_t, uint32_t, bool, uint64_t, Key> left{
+          whole_gpu - node.gpu_used[*device], node.open().gpus, avoids(node, request),
+          node.missing(request.data), key_of(node, i)};
       if (best == nodes_.size() || left < least) best = i, least = left;
     }
     if (best == nodes_.size()) break;
@@ -383,15 +390,18 @@ std::vector<JobPlace> Nodes::place_scored(const Request& request) {
     auto best = nodes_.size();
     Fragmentation::Choice choice;
     uint64_t choice_missing = 0;
+    bool choice_avoided = false;
     auto& remembered = fragments_->remembered(request, nodes_.size());
     for (size_t i = 0; i < nodes_.size(); ++i) {
       const auto& here = fragments_->choose(nodes_[i], i, request, remembered);
       if (!here) continue;
       auto missing = nodes_[i].missing(request.data);
-      if (best != nodes_.size() && std::tuple{-here->score, missing, here->idle} >=
-                                       std::tuple{-choice.score, choice_missing, choice.idle})
+      auto avoided = avoids(nodes_[i], request);
+      if (best != nodes_.size() &&
+          std::tuple{-here->score, avoided, missing, here->idle} >=
+              std::tuple{-choice.score, choice_avoided, choice_missing, choice.idle})
         continue;
-      best = i, choice = *here, choice_missing = missing;
+      best = i, choice = *here, choice_missing = missing, choice_avoided = avoided;
     }
     if (best == nodes_.size()) break;
     JobPlace place{static_cast<uint32_t>(places.size()), nodes_[best].spec.name, {}};

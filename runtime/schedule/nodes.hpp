@@ -63,6 +63,9 @@ class Nodes {
   bool remove(std::string_view name);
   /// What lies there now; changes no room. Nothing for a node that is not known.
   void put_data(std::string_view name, std::map<std::string, uint64_t> data);
+  /// Nodes where something is far below usual: whoever spans nodes goes there last among those with
+  /// as many GPUs left over. Replaces what was told before.
+  void put_drift(std::set<std::string> names) { drift_ = std::move(names); }
   const Node* find(std::string_view name) const;
   /// Sorted by name.
   const std::vector<Node>& all() const { return nodes_; }
@@ -110,7 +113,8 @@ class Nodes {
   template <class Visit>
   void visit(const Request& request, Visit what) const;
   std::vector<size_t> candidates(const Request& request) const;
-  std::vector<size_t> candidates_by_data(const Request& request) const;
+  std::vector<size_t> candidates_by_fitness(const Request& request) const;
+  bool avoids(const Node& node, const Request& request) const;
   std::vector<JobPlace> place_part(const Request& request);
   std::vector<JobPlace> place_scored(const Request& request);
   JobPlace take(size_t index, const Request& request, uint32_t number);
@@ -118,6 +122,7 @@ class Nodes {
 
   std::vector<Node> nodes_;              // sorted by name
   std::map<std::string, Group> groups_;  // by GPU type: the nodes that accept
+  std::set<std::string> drift_;
   std::unique_ptr<Fragmentation> fragments_;
 };
 

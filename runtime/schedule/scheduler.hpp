@@ -49,6 +49,9 @@ class Scheduler {
   /// Bytes of dataset versions that are on a node now, by digest.
   void put_data(std::string_view node, std::map<std::string, uint64_t> data);
 
+  /// Nodes where something is far below usual, see Nodes::put_drift.
+  void put_drift(std::set<std::string> names) { nodes_.put_drift(std::move(names)); }
+
   /// `invalid` where the request can never start on the nodes known, drained ones included, naming
   /// the largest node. With no node known everything passes.
   Result<void> check(const Request& request) const;

@@ -53,11 +53,12 @@ typename Inspector::result_type inspect(Inspector& f, JobKey& x) {
 /// One line of `setup` or `run`, ready to be executed.
 struct Phase {
   std::vector<std::string> argv;
-  bool setup = false;  // once per job; otherwise once per rank
+  bool setup = false;    // once per job; otherwise once per rank
+  bool receipt = false;  // no line of anybody's: once per node, what they do together is measured
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, Phase& x) {
-  return f(caf::meta::type_name("Phase"), x.argv, x.setup);
+  return f(caf::meta::type_name("Phase"), x.argv, x.setup, x.receipt);
 }
 
 /// A dataset version that a job reads.
@@ -270,6 +271,20 @@ typename Inspector::result_type inspect(Inspector& f, RankPace& x) {
   return f(caf::meta::type_name("RankPace"), x.rank, x.calls, x.waited_us, x.at_us);
 }
 
+/// What its node was seen to do with those of the others: see ReceiptNode and Receipt.
+struct ReceiptPart {
+  uint64_t copy = 0;
+  uint64_t link = 0;
+  uint64_t all_reduce = 0;
+  uint64_t latency_ns = 0;
+  std::string error;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, ReceiptPart& x) {
+  return f(caf::meta::type_name("ReceiptPart"), x.copy, x.link, x.all_reduce, x.latency_ns,
+           x.error);
+}
+
 /// What became of a job; sent for each step, and again in full after a reconnection.
 struct JobUpdate {
   JobKey key;
@@ -295,7 +310,8 @@ struct JobUpdate {
   Error warning;   // what its processes do wrong, as far as can be seen; may be taken back
   JobBound bound;  // where it runs on its node
   std::vector<RankPace> paces;  // of those that went on since the last, at most once a second
-  uint64_t link = 0;            // the worker's own, see its uplink: does not travel
+  std::vector<ReceiptPart> receipt;  // once it is measured: one
+  uint64_t link = 0;                 // the worker's own, see its uplink: does not travel
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
@@ -307,7 +323,7 @@ typename Inspector::result_type inspect(Inspector& f, JobUpdate& x) {
   return f(caf::meta::type_name("JobUpdate"), x.key, x.attempt, step, x.phase, x.time_us,
            x.started_us, x.has_exit, x.exit_code, x.signal, x.infrastructure, x.stopped, x.gpus,
            x.error, x.token, x.ranks, x.mounts, x.checkpoints, x.resumed, x.resume_note,
-           x.first_port, x.warning, x.bound, x.paces, caf::meta::load_callback(load));
+           x.first_port, x.warning, x.bound, x.paces, x.receipt, caf::meta::load_callback(load));
 }
 
 struct WirePoint {
@@ -466,6 +482,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe_wire, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::GpuReport))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::RankPulse))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::RankPace))
+  CAF_ADD_TYPE_ID(troupe_wire, (troupe::ReceiptPart))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::JobUpdate))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::WirePoint))
   CAF_ADD_TYPE_ID(troupe_wire, (troupe::MetricBatch))

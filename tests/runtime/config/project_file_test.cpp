@@ -179,6 +179,7 @@ TEST(ProjectFile, RefusesBadValuesAtTheirPlace) {
   EXPECT_ERROR("run: x\nresources: {node_labels: {\"a b\": c}}", "cannot be a label's name");
   EXPECT_ERROR("run: x\npreemptible: maybe", "must be true or false");
   EXPECT_ERROR("run: x\nexclusive: strictly", "must be true or false");
+  EXPECT_ERROR("run: x\nreceipt: printed", "must be true or false");
   EXPECT_ERROR("run: x\nlimits: {running: 5}", "unit is missing");
   EXPECT_ERROR("run: x\nrun: y",
                "troupe.yaml:2:1: key \"run\" is given twice | the first is in line 1");
@@ -304,6 +305,7 @@ TEST(ProjectFile, OptionsOverrideBeforeChecks) {
                      {"param", "lr=0.1,0.2"},
                      {"watchdog", "2m"},
                      {"exclusive", "true"},
+                     {"receipt", "false"},
                      {"watchdog-action", "restart"},
                      {"max-processes", "500"},
                      {"param", "hidden=8"},
@@ -325,6 +327,7 @@ TEST(ProjectFile, OptionsOverrideBeforeChecks) {
             (std::map<std::string, std::string>{{"rack", "a"}, {"zone", "1"}}));
   EXPECT_FALSE(spec.preemptible);
   EXPECT_TRUE(spec.exclusive);
+  EXPECT_FALSE(spec.receipt);
   EXPECT_EQ(spec.watchdog, (Watchdog{std::chrono::minutes{2}, HangAction::restart}));
   EXPECT_EQ(spec.resources.max_processes, 500u);
   EXPECT_EQ(spec.workers, (Workers{2, 4, 3}));

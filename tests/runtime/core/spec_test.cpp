@@ -37,6 +37,7 @@ class Maker {
     if (chance()) spec.priority = static_cast<int32_t>(below(101));
     spec.preemptible = chance();
     spec.exclusive = chance();
+    spec.receipt = chance();
     for (auto n = below(3); n > 0; --n) spec.env[text()] = text();
     for (auto n = below(3); n > 0; --n) spec.labels[text()] = text();
     for (auto n = below(3); n > 0; --n)

@@ -18,9 +18,8 @@ namespace {
 template <class T>
 auto members(const T& x) {
   if constexpr (std::is_same_v<T, ExperimentId> || std::is_same_v<T, JobKey> ||
-                std::is_same_v<T, Phase> || std::is_same_v<T, LogStatus> ||
-                std::is_same_v<T, CheckpointSeen> || std::is_same_v<T, CheckpointDrop> ||
-                std::is_same_v<T, PhaseStart>) {
+                std::is_same_v<T, LogStatus> || std::is_same_v<T, CheckpointSeen> ||
+                std::is_same_v<T, CheckpointDrop> || std::is_same_v<T, PhaseStart>) {
     const auto& [a, b] = x;
     return std::tie(a, b);
   } else if constexpr (std::is_same_v<T, WireF64> || std::is_same_v<T, GpuReport>) {
@@ -28,7 +27,7 @@ auto members(const T& x) {
     return std::tie(a);
   } else if constexpr (std::is_same_v<T, JobId> || std::is_same_v<T, CacheWishes> ||
                        std::is_same_v<T, ResumeChoice> || std::is_same_v<T, RankBound> ||
-                       std::is_same_v<T, NodeWelcome>) {
+                       std::is_same_v<T, NodeWelcome> || std::is_same_v<T, Phase>) {
     const auto& [a, b, c] = x;
     return std::tie(a, b, c);
   } else if constexpr (std::is_same_v<T, Error> || std::is_same_v<T, DataOrder> ||
@@ -36,7 +35,8 @@ auto members(const T& x) {
                        std::is_same_v<T, RankPace>) {
     const auto& [a, b, c, d] = x;
     return std::tie(a, b, c, d);
-  } else if constexpr (std::is_same_v<T, WirePoint> || std::is_same_v<T, GpuDevice>) {
+  } else if constexpr (std::is_same_v<T, WirePoint> || std::is_same_v<T, GpuDevice> ||
+                       std::is_same_v<T, ReceiptPart>) {
     const auto& [a, b, c, d, e] = x;
     return std::tie(a, b, c, d, e);
   } else if constexpr (std::is_same_v<T, MetricBatch>) {
@@ -44,9 +44,9 @@ auto members(const T& x) {
     (void)link;  // the worker's own word: does not travel
     return std::tie(a, b, c, d, e, f);
   } else if constexpr (std::is_same_v<T, JobUpdate>) {
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, link] = x;
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, link] = x;
     (void)link;  // the worker's own word: does not travel
-    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w);
+    return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y);
   } else if constexpr (std::is_same_v<T, CachedVersion>) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = x;
     return std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
