@@ -228,6 +228,8 @@ kj::Promise<Result<api::Waiting>> GatewayService::why(const api::Caller& caller,
     waiting.reasons.push_back(fmt::format("it is {}: {}", to_string(record.state), record.reason));
     if (record.error && !record.error->detail.empty())
       waiting.reasons.push_back(record.error->detail);
+    if (!record.attempts.empty())
+      for (const auto& note : record.attempts.back().receipt.notes) waiting.reasons.push_back(note);
     return Result<api::Waiting>{std::move(waiting)};
   }
   if (!record.paused.empty()) {

@@ -90,7 +90,7 @@ struct AttemptRecord {
   std::string resumed;  // the checkpoint that it went on from; empty: none, or not yet
   AttemptPace pace;
   std::vector<Straggler> stragglers{};  // by rank; of an attempt that has ended: the last that were
-  Receipt receipt{};  // of its machines, where there are several
+  Receipt receipt{};                    // of its machines, where there are several
   bool operator==(const AttemptRecord&) const = default;
 };
 

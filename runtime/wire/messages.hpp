@@ -309,7 +309,7 @@ struct JobUpdate {
   uint16_t first_port = 0;                  // of its block, once it is set aside
   Error warning;   // what its processes do wrong, as far as can be seen; may be taken back
   JobBound bound;  // where it runs on its node
-  std::vector<RankPace> paces;  // of those that went on since the last, at most once a second
+  std::vector<RankPace> paces;       // of those that went on since the last, at most once a second
   std::vector<ReceiptPart> receipt;  // once it is measured: one
   uint64_t link = 0;                 // the worker's own, see its uplink: does not travel
 };

@@ -133,6 +133,7 @@ void HeadTest::start_head(std::vector<std::string> expected) {
     asked.emplace_back(node, std::move(question));
   };
   made->secret = "secret";
+  made->receipts = receipts;
   made->expected_nodes = std::move(expected);
   made->commit =
       [this](std::span<const storage::Mutation> mutations) -> Result<storage::Committed> {

@@ -165,7 +165,8 @@ class HeadTest : public ActorTest {
   HeadContextRef context;
   /// Asked before each commit; an error is the commit's. Not set: every commit is written.
   std::function<std::optional<Error>(std::span<const storage::Mutation>)> commit_fault;
-  schedule::Policy policy;  // to be set before the head starts
+  schedule::Policy policy;                // to be set before the head starts
+  std::shared_ptr<ReceiptBook> receipts;  // likewise; null: nobody measures
   std::shared_ptr<LedgerGate> gate = std::make_shared<LedgerGate>();
   ledger_actor ledger_writer;
   ledger_actor ledger_gate;  // what the others know as the ledger

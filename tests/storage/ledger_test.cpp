@@ -45,7 +45,13 @@ TEST(Ledger, KeepsEveryFieldOfAnExperimentAcrossAReopening) {
                         {},
                         "step-9",
                         {{12}, {13}, 14, 15, {16}, {17}},
-                        {{3, "node-a", 1500, 0.25}}};
+                        {{3, "node-a", 1500, 0.25}},
+                        {{18},
+                         {{"a", "b", 19, 20, "", true}, {"b", "a", 0, 0, "slow", false}},
+                         21,
+                         22,
+                         "40",
+                         {"link a -> b"}}};
   record.checkpoints.push_back({{"step-9", 7, 2, {5}, "n1", 0.5, {}}, 0, {}, 0});
   attempt.jobs.push_back({"worker",
                           1,
