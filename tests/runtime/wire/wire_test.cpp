@@ -165,7 +165,7 @@ using Types =
                      RankPace, JobUpdate, MountShown, WirePoint, MetricBatch, NodeHello,
                      NodeWelcome, LogStatus, CachedVersion, CacheReport, CacheWishes,
                      CheckpointSeen, ResumeChoice, CheckpointDrop, LaunchHost, PhaseStart,
-                     RankBound, JobBound, GpuDevice, GpuReport, Error>;
+                     ReceiptPart, RankBound, JobBound, GpuDevice, GpuReport, Error>;
 TYPED_TEST_SUITE(WireType, Types);
 
 TYPED_TEST(WireType, GoesRoundWithAllItsMembers) {
