@@ -15,7 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr uint64_t mega = 1'000'000;
+constexpr uint64_t mb = 1'000'000;
 
 class HeadReceipt : public HeadTest {
  protected:
@@ -44,7 +44,7 @@ class HeadReceipt : public HeadTest {
   }
   static ReceiptPart part(uint64_t link, std::string error = {}) {
     if (!error.empty()) return {0, 0, 0, 0, std::move(error)};
-    return {9000 * mega, link * mega, 700 * mega, 80'000, {}};
+    return {9000 * mb, link * mb, 700 * mb, 80'000, {}};
   }
   /// From the placement to the first line; the newest orders of both.
   void start(uint64_t top, ReceiptPart of_a, ReceiptPart of_b) {
@@ -79,9 +79,9 @@ TEST_F(HeadReceipt, IsMadeBeforeTheFirstLineAndKept) {
   auto kept = receipt(1);
   EXPECT_TRUE(kept.time);
   ASSERT_EQ(kept.nodes.size(), 2u);
-  EXPECT_EQ(kept.nodes[0], (ReceiptNode{"a", "b", 9000 * mega, 1100 * mega, "", true}));
-  EXPECT_EQ(kept.nodes[1], (ReceiptNode{"b", "a", 9000 * mega, 1200 * mega, "", true}));
-  EXPECT_EQ(kept.all_reduce, 700 * mega);
+  EXPECT_EQ(kept.nodes[0], (ReceiptNode{"a", "b", 9000 * mb, 1100 * mb, "", true}));
+  EXPECT_EQ(kept.nodes[1], (ReceiptNode{"b", "a", 9000 * mb, 1200 * mb, "", true}));
+  EXPECT_EQ(kept.all_reduce, 700 * mb);
   EXPECT_EQ(kept.latency_ns, 80'000u);
   finish(1);
   stop_head();
@@ -180,7 +180,7 @@ TEST_F(HeadReceipt, GoesOnWithAHeadThatWasRestarted) {
   ASSERT_FALSE(a->phases.empty());
   EXPECT_EQ(a->phases.back().second, 1u);
   EXPECT_TRUE(receipt(1).measured());
-  EXPECT_EQ(receipt(1).nodes[1].link, 1200 * mega);
+  EXPECT_EQ(receipt(1).nodes[1].link, 1200 * mb);
 }
 
 /// What stands in the events of nodes.
