@@ -216,7 +216,7 @@ TYPED_TEST(WireType, CutAndChangedBytesOnlyFail) {
 
 TEST(Wire, EveryTypeOfTheBlockIsTestedHere) {
   // Error is no type of the block: it travels inside of others.
-  constexpr auto tested = 28;
+  constexpr auto tested = 29;
   EXPECT_EQ(caf::id_block::troupe_wire::end - caf::id_block::troupe_wire::begin, tested);
 }
 
