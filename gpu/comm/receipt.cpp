@@ -144,10 +144,15 @@ Result<ShortLook> look_briefly(Communicator& ranks) {
   auto link = looker.link();
   if (!link) return std::move(link).error();
   look.link = *link;
-  auto reduced = looker.all_reduce(large, large_time, 2, large_calls_max);
+  auto slowest = look.link;
+  TROUPE_TRY(ranks.all_reduce(&slowest, &slowest, 1, DataType::uint64, ReduceOp::min));
+  auto floats =
+      static_cast<size_t>(static_cast<double>(slowest) * link_time.count()) / sizeof(float);
+  floats = std::clamp(floats, probe_bytes / sizeof(float), large);
+  auto reduced = looker.all_reduce(floats, large_time, 1, large_calls_max);
   if (!reduced) return std::move(reduced).error();
   double size = ranks.size();
-  look.all_reduce = rate(large * sizeof(float), *reduced * size / (2 * (size - 1)));
+  look.all_reduce = rate(floats * sizeof(float), *reduced * size / (2 * (size - 1)));
   auto latency = looker.all_reduce(small, small_time, 5, small_calls_max);
   if (!latency) return std::move(latency).error();
   look.latency_ns = static_cast<uint64_t>(*latency * 1e9);

@@ -10,7 +10,7 @@ namespace troupe::comm {
 struct ShortLook {
   uint64_t copy = 0;        // within its memory, by one thread
   uint64_t link = 0;        // one way, to the next rank, of the last to rank 0
-  uint64_t all_reduce = 0;  // of 4 MiB, on a ring's busiest link
+  uint64_t all_reduce = 0;  // of 4 MiB, or less where links are slow, on a ring's busiest
   uint64_t latency_ns = 0;  // of an all_reduce of 1 KiB
 };
 
