@@ -1,6 +1,7 @@
 #include "actors/head/checkpoints.hpp"
 
 #include "actors/bulk_words.hpp"
+#include "actors/head/block_fetch.hpp"
 #include "runtime/core/log.hpp"
 #include "runtime/core/units.hpp"
 #include "storage/dataset/merge_manifests.hpp"
@@ -8,7 +9,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 namespace troupe::actors {
 
@@ -46,9 +46,7 @@ struct Checkpoints::Pull {
   std::string bytes;                     // of the manifest of all
   dataset::Manifest manifest;
   std::map<dataset::ContentId, size_t> place_of;  // of blocks, in `places`
-  std::deque<dataset::ContentId> lacking;
-  size_t blocks_lacked = 0;
-  size_t in_flight = 0;
+  std::shared_ptr<BlockFetch> blocks;
   bool over = false;
 };
 
@@ -162,18 +160,29 @@ void Checkpoints::part_came(const PullRef& pull, Result<cluster::BulkAnswer> ans
   if (!whole) return finish(pull, std::move(whole).error());
   pull->manifest = std::move(*whole);
   pull->bytes = dataset::manifest_bytes(pull->manifest);
-  for (const auto& block : pull->manifest.blocks)
-    if (!context_->data->blocks().touch(block.id)) pull->lacking.push_back(block.id);
-  pull->blocks_lacked = pull->lacking.size();
-  if (auto room = check_room(*pull); !room) return finish(pull, room.error());
-  next_blocks(pull);
+  pull->blocks = std::make_shared<BlockFetch>(context_, pull->manifest);
+  if (auto room = check_room(pull->blocks->bytes_lacked()); !room)
+    return finish(pull, room.error());
+  std::weak_ptr held{pull};  // which holds what asks
+  pull->blocks->start(
+      blocks_in_flight,
+      [this, held](const dataset::ContentId& id, Take take) {
+        auto one = held.lock();
+        if (!one) return;
+        const auto& place = one->places[one->place_of.at(id)];
+        ask(place.node, ask_checkpoint_block(one->id, one->mark.name, place.made.us, to_string(id)),
+            std::move(take));
+      },
+      [this, held](Result<void> here) {
+        auto one = held.lock();
+        if (one && here)
+          store(one);
+        else if (one)
+          finish(one, here.error());
+      });
 }
 
-Result<void> Checkpoints::check_room(const Pull& pull) const {
-  std::set<dataset::ContentId> lacking{pull.lacking.begin(), pull.lacking.end()};
-  uint64_t needed = 0;
-  for (const auto& block : pull.manifest.blocks)
-    if (lacking.contains(block.id)) needed += block.bytes();
+Result<void> Checkpoints::check_room(uint64_t needed) const {
   auto room = context_->data->room();
   if (!room) return std::move(room).error();
   if (needed + room->total / disk_share_left <= room->free) return ok();
@@ -181,30 +190,6 @@ Result<void> Checkpoints::check_room(const Pull& pull) const {
                fmt::format("{} are needed, {} are free, and {} of them stay so", bytes_text(needed),
                            bytes_text(room->free), bytes_text(room->total / disk_share_left)),
                "free space on the head's disk"};
-}
-
-void Checkpoints::next_blocks(const PullRef& pull) {
-  while (pull->in_flight < blocks_in_flight && !pull->lacking.empty()) {
-    auto id = pull->lacking.front();
-    pull->lacking.pop_front();
-    ++pull->in_flight;
-    const auto& place = pull->places[pull->place_of.at(id)];
-    ask(place.node, ask_checkpoint_block(pull->id, pull->mark.name, place.made.us, to_string(id)),
-        [this, pull, id](Result<cluster::BulkAnswer> answer) {
-          block_came(pull, id, std::move(answer));
-        });
-  }
-  if (pull->in_flight == 0) store(pull);
-}
-
-void Checkpoints::block_came(const PullRef& pull, const dataset::ContentId& id,
-                             Result<cluster::BulkAnswer> answer) {
-  --pull->in_flight;
-  if (pull->over) return;
-  if (!answer) return finish(pull, std::move(answer).error());
-  if (auto stored = context_->data->blocks().put(id, answer->bytes); !stored)
-    return finish(pull, stored.error());
-  next_blocks(pull);
 }
 
 void Checkpoints::store(const PullRef& pull) {
@@ -232,8 +217,8 @@ void Checkpoints::store(const PullRef& pull) {
   event.subject = to_string(pull->id);
   event.project = pull->project;
   event.cause = fmt::format("{} of {} is kept: {}, {} of {} blocks came", pull->mark.name,
-                            nodes_text(pull->mark), bytes_text(version.bytes), pull->blocks_lacked,
-                            version.blocks);
+                            nodes_text(pull->mark), bytes_text(version.bytes),
+                            pull->blocks->lacked(), version.blocks);
   ports_.commit({storage::PutDataset{version}, storage::AppendEvent{std::move(event)}},
                 [this, pull, version](Result<void> done) {
                   context_->data->settle(dataset::content_id_of(pull->bytes));
@@ -246,6 +231,7 @@ void Checkpoints::store(const PullRef& pull) {
 
 void Checkpoints::finish(const PullRef& pull, Result<DatasetVersion> version) {
   if (std::exchange(pull->over, true)) return;
+  if (pull->blocks) pull->blocks->stop();
   pulls_.erase(pull->id);
   if (!version) {
     log::warning("checkpoints", "{} of {} was not taken from {}: {}", pull->mark.name,
@@ -326,8 +312,7 @@ std::string Checkpoints::waits_for(ExperimentId id) const {
                        one.places[one.parts.size()].node);
   return fmt::format("its checkpoint {} is on its way from {}: {} of {} blocks are here",
                      one.mark.name, nodes_text(one.mark),
-                     one.manifest.blocks.size() - one.lacking.size() - one.in_flight,
-                     one.manifest.blocks.size());
+                     one.manifest.blocks.size() - one.blocks->left(), one.manifest.blocks.size());
 }
 
 void Checkpoints::pin(ExperimentId id, std::vector<uint32_t> versions) {

@@ -67,10 +67,7 @@ class Checkpoints {
   void ask_part(const PullRef& pull);
   void ask(const std::string& node, cluster::BulkRequest request, Take take);
   void part_came(const PullRef& pull, Result<cluster::BulkAnswer> answer);
-  Result<void> check_room(const Pull& pull) const;
-  void next_blocks(const PullRef& pull);
-  void block_came(const PullRef& pull, const dataset::ContentId& id,
-                  Result<cluster::BulkAnswer> answer);
+  Result<void> check_room(uint64_t needed) const;
   void store(const PullRef& pull);
   void finish(const PullRef& pull, Result<DatasetVersion> version);
   bool try_start(const Start& start);

@@ -1,13 +1,12 @@
 #include "actors/head/output_versions.hpp"
 
 #include "actors/bulk_words.hpp"
+#include "actors/head/block_fetch.hpp"
 #include "actors/head/kept_books.hpp"
 #include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
 
 #include <fmt/format.h>
-
-#include <deque>
 
 namespace troupe::actors {
 
@@ -27,9 +26,7 @@ struct OutputVersions::Fetch {
   std::string node;
   std::vector<Done> waiting;
   std::string bytes;  // of the manifest
-  dataset::Manifest manifest;
-  std::deque<dataset::ContentId> lacking;
-  size_t in_flight = 0;
+  std::shared_ptr<BlockFetch> blocks;
   bool over = false;
 };
 
@@ -88,33 +85,20 @@ void OutputVersions::manifest_came(const FetchRef& fetch, Result<cluster::BulkAn
   auto manifest = dataset::parse_manifest(answer->bytes);
   if (!manifest) return finish(fetch, std::move(manifest).error());
   fetch->bytes = std::move(answer->bytes);
-  fetch->manifest = std::move(*manifest);
-  for (const auto& block : fetch->manifest.blocks)
-    if (!context_->data->blocks().touch(block.id)) fetch->lacking.push_back(block.id);
-  next_blocks(fetch);
-}
-
-void OutputVersions::next_blocks(const FetchRef& fetch) {
-  while (fetch->in_flight < blocks_in_flight && !fetch->lacking.empty()) {
-    auto id = fetch->lacking.front();
-    fetch->lacking.pop_front();
-    ++fetch->in_flight;
-    ask(fetch, ask_packed(fetch->id, to_string(id)),
-        [this, fetch, id](Result<cluster::BulkAnswer> answer) {
-          block_came(fetch, id, std::move(answer));
-        });
-  }
-  if (fetch->in_flight == 0) store(fetch);
-}
-
-void OutputVersions::block_came(const FetchRef& fetch, const dataset::ContentId& id,
-                                Result<cluster::BulkAnswer> answer) {
-  --fetch->in_flight;
-  if (fetch->over) return;
-  if (!answer) return finish(fetch, std::move(answer).error());
-  if (auto stored = context_->data->blocks().put(id, answer->bytes); !stored)
-    return finish(fetch, stored.error());
-  next_blocks(fetch);
+  fetch->blocks = std::make_shared<BlockFetch>(context_, *manifest);
+  std::weak_ptr held{fetch};  // which holds what asks
+  fetch->blocks->start(
+      blocks_in_flight,
+      [this, held](const dataset::ContentId& id, Take take) {
+        if (auto one = held.lock()) ask(one, ask_packed(one->id, to_string(id)), std::move(take));
+      },
+      [this, held](Result<void> here) {
+        auto one = held.lock();
+        if (one && here)
+          store(one);
+        else if (one)
+          finish(one, here.error());
+      });
 }
 
 void OutputVersions::store(const FetchRef& fetch) {
@@ -146,6 +130,7 @@ void OutputVersions::store(const FetchRef& fetch) {
 
 void OutputVersions::finish(const FetchRef& fetch, Result<DatasetVersion> version) {
   if (std::exchange(fetch->over, true)) return;
+  if (fetch->blocks) fetch->blocks->stop();
   fetches_.erase(fetch->id);
   if (!version)
     log::warning("datasets", "outputs of {} could not be fetched: {}", to_string(fetch->id),

@@ -39,9 +39,6 @@ class OutputVersions {
   Result<std::string> node_of(ExperimentId id) const;
   void ask(const FetchRef& fetch, cluster::BulkRequest request, Take take);
   void manifest_came(const FetchRef& fetch, Result<cluster::BulkAnswer> answer);
-  void next_blocks(const FetchRef& fetch);
-  void block_came(const FetchRef& fetch, const dataset::ContentId& id,
-                  Result<cluster::BulkAnswer> answer);
   void store(const FetchRef& fetch);
   void finish(const FetchRef& fetch, Result<DatasetVersion> version);
 

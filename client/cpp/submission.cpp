@@ -46,42 +46,6 @@ ValueList parameters(const std::vector<Parameter>& list) {
   return out;
 }
 
-ValueMap sweep_value(const SweepSpec& sweep) {
-  ValueMap out{{"strategy", sweep.strategy}};
-  if (sweep.trials) out.emplace("trials", *sweep.trials);
-  if (sweep.seed) out.emplace("seed", fmt::to_string(*sweep.seed));
-  if (sweep.concurrency) out.emplace("concurrency", concurrency_value(sweep));
-  if (sweep.metric) out.emplace("metric", objectives_text(sweep));
-  if (!sweep.stop_when.empty()) out.emplace("stop_when", sweep.stop_when);
-  if (sweep.max_failures) out.emplace("max_failures", *sweep.max_failures);
-  if (!sweep.kill_on_stop) out.emplace("on_stop", "finish");
-  if (!sweep.early_stop.is_null()) out.emplace("early_stop", sweep.early_stop);
-  if (sweep.budget) out.emplace("budget", to_string(*sweep.budget));
-  if (!sweep.points.empty()) {
-    ValueList points;
-    for (const auto& point : sweep.points)
-      points.emplace_back(ValueMap(point.begin(), point.end()));
-    out.emplace("points", std::move(points));
-  }
-  if (!sweep.enqueue.empty()) {
-    ValueList points;
-    for (const auto& point : sweep.enqueue)
-      points.emplace_back(ValueMap(point.begin(), point.end()));
-    out.emplace("enqueue", std::move(points));
-  }
-  if (sweep.from) out.emplace("from", *sweep.from);
-  if (sweep.ask) out.emplace("ask", true);
-  if (!sweep.constraints.empty())
-    out.emplace("constraints", ValueList(sweep.constraints.begin(), sweep.constraints.end()));
-  if (!sweep.forbidden.empty()) {
-    ValueList forbidden;
-    for (const auto& values : sweep.forbidden)
-      forbidden.emplace_back(ValueMap(values.begin(), values.end()));
-    out.emplace("forbidden", std::move(forbidden));
-  }
-  return out;
-}
-
 ValueMap resources(const Resources& r) {
   return {{"cpus", r.cpus},
           {"mem", r.mem},
@@ -155,7 +119,7 @@ Value submission_value(const Submission& submission) {
   if (!spec.code_digest.empty())
     out.emplace("code", ValueMap{{"digest", spec.code_digest}, {"git", spec.code_git}});
   if (spec.seed) out.emplace("seed", fmt::to_string(*spec.seed));
-  if (submission.sweep) out.emplace("sweep", sweep_value(*submission.sweep));
+  if (submission.sweep) out.emplace("sweep", to_value(*submission.sweep));
   return out;
 }
 
