@@ -4,6 +4,33 @@
 
 namespace troupe::actors {
 
+namespace {
+
+// Packing reads everything once: a terabyte in this time on an ordinary disk.
+constexpr auto pack_timeout = std::chrono::hours{1};
+constexpr auto block_timeout = std::chrono::minutes{2};
+constexpr uint64_t manifest_bytes_max = 512u << 20;
+constexpr uint64_t block_bytes_max = 64u << 20;
+
+cluster::BulkQuestion question_of(cluster::BulkRequest request, uint64_t bytes_max,
+                                  std::chrono::milliseconds limit) {
+  cluster::BulkQuestion question;
+  question.request = std::move(request);
+  question.bytes_max = bytes_max;
+  question.limit = limit;
+  return question;
+}
+
+}  // namespace
+
+cluster::BulkQuestion manifest_question(cluster::BulkRequest request) {
+  return question_of(std::move(request), manifest_bytes_max, pack_timeout);
+}
+
+cluster::BulkQuestion block_question(cluster::BulkRequest request) {
+  return question_of(std::move(request), block_bytes_max, block_timeout);
+}
+
 BlockFetch::BlockFetch(HeadContextRef context, const dataset::Manifest& manifest)
     : context_{std::move(context)} {
   for (const auto& block : manifest.blocks) {

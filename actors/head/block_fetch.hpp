@@ -42,4 +42,9 @@ class BlockFetch : public std::enable_shared_from_this<BlockFetch> {
   Done done_;
 };
 
+/// A question for a manifest of what the node packs first, or for one block of it, with the time
+/// and the size that either may take.
+cluster::BulkQuestion manifest_question(cluster::BulkRequest request);
+cluster::BulkQuestion block_question(cluster::BulkRequest request);
+
 }  // namespace troupe::actors

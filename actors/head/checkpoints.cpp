@@ -14,14 +14,9 @@ namespace troupe::actors {
 
 namespace {
 
-// As of outputs: packing reads everything once.
-constexpr auto pack_timeout = std::chrono::hours{1};
-constexpr auto block_timeout = std::chrono::minutes{2};
-constexpr uint64_t manifest_bytes_max = 512u << 20;
-constexpr uint64_t block_bytes_max = 64u << 20;
 // Little beside what is being pushed or mounted: nobody waits for it.
 constexpr size_t pulls_max = 4;
-constexpr size_t blocks_in_flight = 2;
+constexpr size_t blocks_at_once = 2;
 // The ledger lies on the same disk.
 constexpr uint64_t disk_share_left = 20;
 
@@ -133,17 +128,12 @@ void Checkpoints::pull(ExperimentId id, const CheckpointMark& mark) {
 /// One node after the other packs what it has.
 void Checkpoints::ask_part(const PullRef& pull) {
   const auto& place = pull->places[pull->parts.size()];
-  ask(place.node, ask_checkpoint(pull->id, pull->mark.name, place.made.us),
+  ask(place.node, manifest_question(ask_checkpoint(pull->id, pull->mark.name, place.made.us)),
       [this, pull](Result<cluster::BulkAnswer> answer) { part_came(pull, std::move(answer)); });
 }
 
 /// The answer comes on some other thread; `take` is called on ours.
-void Checkpoints::ask(const std::string& node, cluster::BulkRequest request, Take take) {
-  cluster::BulkQuestion question;
-  bool whole = request.what == "checkpoint";
-  question.bytes_max = whole ? manifest_bytes_max : block_bytes_max;
-  question.limit = whole ? std::chrono::milliseconds{pack_timeout} : block_timeout;
-  question.request = std::move(request);
+void Checkpoints::ask(const std::string& node, cluster::BulkQuestion question, Take take) {
   answers_.ask(*context_, node, std::move(question), ports_.wake, std::move(take),
                "checkpoints cannot be fetched");
 }
@@ -165,13 +155,13 @@ void Checkpoints::part_came(const PullRef& pull, Result<cluster::BulkAnswer> ans
     return finish(pull, room.error());
   std::weak_ptr held{pull};  // which holds what asks
   pull->blocks->start(
-      blocks_in_flight,
+      blocks_at_once,
       [this, held](const dataset::ContentId& id, Take take) {
         auto one = held.lock();
         if (!one) return;
         const auto& place = one->places[one->place_of.at(id)];
-        ask(place.node, ask_checkpoint_block(one->id, one->mark.name, place.made.us, to_string(id)),
-            std::move(take));
+        auto request = ask_checkpoint_block(one->id, one->mark.name, place.made.us, to_string(id));
+        ask(place.node, block_question(std::move(request)), std::move(take));
       },
       [this, held](Result<void> here) {
         auto one = held.lock();

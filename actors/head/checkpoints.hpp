@@ -65,7 +65,7 @@ class Checkpoints {
   void begin_pulls();
   void pull(ExperimentId id, const CheckpointMark& mark);
   void ask_part(const PullRef& pull);
-  void ask(const std::string& node, cluster::BulkRequest request, Take take);
+  void ask(const std::string& node, cluster::BulkQuestion question, Take take);
   void part_came(const PullRef& pull, Result<cluster::BulkAnswer> answer);
   Result<void> check_room(uint64_t needed) const;
   void store(const PullRef& pull);

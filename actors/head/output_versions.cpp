@@ -12,11 +12,6 @@ namespace troupe::actors {
 
 namespace {
 
-// Packing reads everything once: a terabyte in this time on an ordinary disk.
-constexpr auto pack_timeout = std::chrono::hours{1};
-constexpr auto block_timeout = std::chrono::minutes{2};
-constexpr uint64_t manifest_bytes_max = 512u << 20;
-constexpr uint64_t block_bytes_max = 64u << 20;
 constexpr size_t blocks_in_flight = 4;
 
 }  // namespace
@@ -64,18 +59,14 @@ void OutputVersions::find(ExperimentId id, Done done) {
         Error{Errc::unavailable, "outputs cannot be fetched", "there is no way to the nodes", ""};
   if (!node) return finish(FetchRef{fetch}, std::move(node).error());
   fetch->node = *node;
-  ask(fetch, ask_pack(id), [this, fetch = fetch](Result<cluster::BulkAnswer> answer) {
-    manifest_came(fetch, std::move(answer));
-  });
+  ask(fetch, manifest_question(ask_pack(id)),
+      [this, fetch = fetch](Result<cluster::BulkAnswer> answer) {
+        manifest_came(fetch, std::move(answer));
+      });
 }
 
 /// The answer comes on some other thread; `take` is called on ours.
-void OutputVersions::ask(const FetchRef& fetch, cluster::BulkRequest request, Take take) {
-  cluster::BulkQuestion question;
-  bool whole = request.what == "pack";
-  question.bytes_max = whole ? manifest_bytes_max : block_bytes_max;
-  question.limit = whole ? std::chrono::milliseconds{pack_timeout} : block_timeout;
-  question.request = std::move(request);
+void OutputVersions::ask(const FetchRef& fetch, cluster::BulkQuestion question, Take take) {
   answers_.ask(*context_, fetch->node, std::move(question), ports_.wake, std::move(take),
                "outputs cannot be fetched");
 }
@@ -90,7 +81,8 @@ void OutputVersions::manifest_came(const FetchRef& fetch, Result<cluster::BulkAn
   fetch->blocks->start(
       blocks_in_flight,
       [this, held](const dataset::ContentId& id, Take take) {
-        if (auto one = held.lock()) ask(one, ask_packed(one->id, to_string(id)), std::move(take));
+        if (auto one = held.lock())
+          ask(one, block_question(ask_packed(one->id, to_string(id))), std::move(take));
       },
       [this, held](Result<void> here) {
         auto one = held.lock();

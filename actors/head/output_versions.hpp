@@ -37,7 +37,7 @@ class OutputVersions {
   using Take = NodeAnswers::Take;
 
   Result<std::string> node_of(ExperimentId id) const;
-  void ask(const FetchRef& fetch, cluster::BulkRequest request, Take take);
+  void ask(const FetchRef& fetch, cluster::BulkQuestion question, Take take);
   void manifest_came(const FetchRef& fetch, Result<cluster::BulkAnswer> answer);
   void store(const FetchRef& fetch);
   void finish(const FetchRef& fetch, Result<DatasetVersion> version);
