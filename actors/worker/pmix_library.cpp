@@ -1,7 +1,6 @@
 #include "actors/worker/pmix_library.hpp"
 
-#include <dlfcn.h>
-#include <type_traits>
+#include "runtime/core/loaded_library.hpp"
 
 namespace troupe::actors {
 
@@ -10,23 +9,16 @@ namespace troupe::actors {
 Result<PmixLibrary> load_pmix() {
   PmixLibrary library;
   // Global: its plugins take its symbols from there.
-  void* handle = ::dlopen("libpmix.so.2", RTLD_NOW | RTLD_GLOBAL);
-  bool whole = handle != nullptr;
-  auto find = [&](auto& function, const char* name) {
-    void* symbol = whole ? ::dlsym(handle, name) : nullptr;
-    whole = symbol != nullptr;
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(symbol);
-  };
-  find(library.server_init, "PMIx_server_init");
-  find(library.server_register_nspace, "PMIx_server_register_nspace");
-  find(library.server_register_client, "PMIx_server_register_client");
-  find(library.server_setup_fork, "PMIx_server_setup_fork");
-  find(library.generate_regex, "PMIx_generate_regex");
-  find(library.generate_ppn, "PMIx_generate_ppn");
-  find(library.error_string, "PMIx_Error_string");
-  if (whole) return library;
-  const char* why = ::dlerror();
-  return Error{Errc::unavailable, "PMIx cannot be served here", why != nullptr ? why : "",
+  LoadedLibrary pmix{{"libpmix.so.2"}, RTLD_GLOBAL};
+  pmix.find("PMIx_server_init", library.server_init);
+  pmix.find("PMIx_server_register_nspace", library.server_register_nspace);
+  pmix.find("PMIx_server_register_client", library.server_register_client);
+  pmix.find("PMIx_server_setup_fork", library.server_setup_fork);
+  pmix.find("PMIx_generate_regex", library.generate_regex);
+  pmix.find("PMIx_generate_ppn", library.generate_ppn);
+  pmix.find("PMIx_Error_string", library.error_string);
+  if (pmix.problem().empty()) return library;
+  return Error{Errc::unavailable, "PMIx cannot be served here", pmix.problem(),
                "install libpmix2 on this node"};
 }
 

@@ -1,13 +1,12 @@
 #include "client/cpp/curl_library.hpp"
 
-#include <dlfcn.h>
+#include "runtime/core/loaded_library.hpp"
+
 #include <string>
 
 namespace troupe::client {
 
 namespace {
-
-constexpr const char* library_name = "libcurl.so.4";
 
 struct Loaded {
   CurlLibrary functions{};
@@ -16,25 +15,18 @@ struct Loaded {
 
 Loaded load() {
   Loaded loaded;
-  void* handle = ::dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
-  auto find = [&](auto& function, const char* name) {
-    void* symbol = handle != nullptr ? ::dlsym(handle, name) : nullptr;
-    if (symbol == nullptr && loaded.problem.empty()) {
-      const char* text = ::dlerror();
-      loaded.problem = text != nullptr ? text : name;
-    }
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(symbol);
-  };
+  LoadedLibrary library{{"libcurl.so.4"}};
   decltype(&::curl_global_init) global_init = nullptr;
-  find(global_init, "curl_global_init");
-  find(loaded.functions.easy_init, "curl_easy_init");
-  find(loaded.functions.easy_cleanup, "curl_easy_cleanup");
-  find(loaded.functions.easy_perform, "curl_easy_perform");
-  find(loaded.functions.easy_setopt, "curl_easy_setopt");
-  find(loaded.functions.easy_getinfo, "curl_easy_getinfo");
-  find(loaded.functions.easy_strerror, "curl_easy_strerror");
-  find(loaded.functions.slist_append, "curl_slist_append");
-  find(loaded.functions.slist_free_all, "curl_slist_free_all");
+  library.find("curl_global_init", global_init);
+  library.find("curl_easy_init", loaded.functions.easy_init);
+  library.find("curl_easy_cleanup", loaded.functions.easy_cleanup);
+  library.find("curl_easy_perform", loaded.functions.easy_perform);
+  library.find("curl_easy_setopt", loaded.functions.easy_setopt);
+  library.find("curl_easy_getinfo", loaded.functions.easy_getinfo);
+  library.find("curl_easy_strerror", loaded.functions.easy_strerror);
+  library.find("curl_slist_append", loaded.functions.slist_append);
+  library.find("curl_slist_free_all", loaded.functions.slist_free_all);
+  loaded.problem = library.problem();
   if (loaded.problem.empty() && global_init(CURL_GLOBAL_ALL) != CURLE_OK)
     loaded.problem = "it cannot be initialised";
   return loaded;

@@ -1,54 +1,17 @@
 #include "gpu/comm/nccl_library.hpp"
 
+#include "runtime/core/loaded_library.hpp"
+
 #include <fmt/format.h>
 
 #include <array>
-#include <dlfcn.h>
-#include <type_traits>
 
 namespace troupe::comm {
 
 namespace {
 
 constexpr int cuda_insufficient_driver = 35, cuda_no_device = 100;
-
-/// The first of some libraries that can be loaded; never closed.
-struct Opened {
-  void* handle = nullptr;
-  std::string name;
-};
-
-Result<Opened> open_first(const std::vector<std::string>& names, const char* whose,
-                          const char* hint) {
-  std::string reasons;
-  for (const auto& name : names) {
-    if (void* handle = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL); handle != nullptr)
-      return Opened{handle, name};
-    const char* reason = ::dlerror();
-    reasons += fmt::format("{}{}", reasons.empty() ? "" : "; ", reason != nullptr ? reason : name);
-  }
-  return Error{Errc::unavailable, fmt::format("{} is not there", whose), std::move(reasons), hint};
-}
-
-/// Looks functions up and notes the first that is missing.
-class Finder {
- public:
-  explicit Finder(void* handle) : handle_{handle} {}
-  template <class Function>
-  void operator()(const char* symbol, Function& function) {
-    optional(symbol, function);
-    if (function == nullptr && missing_ == nullptr) missing_ = symbol;
-  }
-  template <class Function>
-  void optional(const char* symbol, Function& function) {
-    function = reinterpret_cast<Function>(::dlsym(handle_, symbol));
-  }
-  const char* missing() const { return missing_; }
-
- private:
-  void* handle_;
-  const char* missing_ = nullptr;
-};
+constexpr const char* install_it = "install it, or use communicators of the CPU on this machine";
 
 }  // namespace
 
@@ -62,28 +25,27 @@ std::string nccl_version_text(int version) {
 
 Result<std::shared_ptr<const CudaLibrary>> CudaLibrary::load(
     const std::vector<std::string>& names) {
-  auto opened = open_first(names, "CUDA's runtime",
-                           "install it, or use communicators of the CPU on this machine");
-  if (!opened) return std::move(opened).error();
+  LoadedLibrary cuda{names};
+  if (!cuda.is_open())
+    return Error{Errc::unavailable, "CUDA's runtime is not there", cuda.problem(), install_it};
   auto library = std::make_shared<CudaLibrary>();
-  library->name = opened->name;
-  Finder find{opened->handle};
-  find("cudaDriverGetVersion", library->driver_version);
-  find("cudaRuntimeGetVersion", library->runtime_version);
-  find("cudaGetDeviceCount", library->device_count);
-  find("cudaSetDevice", library->set_device);
-  find("cudaDeviceGetPCIBusId", library->bus_id);
-  find("cudaStreamCreateWithFlags", library->stream_create);
-  find("cudaStreamDestroy", library->stream_destroy);
-  find("cudaStreamQuery", library->stream_query);
-  find("cudaMalloc", library->allocate);
-  find("cudaFree", library->release);
-  find("cudaMemcpy", library->copy);
-  find("cudaGetLastError", library->last_error);
-  find("cudaGetErrorString", library->error_text);
-  if (const char* missing = find.missing())
-    return Error{Errc::unavailable, "CUDA's runtime cannot be used",
-                 fmt::format("{} has no {}", library->name, missing), "install a newer one"};
+  library->name = cuda.name();
+  cuda.find("cudaDriverGetVersion", library->driver_version);
+  cuda.find("cudaRuntimeGetVersion", library->runtime_version);
+  cuda.find("cudaGetDeviceCount", library->device_count);
+  cuda.find("cudaSetDevice", library->set_device);
+  cuda.find("cudaDeviceGetPCIBusId", library->bus_id);
+  cuda.find("cudaStreamCreateWithFlags", library->stream_create);
+  cuda.find("cudaStreamDestroy", library->stream_destroy);
+  cuda.find("cudaStreamQuery", library->stream_query);
+  cuda.find("cudaMalloc", library->allocate);
+  cuda.find("cudaFree", library->release);
+  cuda.find("cudaMemcpy", library->copy);
+  cuda.find("cudaGetLastError", library->last_error);
+  cuda.find("cudaGetErrorString", library->error_text);
+  if (!cuda.problem().empty())
+    return Error{Errc::unavailable, "CUDA's runtime cannot be used", cuda.problem(),
+                 "install a newer one"};
   if (auto code = library->runtime_version(&library->runtime); code != cuda_success)
     return library->error(code, "CUDA's runtime does not say its version");
   if (auto code = library->driver_version(&library->driver); code != cuda_success)
@@ -121,35 +83,33 @@ Error CudaLibrary::error(int code, std::string what) const {
 
 Result<std::shared_ptr<const NcclLibrary>> NcclLibrary::load(
     const std::vector<std::string>& names) {
-  auto opened =
-      open_first(names, "NCCL", "install it, or use communicators of the CPU on this machine");
-  if (!opened) return std::move(opened).error();
+  LoadedLibrary nccl{names};
+  if (!nccl.is_open())
+    return Error{Errc::unavailable, "NCCL is not there", nccl.problem(), install_it};
   auto library = std::make_shared<NcclLibrary>();
-  library->name = opened->name;
-  Finder find{opened->handle};
-  find("ncclGetVersion", library->get_version);
-  find("ncclGetUniqueId", library->get_id);
-  find("ncclCommInitRankConfig", library->init);
-  find("ncclCommFinalize", library->finalize);
-  find("ncclCommDestroy", library->destroy);
-  find("ncclCommAbort", library->abort);
-  find("ncclCommGetAsyncError", library->async_error);
-  find("ncclGetErrorString", library->error_text);
-  find("ncclAllReduce", library->all_reduce);
-  find("ncclBroadcast", library->broadcast);
-  find("ncclReduceScatter", library->reduce_scatter);
-  find("ncclAllGather", library->all_gather);
-  find("ncclSend", library->send);
-  find("ncclRecv", library->receive);
-  find("ncclGroupStart", library->group_start);
-  find("ncclGroupEnd", library->group_end);
-  find.optional("ncclGetLastError", library->last_error);
-  find.optional("ncclCommShrink", library->shrink);
+  library->name = nccl.name();
+  nccl.find("ncclGetVersion", library->get_version);
+  nccl.find("ncclGetUniqueId", library->get_id);
+  nccl.find("ncclCommInitRankConfig", library->init);
+  nccl.find("ncclCommFinalize", library->finalize);
+  nccl.find("ncclCommDestroy", library->destroy);
+  nccl.find("ncclCommAbort", library->abort);
+  nccl.find("ncclCommGetAsyncError", library->async_error);
+  nccl.find("ncclGetErrorString", library->error_text);
+  nccl.find("ncclAllReduce", library->all_reduce);
+  nccl.find("ncclBroadcast", library->broadcast);
+  nccl.find("ncclReduceScatter", library->reduce_scatter);
+  nccl.find("ncclAllGather", library->all_gather);
+  nccl.find("ncclSend", library->send);
+  nccl.find("ncclRecv", library->receive);
+  nccl.find("ncclGroupStart", library->group_start);
+  nccl.find("ncclGroupEnd", library->group_end);
+  nccl.find_optional("ncclGetLastError", library->last_error);
+  nccl.find_optional("ncclCommShrink", library->shrink);
   if (library->get_version != nullptr) (void)library->get_version(&library->version);
-  if (const char* missing = find.missing())
+  if (!nccl.problem().empty())
     return Error{Errc::unavailable, "NCCL is too old",
-                 fmt::format("{} is {} and has no {}", library->name,
-                             nccl_version_text(library->version), missing),
+                 fmt::format("{}; it is {}", nccl.problem(), nccl_version_text(library->version)),
                  "install NCCL 2.14 or newer"};
   return std::shared_ptr<const NcclLibrary>{std::move(library)};
 }

@@ -1,13 +1,12 @@
 #include "storage/dataset/archive_library.hpp"
 
-#include <dlfcn.h>
+#include "runtime/core/loaded_library.hpp"
+
 #include <string>
 
 namespace troupe::dataset {
 
 namespace {
-
-constexpr const char* library_name = "libarchive.so.13";
 
 struct Loaded {
   ArchiveLibrary functions{};
@@ -16,16 +15,8 @@ struct Loaded {
 
 Loaded load() {
   Loaded loaded;
-  void* handle = ::dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
-  auto find = [&](auto& function, const char* name) {
-    void* symbol = handle != nullptr ? ::dlsym(handle, name) : nullptr;
-    if (symbol == nullptr && loaded.problem.empty()) {
-      const char* text = ::dlerror();
-      loaded.problem = text != nullptr ? text : name;
-    }
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(symbol);
-  };
-#define TROUPE_FIND(name) find(loaded.functions.name, #name)
+  LoadedLibrary library{{"libarchive.so.13"}};
+#define TROUPE_FIND(name) library.find(#name, loaded.functions.name)
   TROUPE_FIND(archive_read_new);
   TROUPE_FIND(archive_read_free);
   TROUPE_FIND(archive_error_string);
@@ -50,6 +41,7 @@ Loaded load() {
   TROUPE_FIND(archive_entry_pathname_utf8);
   TROUPE_FIND(archive_entry_perm);
 #undef TROUPE_FIND
+  loaded.problem = library.problem();
   return loaded;
 }
 

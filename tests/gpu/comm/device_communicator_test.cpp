@@ -294,7 +294,7 @@ TEST_F(Devices, OfADriverThatIsTooOldSayBothVersions) {
 
 TEST_F(Devices, OfALibraryThatLacksSomethingSayWhat) {
   change = [](DeviceOptions& options) { options.nccl = {TROUPE_FAKE_NCCL_BROKEN}; };
-  expect_all(run(1, nothing), "is 2.18.5 and has no ncclCommGetAsyncError");
+  expect_all(run(1, nothing), "has no ncclCommGetAsyncError; it is 2.18.5");
   change = [](DeviceOptions& options) { options.nccl = {"libnccl-that-is-not-there.so.2"}; };
   expect_all(run(1, nothing), "NCCL is not there: libnccl-that-is-not-there.so.2");
   change = [](DeviceOptions& options) { options.cuda = {"libcudart-that-is-not-there.so"}; };
