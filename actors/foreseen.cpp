@@ -19,11 +19,12 @@ ExperimentRecord placed(const ExperimentSpec& spec) {
   record.spec = std::make_shared<const ExperimentSpec>(spec);
   for (const auto& parameter : spec.parameters)
     if (!parameter.choices.empty()) record.params.emplace(parameter.name, parameter.choices[0]);
-  std::vector<uint32_t> gpus(spec.resources.gpus);
-  std::iota(gpus.begin(), gpus.end(), 0u);
   std::vector<ExperimentLife::Place> places;
-  for (uint32_t job = 0; job < spec.workers.min; ++job)
-    places.push_back({fmt::format("node-{}", job), gpus});
+  for (uint32_t job = 0; job < spec.workers.min; ++job) {
+    std::vector<uint32_t> gpus(spec.resources_at(job).gpus);
+    std::iota(gpus.begin(), gpus.end(), 0u);
+    places.push_back({fmt::format("node-{}", job), std::move(gpus)});
+  }
   ExperimentLife life{std::move(record)};
   life.place(places, 1, Timestamp{1});
   return life.record();
@@ -47,7 +48,7 @@ Result<std::vector<ForeseenRank>> foreseen_ranks(const ExperimentSpec& spec) {
     bool gang = order.hosts.size() > 1;
     for (uint32_t job = 0; job < order.hosts.size(); ++job)
       order.hosts[job] = {order.hosts[job].node, gang ? example_address(job) : "",
-                          launch::port_range_begin};
+                          launch::port_range_begin, order.hosts[job].processes};
     for (uint32_t process = 0; process < order.processes; ++process) {
       ForeseenRank rank;
       rank.rank = order.first_rank + process;
@@ -57,6 +58,8 @@ Result<std::vector<ForeseenRank>> foreseen_ranks(const ExperimentSpec& spec) {
         auto equals = entry.find('=');
         rank.env.emplace(entry.substr(0, equals), entry.substr(equals + 1));
       }
+      for (auto& word : launch::rank_argv({}, order.contracts, process))
+        rank.argument = std::move(word);
       ranks.push_back(std::move(rank));
     }
   }

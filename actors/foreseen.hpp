@@ -13,6 +13,7 @@ struct ForeseenRank {
   std::string job;   // "worker.0"
   std::string node;  // "node-0"
   std::map<std::string, std::string> env;
+  std::string argument;  // at the end of its command, beside the others' of its world; mostly none
 };
 
 /// Of all ranks, in their order; of a range of workers, the least that it would start with.

@@ -27,6 +27,8 @@ std::string shape_of(const schedule::Request& request) {
                            request.amount.gpus, request.amount.gpu_share, request.gpu_type,
                            request.gpu_mem, request.workers_min);
   for (const auto& [name, value] : request.labels) shape += fmt::format(" {}={}", name, value);
+  for (const auto& group : request.groups)
+    shape += fmt::format("; {} {}", group.role, shape_of(request.part(group)));
   return shape;
 }
 

@@ -56,6 +56,9 @@ experiment_actor::behavior_type ExperimentState::make_behavior(HeadContextRef co
         note_port(update);
         apply(life_->update(update, context_->clock->now()));
         if (watch_) watch(update);
+        if (stragglers_.update(update) && update.key.epoch == life_->epoch())
+          apply(life_->straggles(stragglers_.late(life_->record().attempts.back()),
+                                 context_->clock->now()));
       },
       [this](metrics_atom, const std::string& from, const MetricBatch& batch) {
         if (may_speak(from, batch.key)) metrics(batch);

@@ -6,6 +6,7 @@
 #include "actors/head/hang_watch.hpp"
 #include "actors/head/head_context.hpp"
 #include "actors/head/life.hpp"
+#include "actors/head/stragglers.hpp"
 
 #include <map>
 #include <string>
@@ -82,6 +83,7 @@ class ExperimentState {
   std::chrono::nanoseconds lease_over_{0};  // monotonic; before that no other attempt may begin
   double resource_ = 0;                     // the last its rule was told; 0: none
   std::optional<HangWatch> watch_;          // where its spec has a watchdog
+  Stragglers stragglers_;
   uint64_t limit_armed_ = 0;  // epoch of the attempt whose running limit is being timed
 };
 

@@ -217,7 +217,7 @@ void ExperimentSetState::member_ended(const ExperimentRecord& member) {
   unplaced_.erase(member.id.member);
   parked_.erase(member.id.member);
   going_.erase(member.id.member);
-  held_us_ += held_us(member, member.ended);
+  held_.add(member, member.ended);
   if (!member.stopped.empty() && member.state == State::finished) ++record_.stopped;
   search_->end(member);
   auto decision = study_->report(member.id.member, member.state, member.metrics);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "actors/head/head_context.hpp"
+#include "actors/head/held_time.hpp"
 #include "actors/head/set_search.hpp"
 #include "hpo/study.hpp"
 
@@ -104,9 +105,9 @@ class ExperimentSetState {
   };
   std::deque<Wish> wishes_;                                // to change it
   std::vector<caf::typed_response_promise<bool>> wished_;  // done, on their way to the ledger
-  uint64_t held_us_ = 0;     // one worker of members that have ended, in all
-  Timestamp spent_counted_;  // when that was last written
-  uint64_t looks_ = 0;       // at the budget; only the last one that was planned counts
+  HeldTime held_;                                          // by members that have ended
+  Timestamp spent_counted_;                                // when that was last written
+  uint64_t looks_ = 0;  // at the budget; only the last one that was planned counts
 };
 
 experiment_set_actor::behavior_type experiment_set_behavior(

@@ -43,15 +43,6 @@ bool is_own(Errc code) {
          code == Errc::corrupt;
 }
 
-/// Of the job with that index, where the spec tells its workers apart.
-std::string role_of(const ExperimentSpec& spec, uint32_t index) {
-  for (const auto& role : spec.roles) {
-    if (index < role.count) return role.name;
-    index -= role.count;
-  }
-  return "worker";
-}
-
 void note_mounts(JobRecord& job, const std::vector<MountShown>& mounts) {
   job.mounts.clear();
   for (const auto& one : mounts)
@@ -171,7 +162,7 @@ Effects ExperimentLife::adopt(const std::vector<Place>& places, uint64_t epoch, 
   std::string nodes;
   for (uint32_t index = 0; index < places.size(); ++index) {
     JobRecord record;
-    record.role = role_of(*record_.spec, index);
+    if (const auto* role = record_.spec->role_at(index)) record.role = role->name;
     record.index = index;
     record.node = places[index].node;
     record.gpus = places[index].gpus;

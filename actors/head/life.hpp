@@ -82,6 +82,8 @@ class ExperimentLife {
   Effects stands_still(const Error& error, Timestamp now);
   /// They do not, or no more.
   Effects goes_on(Timestamp now);
+  /// The others wait for these of its ranks, and for no more.
+  Effects straggles(std::vector<Straggler> late, Timestamp now);
   /// The node and what ran there are gone, and were last heard of at `heard`; its jobs end here.
   Effects lost_node(const std::string& node, const std::string& cause, Timestamp heard,
                     Timestamp now);

@@ -4,15 +4,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace troupe::actors {
 
 namespace {
 
 Event watchdog_event(const ExperimentRecord& record, std::string cause, Timestamp now,
-                     const Error* error) {
+                     const Error* error, const char* kind = "watchdog") {
   Event event;
   event.time = now;
-  event.kind = "watchdog";
+  event.kind = kind;
   event.subject = to_string(record.id);
   event.project = record.spec->project;
   event.from = event.to = to_string(record.state);
@@ -53,6 +55,30 @@ Effects ExperimentLife::goes_on(Timestamp now) {
   record_.error.reset();
   record_.reason = "its ranks make progress again";
   effects.events.push_back(watchdog_event(record_, record_.reason, now, nullptr));
+  return effects;
+}
+
+Effects ExperimentLife::straggles(std::vector<Straggler> late, Timestamp now) {
+  Effects effects;
+  if (record_.state != State::running || record_.attempts.empty() || all_ended()) return effects;
+  auto tell = [&](const std::vector<Straggler>& from, const std::vector<Straggler>& but,
+                  auto words) {
+    for (const auto& one : from) {
+      bool known = std::any_of(but.begin(), but.end(),
+                               [&](const Straggler& other) { return other.rank == one.rank; });
+      if (!known)
+        effects.events.push_back(
+            watchdog_event(record_, fmt::format("rank {} on {} {}", one.rank, one.node, words(one)),
+                           now, nullptr, "straggler"));
+    }
+  };
+  auto& known = attempt().stragglers;
+  tell(late, known, [](const Straggler& one) {
+    return fmt::format("is late: the others wait {:.0f} % of their time for it, {} a call",
+                       one.share * 100, late_text(one));
+  });
+  tell(known, late, [](const Straggler&) { return "keeps up with the others again"; });
+  known = std::move(late);
   return effects;
 }
 

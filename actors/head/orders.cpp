@@ -15,9 +15,35 @@ namespace troupe::actors {
 
 namespace {
 
-uint32_t processes_of(const ExperimentSpec& spec) {
-  if (spec.workers.processes != 0) return spec.workers.processes;
-  return std::max(1u, spec.resources.gpus);  // one process per GPU, one where there are none
+schedule::Amount amount_of(const Resources& resources) {
+  return {static_cast<int64_t>(std::llround(resources.cpus * 1000)), resources.mem, resources.gpus,
+          resources.gpu_share};
+}
+
+/// Where all roles need the same, that is what its workers need; else each is a group.
+void put_needs(const ExperimentSpec& spec, schedule::Request& request) {
+  for (const auto& role : spec.roles) {
+    const auto& needs = role.resources ? *role.resources : spec.resources;
+    request.groups.push_back({role.name, role.count, amount_of(needs), needs.gpu_type,
+                              needs.gpu_mem, needs.node_labels});
+  }
+  schedule::Group all{"",
+                      1,
+                      amount_of(spec.resources),
+                      spec.resources.gpu_type,
+                      spec.resources.gpu_mem,
+                      spec.resources.node_labels};
+  if (!request.groups.empty()) all = request.groups.front();
+  bool alike = std::all_of(request.groups.begin(), request.groups.end(), [&](auto group) {
+    group.role = all.role, group.count = all.count;
+    return group == all;
+  });
+  if (!alike) return;
+  request.groups.clear();
+  request.amount = all.amount;
+  request.gpu_type = all.gpu_type;
+  request.gpu_mem = all.gpu_mem;
+  request.labels = all.labels;
 }
 
 /// The lines of `run` for workers of that role.
@@ -105,13 +131,7 @@ schedule::Request request_of(const ExperimentRecord& record) {
   const auto& spec = *record.spec;
   schedule::Request request;
   request.id = record.id;
-  request.amount.milli_cpus = static_cast<int64_t>(std::llround(spec.resources.cpus * 1000));
-  request.amount.mem = spec.resources.mem;
-  request.amount.gpus = spec.resources.gpus;
-  request.amount.gpu_share = spec.resources.gpu_share;
-  request.gpu_type = spec.resources.gpu_type;
-  request.gpu_mem = spec.resources.gpu_mem;
-  request.labels = spec.resources.node_labels;
+  put_needs(spec, request);
   request.preemptible = spec.preemptible;
   request.workers_min = spec.workers.min;
   request.workers_max = spec.workers.max;
@@ -129,8 +149,9 @@ schedule::Request request_of(const ExperimentRecord& record) {
     if (!mount.digest.empty()) request.data.push_back({mount.digest, mount.source, 0});
   for (const auto& attempt : record.attempts)
     if (attempt.started && attempt.ended > attempt.started)
-      request.service += schedule::service_rate(request.amount, attempt.jobs.size()) *
-                         static_cast<uint64_t>((attempt.ended.us - attempt.started.us) / 1000);
+      for (const auto& job : attempt.jobs)
+        request.service += schedule::service_rate(request.amount_at(job.index), 1) *
+                           static_cast<uint64_t>((attempt.ended.us - attempt.started.us) / 1000);
   return request;
 }
 
@@ -140,8 +161,9 @@ Result<std::vector<JobOrder>> orders_of(const ExperimentRecord& record, const st
   if (!env) return std::move(env).error();
   const auto& spec = *record.spec;
   const auto& attempt = record.attempts.back();
-  auto processes = processes_of(spec);
   auto nodes = static_cast<uint32_t>(attempt.jobs.size());
+  uint32_t ranks = 0;
+  for (const auto& job : attempt.jobs) ranks += spec.processes_at(job.index);
   std::vector<JobOrder> orders;
   for (const auto& job : attempt.jobs) {
     JobOrder order;
@@ -152,18 +174,21 @@ Result<std::vector<JobOrder>> orders_of(const ExperimentRecord& record, const st
     for (const auto& phase : *phases) TROUPE_TRY(check_exec_size(phase.argv, *env));
     order.phases = std::move(*phases);
     order.env = *env;
-    order.processes = processes;
-    order.first_rank = job.index * processes;
-    order.world_size = nodes * processes;
+    const auto& resources = spec.resources_at(job.index);
+    order.processes = spec.processes_at(job.index);
+    for (uint32_t before = 0; before < job.index; ++before)
+      order.first_rank += spec.processes_at(before);
+    order.world_size = ranks;
     order.node_rank = job.index;
     order.nodes = nodes;
-    for (const auto& one : attempt.jobs) order.hosts.push_back({one.node, {}, 0});
+    for (const auto& one : attempt.jobs)
+      order.hosts.push_back({one.node, {}, 0, spec.processes_at(one.index)});
     if (!spec.roles.empty())
       for (const auto& one : attempt.jobs) order.roles.push_back(one.role);
     order.contracts = spec.launch.contracts;
     order.gpus = job.gpus;
-    order.milli_cpus = static_cast<int64_t>(std::llround(spec.resources.cpus * 1000));
-    order.mem = spec.resources.mem;
+    order.milli_cpus = static_cast<int64_t>(std::llround(resources.cpus * 1000));
+    order.mem = resources.mem;
     order.code_digest = spec.code_digest;
     for (const auto& mount : spec.data)
       order.data.push_back({mount.mount, mount.source, mount.digest, mount.writable});
@@ -172,8 +197,8 @@ Result<std::vector<JobOrder>> orders_of(const ExperimentRecord& record, const st
     order.created_us = now.us;
     order.leased = spec.exclusive;
     order.patience_ms = spec.watchdog.patience.count();
-    order.max_processes = spec.resources.max_processes;
-    if (spec.resources.binding) order.binding = to_string(*spec.resources.binding);
+    order.max_processes = resources.max_processes;
+    if (resources.binding) order.binding = to_string(*resources.binding);
     orders.push_back(std::move(order));
   }
   return orders;

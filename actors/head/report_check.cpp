@@ -61,7 +61,7 @@ Result<void> check_plausible(const JobUpdate& update) {
     return absurd(update.key, "its attempt, line or number of devices is absurd");
   if (!is_time(update.time_us) || !is_time(update.started_us))
     return absurd(update.key, "its times lie outside of all calendars");
-  if (update.ranks.size() > limits::processes_max)
+  if (std::max(update.ranks.size(), update.paces.size()) > limits::processes_max)
     return absurd(update.key, "it has more ranks than a job may have");
   for (const auto& rank : update.ranks)
     if (rank.quiet_ms < 0 || rank.steady_ms < 0 || rank.by > RankPulse::By::metrics ||

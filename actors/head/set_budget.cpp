@@ -25,12 +25,11 @@ void ExperimentSetState::count_spent() {
     if (record_.started) record_.spent_us = static_cast<uint64_t>(now.us - record_.started.us);
     return;
   }
-  auto held = held_us_;
+  auto held = held_;
   for (auto member : live_)
     if (auto record = context_->ledger->experiment({record_.id.top, member}); record && *record)
-      held += held_us(**record, now);
-  record_.spent_us =
-      static_cast<uint64_t>(static_cast<double>(held) * budget.devices(record_.spec->resources));
+      held.add(**record, now);
+  record_.spent_us = held.of(budget.kind);
 }
 
 /// Again when it could be spent at the earliest.
@@ -45,9 +44,10 @@ void ExperimentSetState::look_at_budget() {
     dirty_ = true;
     save();
   }
-  double rate = budget.devices(record_.spec->resources);
-  if (budget.kind != Budget::Kind::wall)
-    rate *= static_cast<double>(live_.size() * record_.spec->workers.max);
+  double rate = budget.kind == Budget::Kind::wall ? 1 : 0;
+  if (rate == 0)
+    for (uint32_t worker = 0; worker < record_.spec->workers.max; ++worker)
+      rate += devices_of(budget, *record_.spec, worker) * static_cast<double>(live_.size());
   auto wait = look_idle;
   if (rate > 0 && record_.started) {
     auto left_ms = static_cast<double>(budget.amount_us - record_.spent_us) / rate / 1000;

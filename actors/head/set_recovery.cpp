@@ -17,7 +17,7 @@ Result<void> ExperimentSetState::resume() {
     if (!members || members->empty()) break;
     for (const auto& member : *members) {
       if (!member.stopped.empty() && member.state == State::finished) ++record_.stopped;
-      if (is_terminal(member.state)) held_us_ += held_us(member, member.ended);
+      if (is_terminal(member.state)) held_.add(member, member.ended);
       if (is_terminal(member.state))
         study_->report(member.id.member, member.state, member.metrics);
       else

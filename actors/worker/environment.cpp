@@ -80,11 +80,11 @@ launch::World world_of(const WorkerEnvironment& worker, const WorkerPaths& paths
   world.number = id.top;
   world.attempt = order.attempt;
   for (const auto& host : order.hosts)
-    world.hosts.push_back({host.node, host.address, host.first_port});
+    world.hosts.push_back({host.node, host.address, host.first_port, host.processes});
   if (world.hosts.size() <= order.node_rank) world.hosts.resize(order.node_rank + 1);
+  world.hosts[order.node_rank].processes = order.processes;
   world.roles = order.roles;
   world.contracts = order.contracts;
-  world.processes = order.processes;
   world.job = order.node_rank;
   world.gpus = static_cast<uint32_t>(order.gpus.size());
   world.cpus = cpus_of_process(order);
@@ -110,6 +110,7 @@ std::vector<std::string> job_environment(const WorkerEnvironment& worker, const 
   env.add("TROUPE_GRACE_S", static_cast<uint64_t>(grace.count()));
   env.add("TROUPE_STOP_FILE", paths.stop_file(slot));
   env.add("TROUPE_METRICS", paths.metrics(slot));
+  if (order.world_size > 1) env.add("TROUPE_PACE", paths.pace(slot));
   auto scratch = paths.scratch(slot);
   env.add("TROUPE_SCRATCH", scratch);
   env.add("TMPDIR", scratch);

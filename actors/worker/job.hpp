@@ -5,6 +5,7 @@
 
 #include "actors/worker/checkpoint_look.hpp"
 #include "actors/worker/metric_reader.hpp"
+#include "actors/worker/pace_look.hpp"
 #include "actors/worker/pulses.hpp"
 #include "actors/worker/rank_services.hpp"
 #include "actors/worker/worker_context.hpp"
@@ -108,6 +109,7 @@ class JobState {
   std::string resume_note_;
   std::optional<CheckpointLook> checkpoints_;  // once it runs
   std::optional<Pulses> pulses_;               // where its experiment has a watchdog
+  std::optional<PaceLook> pace_;               // of a gang
   std::string pulses_run_;                     // whose processes they are of
 };
 

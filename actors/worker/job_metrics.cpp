@@ -116,12 +116,16 @@ void JobState::watch_ranks(const process::RunStatus& status) {
 
 /// Not kept as the newest update: said again later it would be wrong.
 void JobState::pulse() {
-  if (!pulses_) return;
-  auto ranks = pulses_->due(context_->clock->monotonic(), context_->look_at);
-  if (ranks.empty()) return;
+  auto now = context_->clock->monotonic();
+  if (order_->world_size > 1 && !pace_)
+    pace_.emplace(context_->paths.pace(slot_), order_->first_rank, order_->processes);
+  auto ranks = pulses_ ? pulses_->due(now, context_->look_at) : std::vector<RankPulse>{};
+  auto paces = pace_ ? pace_->due(now) : std::vector<RankPace>{};
+  if (ranks.empty() && paces.empty()) return;
   auto update = blank(JobStep::running);
   update.link = link_;
   update.ranks = std::move(ranks);
+  update.paces = std::move(paces);
   self_->send(context_->director, update_atom_v, std::move(update));
 }
 

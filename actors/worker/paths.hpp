@@ -1,8 +1,8 @@
 // Where a worker keeps things. What a job needs while it runs lies in a numbered slot, which later
 // jobs use again; what outlives it lies under its own name:
 //
-//   <dir>/slots/3/{order, token, hostfile, work/, scratch/, data/, overlay/, metrics.jsonl, stop}
-//   <dir>/cache/<digest>/             sealed dataset versions; trees/<method>/<digest>/ shows
+//   <dir>/slots/3/{order, token, hostfile, work/, scratch/, data/, overlay/, metrics.jsonl, pace,
+//   stop} <dir>/cache/<digest>/             sealed dataset versions; trees/<method>/<digest>/ shows
 //                                     their files
 //   <dir>/logs/42.7.worker.0/         attempts share it; made with the first line
 //   <dir>/hostfile                    of jobs that are one process
@@ -30,6 +30,7 @@ struct WorkerPaths {
   std::string work(uint32_t number) const { return slot(number) + "/work"; }
   std::string scratch(uint32_t number) const { return slot(number) + "/scratch"; }
   std::string metrics(uint32_t number) const { return slot(number) + "/metrics.jsonl"; }
+  std::string pace(uint32_t number) const { return slot(number) + "/pace"; }
   std::string stop_file(uint32_t number) const { return slot(number) + "/stop"; }
   std::string log(const JobId& id) const { return dir + "/logs/" + to_string(id); }
   std::string data(uint32_t number) const { return slot(number) + "/data"; }

@@ -277,7 +277,10 @@ void set_sweep(wire::ExperimentSet::Builder out, const SweepSpec& sweep) {
 void set_budget(wire::Budget::Builder out, const SetRecord& record) {
   const auto& budget = *record.sweep.budget;
   set_text(to_string(budget), [&](auto text) { out.setLimit(text); });
-  std::string unit{budget.unit(record.spec ? record.spec->resources : Resources{})};
+  auto counted = record.spec ? record.spec->resources : Resources{};
+  for (const auto& role : record.spec ? record.spec->roles : std::vector<Role>{})
+    if (role.resources && role.resources->gpus != 0) counted = *role.resources;
+  std::string unit{budget.unit(counted)};
   out.setUnit(as_text(unit));
   constexpr double hour_us = 3.6e9;
   auto spent = static_cast<double>(record.spent_us);

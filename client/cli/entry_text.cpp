@@ -55,8 +55,8 @@ std::string gpus_text(const Value& resources, int64_t gpus) {
   return text;
 }
 
-std::string resources_text(const Value& entry) {
-  const Value resources = map_of(entry, "resources");
+/// "4 cpus, 2 GiB, 1 gpu".
+std::string needs_text(const Value& resources) {
   auto cpus = number_text(resources.find("cpus"));
   auto text = fmt::format("{} {}", cpus, cpus == "1" ? "cpu" : "cpus");
   if (auto mem = int_of(resources, "mem"); mem != 0)
@@ -66,6 +66,11 @@ std::string resources_text(const Value& entry) {
     text += fmt::format(", {} processes at most", most);
   for (const auto& [name, value] : map_of(resources, "node_labels"))
     text += fmt::format(", nodes with {}={}", name, value.to_text());
+  return text;
+}
+
+std::string resources_text(const Value& entry) {
+  auto text = needs_text(map_of(entry, "resources"));
   auto workers = text_of(entry, "workers");
   if (workers != "1") text += fmt::format(", for each of {} workers", workers);
   return text;
@@ -137,12 +142,15 @@ std::string recovery_text(const Value& cost) {
       Recovery{number("lost_steps"), time("detection"), time("rebuild"), time("warm_up")});
 }
 
-/// "chief 1, worker 2".
+/// "chief 1, worker 2 (4 cpus, 1 gpu)".
 std::string roles_text(const Value& entry) {
   std::string text;
-  for (const auto& role : list_of(entry, "roles"))
+  for (const auto& role : list_of(entry, "roles")) {
     text += fmt::format("{}{} {}", text.empty() ? "" : ", ", text_of(role, "name"),
                         int_of(role, "count"));
+    if (const auto* own = role.find("resources"); own != nullptr && own->is_map())
+      text += fmt::format(" ({})", needs_text(*own));
+  }
   return text;
 }
 
@@ -308,6 +316,15 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
       add("recovery", fmt::format("attempt {}: {}", text_of(attempt, "number"), cost));
   if (auto attempts = list_of(entry, "attempts"); !attempts.empty())
     for (const auto& line : receipt_lines(map_of(attempts.back(), "receipt"))) add("receipt", line);
+  for (const auto& one : list_of(entry, "stragglers")) {
+    const auto* share = one.find("share");
+    add("straggler",
+        fmt::format("rank {} on {}: the others wait {:.0f} % of their time for it, {} "
+                    "a call",
+                    int_of(one, "rank"), text_of(one, "node"),
+                    share != nullptr && share->is_number() ? share->as_number() * 100 : 0,
+                    text_of(one, "late")));
+  }
   for (const auto& checkpoint : list_of(entry, "checkpoints"))
     add("checkpoint", checkpoint_text(checkpoint, now));
   for (const auto& job : list_of(entry, "jobs")) {

@@ -42,11 +42,14 @@ int print_env(Session& session, const ExperimentSpec& spec) {
   auto& out = session.out();
   if (out.wants_json()) {
     ValueList list;
-    for (const auto& rank : *ranks)
-      list.push_back(ValueMap{{"rank", int64_t{rank.rank}},
-                              {"job", rank.job},
-                              {"node", rank.node},
-                              {"env", ValueMap(rank.env.begin(), rank.env.end())}});
+    for (const auto& rank : *ranks) {
+      ValueMap one{{"rank", int64_t{rank.rank}},
+                   {"job", rank.job},
+                   {"node", rank.node},
+                   {"env", ValueMap(rank.env.begin(), rank.env.end())}};
+      if (!rank.argument.empty()) one.emplace("argument", rank.argument);
+      list.push_back(std::move(one));
+    }
     out.json(ValueMap{{"ranks", std::move(list)}});
     return 0;
   }
@@ -58,6 +61,7 @@ int print_env(Session& session, const ExperimentSpec& spec) {
   for (const auto& rank : *ranks) {
     out.line(fmt::format("{}# rank {}: {} on {}", ranks->size() > 1 ? "\n" : "", rank.rank,
                          rank.job, rank.node));
+    if (!rank.argument.empty()) out.line("# argument: " + rank.argument);
     print_lines(out, *ranks, rank, ranks->size() == 1);
   }
   return 0;

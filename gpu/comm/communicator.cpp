@@ -85,7 +85,21 @@ Error Communicator::State::fail(const Error& error) {
   return cause;
 }
 
+std::chrono::nanoseconds Communicator::State::waited() const {
+  std::chrono::nanoseconds sum{0};
+  if (segment) sum += segment->waited();
+  for (const auto* group : {&world, &across})
+    if (*group) sum += (*group)->waited();
+  return sum;
+}
+
 Result<void> Communicator::State::finish(Result<void> result, const Signature& call) {
+  if (pace) {
+    if (call.call == Call::send)
+      apart = waited() - counted;
+    else
+      pace->note(counted = waited() - apart);
+  }
   if (result) return result;
   auto cause = fail(result.error());
   cause.what = fmt::format("{}: {}", to_string(call), cause.what);

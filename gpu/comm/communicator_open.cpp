@@ -42,6 +42,7 @@ Result<std::unique_ptr<Communicator>> Communicator::open(const Options& options)
   // When all have come here, nobody needs the store any more.
   TROUPE_TRY(communicator->barrier());
   communicator->state_->options.store.reset();
+  communicator->state_->pace = Pace::open(options.size);
   return communicator;
 }
 

@@ -4,11 +4,13 @@
 #include "gpu/comm/communicator.hpp"
 #include "gpu/comm/link.hpp"
 #include "gpu/comm/local_group.hpp"
+#include "gpu/comm/pace.hpp"
 #include "gpu/comm/roster.hpp"
 #include "gpu/comm/wire_group.hpp"
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -32,6 +34,9 @@ struct Communicator::State {
   std::optional<WireGroup> world;            // all ranks
   std::optional<WireGroup> across;           // the ranks that have this one's place on their hosts
   std::optional<Error> failure;
+  std::unique_ptr<Pace> pace;
+  std::chrono::nanoseconds counted{0};  // waited, as the pace says
+  std::chrono::nanoseconds apart{0};    // waited in messages: there not all ranks meet
   /// Of all_reduce_parts: what goes out, comes in, this rank's sum, all sums. Kept for the next
   /// call.
   std::array<std::vector<std::byte>, 4> parts_memory;
@@ -45,6 +50,8 @@ struct Communicator::State {
   uint32_t rank() const { return options.rank; }
   uint32_t size() const { return options.size; }
   bool is_one_host() const { return hosts == 1; }
+  /// In all calls, so far.
+  std::chrono::nanoseconds waited() const;
   /// Before a call: what has failed before.
   std::optional<Error> standing_failure();
   /// Of a call: lets the others know of an error, and says which call it was.

@@ -22,6 +22,7 @@ constexpr std::chrono::milliseconds mixed_tick{1};
 void LinkWaiter::moved() {
   if (segment_ != nullptr) segment_->unpark();
   auto looks = budget_.looks();
+  if (idle_ != 0 && since_ != Clock::time_point{}) waited_ += Clock::now() - since_;
   if (idle_ > looks + patience_.yields)
     budget_.came_by_waiting();
   else if (idle_ > looks)

@@ -147,6 +147,8 @@ class Segment {
   void park(std::chrono::milliseconds at_most);
   void unpark();
   bool is_prepared() const { return prepared_; }
+  /// In await(), so far: what went beyond the first looks.
+  std::chrono::nanoseconds waited() const { return waited_; }
 
  private:
   struct Header;
@@ -171,6 +173,7 @@ class Segment {
   uint32_t local_ = 0;
   RankState* states_ = nullptr;
   bool prepared_ = false;
+  std::chrono::nanoseconds waited_{0};
   int32_t processor_ = 0;    // as told
   uint32_t ways_given_ = 0;  // waits that giving way ended
   uint32_t next_step_ = 8;   // the one of these after which it steps aside

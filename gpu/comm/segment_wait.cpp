@@ -138,6 +138,7 @@ Result<void> Segment::await_longer(const std::atomic<uint64_t>& counter, uint64_
     tell_processor();
     beat();
     if (counter.load(std::memory_order_acquire) < value) continue;
+    waited_ += Clock::now() - begin;
     budget_.came_by_yielding(i + 1);
     step_aside();
     return ok();
@@ -145,6 +146,7 @@ Result<void> Segment::await_longer(const std::atomic<uint64_t>& counter, uint64_
   budget_.came_by_waiting();
   auto result = await_parked(counter, value, local);
   unpark();
+  waited_ += Clock::now() - begin;
   return result;
 }
 

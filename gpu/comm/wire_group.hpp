@@ -32,6 +32,8 @@ class LinkWaiter {
   void moved();
   /// After one that moved nothing.
   Result<void> nothing_moved(std::span<const Interest> interests);
+  /// So far: what went beyond the first looks.
+  std::chrono::nanoseconds waited() const { return waited_; }
 
  private:
   Result<void> look_around(std::span<const Interest> interests);
@@ -44,6 +46,7 @@ class LinkWaiter {
   Patience patience_;
   SpinBudget budget_;
   uint32_t idle_ = 0;
+  std::chrono::nanoseconds waited_{0};
   std::chrono::steady_clock::time_point since_;
 };
 
@@ -54,6 +57,8 @@ class WireGroup {
       : links_{std::move(links)}, me_{me}, waiter_{waiter} {}
 
   uint32_t size() const { return static_cast<uint32_t>(links_.size()); }
+  /// In all calls so far.
+  std::chrono::nanoseconds waited() const { return waiter_.waited(); }
 
   Result<void> barrier(const Signature& call);
   /// In place. `divisor` for avg; 1 leaves the sum.

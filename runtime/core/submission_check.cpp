@@ -218,6 +218,13 @@ Problem check_launch(const ExperimentSpec& spec) {
                         ? fmt::to_string(spec.workers.min)
                         : fmt::format("{}..{}", spec.workers.min, spec.workers.max)),
         "leave workers out: the roles say how many there are"};
+  for (uint32_t worker = 1; worker < count; ++worker)
+    if ((asked("pmi1") || asked("pmix")) && spec.processes_at(worker) != spec.processes_at(0))
+      return SubmissionProblem{
+          "workers.processes",
+          fmt::format("{} of MPI's ranks are to run on one worker, {} on another",
+                      spec.processes_at(0), spec.processes_at(worker)),
+          "give all the same number: workers: {processes: N}"};
   return std::nullopt;
 }
 

@@ -35,12 +35,12 @@ std::string endpoint(const std::string& address, uint16_t port) {
 
 /// What torchrun gives its processes; frameworks recognise it by these.
 void add_torch(const World& world, uint32_t process, List env) {
-  auto rank = world.job * world.processes + process;
+  auto rank = world.ranks_before(world.job) + process;
   const auto& first = world.hosts.front();
   env.add("RANK", rank);
   env.add("WORLD_SIZE", world.size());
   env.add("LOCAL_RANK", process);
-  env.add("LOCAL_WORLD_SIZE", world.processes);
+  env.add("LOCAL_WORLD_SIZE", world.processes());
   env.add("NODE_RANK", world.job);
   env.add("GROUP_RANK", world.job);
   env.add("MASTER_ADDR", address_of(first));
@@ -54,18 +54,22 @@ void add_torch(const World& world, uint32_t process, List env) {
   env.add("TORCHELASTIC_MAX_RESTARTS", "0");
 }
 
-/// DeepSpeed and Horovod count nodes as "cross" ranks.
+/// DeepSpeed and Horovod count nodes as "cross" ranks: those that have such a process.
 void add_horovod(const World& world, uint32_t process, List env) {
-  env.add("LOCAL_SIZE", world.processes);
-  env.add("CROSS_RANK", world.job);
-  env.add("CROSS_SIZE", world.hosts.size());
+  auto has_one = [&](const Host& host) { return host.processes > process; };
+  auto at = world.hosts.begin() + world.job;
+  auto cross_rank = std::count_if(world.hosts.begin(), at, has_one);
+  auto cross_size = std::count_if(world.hosts.begin(), world.hosts.end(), has_one);
+  env.add("LOCAL_SIZE", world.processes());
+  env.add("CROSS_RANK", static_cast<uint64_t>(cross_rank));
+  env.add("CROSS_SIZE", static_cast<uint64_t>(cross_size));
   env.add("HOROVOD_HOSTNAME", address_of(world.hosts[world.job]));
-  env.add("HOROVOD_RANK", world.job * world.processes + process);
+  env.add("HOROVOD_RANK", world.ranks_before(world.job) + process);
   env.add("HOROVOD_SIZE", world.size());
   env.add("HOROVOD_LOCAL_RANK", process);
-  env.add("HOROVOD_LOCAL_SIZE", world.processes);
-  env.add("HOROVOD_CROSS_RANK", world.job);
-  env.add("HOROVOD_CROSS_SIZE", world.hosts.size());
+  env.add("HOROVOD_LOCAL_SIZE", world.processes());
+  env.add("HOROVOD_CROSS_RANK", static_cast<uint64_t>(cross_rank));
+  env.add("HOROVOD_CROSS_SIZE", static_cast<uint64_t>(cross_size));
   const auto& first = world.hosts.front();
   // Over MPI it finds its world as MPI does.
   if (world.has("pmi1") || world.has("pmix") || first.first_port == 0) return;
@@ -81,8 +85,8 @@ void add_jax(const World& world, uint32_t process, List env) {
   env.add("JAX_COORDINATOR_ADDRESS", endpoint(address_of(first), port));
   env.add("JAX_COORDINATOR_PORT", port);
   // Each process drives its own share of the devices that its job sees.
-  if (world.gpus == 0 || world.gpus % world.processes != 0) return;
-  auto share = world.gpus / world.processes;
+  if (world.gpus == 0 || world.gpus % world.processes() != 0) return;
+  auto share = world.gpus / world.processes();
   std::string devices;
   for (uint32_t i = 0; i < share; ++i)
     devices += fmt::format("{}{}", i == 0 ? "" : ",", process * share + i);
@@ -101,8 +105,20 @@ void add_slurm_step(const World& world, uint32_t process, List env) {
   env.add("SLURM_JOB_ID", world.number);
   env.add("SLURM_STEP_NODELIST", node_list(world));
   env.add("SLURM_NTASKS", world.size());
-  env.add("SLURM_PROCID", world.job * world.processes + process);
+  env.add("SLURM_PROCID", world.ranks_before(world.job) + process);
   env.add("SLURM_LOCALID", process);
+}
+
+/// "8(x3),1": the processes of each node, equal neighbours together.
+std::string tasks_per_node(const World& world) {
+  std::string text;
+  for (size_t begin = 0, end = 0; begin < world.hosts.size(); begin = end) {
+    auto processes = world.hosts[begin].processes;
+    while (end < world.hosts.size() && world.hosts[end].processes == processes) ++end;
+    text += fmt::format("{}{}", begin == 0 ? "" : ",", processes);
+    if (end - begin > 1) text += fmt::format("(x{})", end - begin);
+  }
+  return text;
 }
 
 void add_slurm(const World& world, List env) {
@@ -114,10 +130,8 @@ void add_slurm(const World& world, List env) {
   env.add("SLURM_JOB_NUM_NODES", world.hosts.size());
   env.add("SLURM_NODEID", world.job);
   env.add("SLURM_NPROCS", world.size());
-  env.add("SLURM_NTASKS_PER_NODE", world.processes);
-  auto nodes = world.hosts.size();
-  env.add("SLURM_TASKS_PER_NODE", nodes == 1 ? fmt::to_string(world.processes)
-                                             : fmt::format("{}(x{})", world.processes, nodes));
+  env.add("SLURM_NTASKS_PER_NODE", world.processes());
+  env.add("SLURM_TASKS_PER_NODE", tasks_per_node(world));
   env.add("SLURM_CPUS_PER_TASK", world.cpus);
   if (world.gpus != 0) env.add("SLURM_GPUS_ON_NODE", world.gpus);
   env.add("SLURMD_NODENAME", world.hosts[world.job].node);
@@ -125,9 +139,9 @@ void add_slurm(const World& world, List env) {
 
 /// Of PMI-1, all but the connection itself.
 void add_pmi1(const World& world, uint32_t process, List env) {
-  env.add("PMI_RANK", world.job * world.processes + process);
+  env.add("PMI_RANK", world.ranks_before(world.job) + process);
   env.add("PMI_SIZE", world.size());
-  env.add("MPI_LOCALNRANKS", world.processes);
+  env.add("MPI_LOCALNRANKS", world.processes());
   env.add("MPI_LOCALRANKID", process);
 }
 
@@ -153,6 +167,12 @@ void add_side_channels(const World& world, List env) {
 }
 
 }  // namespace
+
+uint32_t World::ranks_before(uint32_t until) const {
+  uint32_t ranks = 0;
+  for (uint32_t i = 0; i < until; ++i) ranks += hosts[i].processes;
+  return ranks;
+}
 
 bool World::has(std::string_view contract) const {
   return std::find(contracts.begin(), contracts.end(), contract) != contracts.end();
@@ -192,7 +212,7 @@ std::vector<std::string> rank_argv(std::vector<std::string> argv,
                                    const std::vector<std::string>& contracts, uint32_t process) {
   if (std::find(contracts.begin(), contracts.end(), "local_rank") == contracts.end()) return argv;
   auto argument = fmt::format("--local_rank={}", process);
-  bool shell = argv.size() == 3 && argv[0] == "/bin/sh" && argv[1] == "-c";
+  bool shell = argv.size() == 3 && argv[0].ends_with("sh") && argv[1] == "-c";
   if (!shell) {
     argv.push_back(std::move(argument));
     return argv;
@@ -206,7 +226,7 @@ std::vector<std::string> rank_argv(std::vector<std::string> argv,
 std::string hostfile_text(const World& world) {
   std::string text;
   for (const auto& host : world.hosts)
-    text += fmt::format("{} slots={}\n", address_of(host), world.processes);
+    text += fmt::format("{} slots={}\n", address_of(host), host.processes);
   return text;
 }
 
@@ -216,7 +236,7 @@ std::string tf_config(const World& world, uint32_t process) {
   std::string role;
   uint64_t index = 0;
   for (uint32_t job = 0; job < world.hosts.size(); ++job)
-    for (uint32_t one = 0; one < world.processes; ++one) {
+    for (uint32_t one = 0; one < world.hosts[job].processes; ++one) {
       bool first = job == 0 && one == 0;
       std::string own = !world.roles.empty() ? world.roles[job] : first ? "chief" : "worker";
       auto& tasks = cluster[own];

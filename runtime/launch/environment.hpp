@@ -16,6 +16,7 @@ struct Host {
   std::string node;
   std::string address;      // by which the others reach it; empty: it is alone on its machine
   uint16_t first_port = 0;  // of its block
+  uint32_t processes = 1;   // ranks there
 };
 
 /// One attempt, as one of its jobs sees it. Ranks are counted through the jobs in their order.
@@ -26,14 +27,16 @@ struct World {
   std::vector<Host> hosts;             // by job
   std::vector<std::string> roles;      // by job; empty: all are workers alike
   std::vector<std::string> contracts;  // asked for: see launch_contracts
-  uint32_t processes = 1;              // of each job
   uint32_t job = 0;                    // whose processes are meant
-  uint32_t gpus = 0;                   // of each job
+  uint32_t gpus = 0;                   // of that job
   uint32_t cpus = 1;                   // of each process
   std::string interface;               // by which this node reaches the others; empty: not known
   std::string hostfile;                // where hostfile_text() lies
 
-  uint32_t size() const { return static_cast<uint32_t>(hosts.size()) * processes; }
+  uint32_t size() const { return ranks_before(static_cast<uint32_t>(hosts.size())); }
+  /// Ranks of the jobs before that one.
+  uint32_t ranks_before(uint32_t job) const;
+  uint32_t processes() const { return hosts[job].processes; }
   bool has(std::string_view contract) const;
 };
 

@@ -54,6 +54,15 @@ std::string count_text(size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
+/// "1 ps with 4 cpus; 2 worker with 2 cpus, 1 gpu each".
+std::string groups_text(const Request& request) {
+  std::string text;
+  for (const auto& group : request.groups)
+    text += fmt::format("{}{} {} with {}{}", text.empty() ? "" : "; ", group.count, group.role,
+                        needs_text(request.part(group)), group.count == 1 ? "" : " each");
+  return text;
+}
+
 /// One resource of an Amount, for reasons about each.
 struct Kind {
   std::string_view unit;
@@ -145,20 +154,30 @@ std::vector<std::string> no_usable_node(const std::vector<Node>& nodes, const Re
 
 Result<void> Scheduler::check(const Request& request) const {
   if (nodes_.all().empty()) return ok();
+  if (request.groups.empty()) return check_alike(request, "worker");
+  for (const auto& group : request.groups) TROUPE_TRY(check_alike(request.part(group), group.role));
+  if (nodes_.fits_empty(request, false)) return ok();
+  return Error{
+      Errc::invalid, "the nodes can never run this",
+      fmt::format("each role would fit by itself, all together do not: {}", groups_text(request)),
+      "ask for fewer or smaller workers, or add nodes"};
+}
+
+/// Workers that all need the same, called by that name.
+Result<void> Scheduler::check_alike(const Request& request, std::string_view name) const {
   auto slots_known = nodes_.slots_empty(request, false, request.workers_min);
   if (slots_known >= request.workers_min) return ok();
   const auto& node = largest(nodes_.all(), request);
   if (slots_known == 0)
     return Error{Errc::invalid, "no node can ever run this",
-                 fmt::format("each worker needs {}; the largest node is {}", needs_text(request),
+                 fmt::format("each {} needs {}; the largest node is {}", name, needs_text(request),
                              node_text(node)),
                  "ask for less, or add a larger node"};
-  return Error{
-      Errc::invalid, "the nodes can never run this",
-      fmt::format("needs {} workers at once, each with {}; the {} hold {}, the largest is {}",
-                  request.workers_min, needs_text(request), count_text(nodes_.all().size(), "node"),
-                  slots_known, node_text(node)),
-      "ask for fewer or smaller workers, or add nodes"};
+  return Error{Errc::invalid, "the nodes can never run this",
+               fmt::format("needs {} at once, each with {}; the {} hold {}, the largest is {}",
+                           count_text(request.workers_min, name), needs_text(request),
+                           count_text(nodes_.all().size(), "node"), slots_known, node_text(node)),
+               "ask for fewer or smaller workers, or add nodes"};
 }
 
 Explanation Scheduler::why(ExperimentId id) const {
@@ -192,28 +211,45 @@ Explanation Scheduler::why(ExperimentId id) const {
 }
 
 void Scheduler::explain_room(const Request& request, Explanation& out) const {
-  const auto& nodes = nodes_.all();
-  auto now = nodes_.slots_free(request, request.workers_min);
-  if (now >= request.workers_min) return;
+  if (nodes_.fits_now(request)) return;
   if (auto bad = check(request); !bad)
     out.reasons.push_back(bad.error().what + ": " + bad.error().detail);
-  for (auto& reason : no_usable_node(nodes, request)) out.reasons.push_back(std::move(reason));
+  for (auto& reason : shortages(request)) out.reasons.push_back(std::move(reason));
   auto before = out.reasons.size();
+  for (const auto& group : request.groups)
+    for (const auto& reason : shortages(request.part(group))) {
+      auto text =
+          fmt::format("{}{} {}", group.role, reason.starts_with("needs ") ? "" : ":", reason);
+      out.reasons.push_back(std::move(text));
+    }
+  if (!request.groups.empty() && out.reasons.size() == before)
+    out.reasons.push_back("there is room for each role by itself, not for all together: " +
+                          groups_text(request));
+}
+
+/// What workers that all need the same lack.
+std::vector<std::string> Scheduler::shortages(const Request& request) const {
+  const auto& nodes = nodes_.all();
+  auto now = nodes_.slots_free(request, request.workers_min);
+  if (now >= request.workers_min || !request.groups.empty()) return {};
+  auto reasons = no_usable_node(nodes, request);
+  auto before = reasons.size();
   for (const auto& kind : kinds)
     if (auto reason = shortage(nodes, request, kind); !reason.empty())
-      out.reasons.push_back(std::move(reason));
+      reasons.push_back(std::move(reason));
   bool some = std::any_of(nodes.begin(), nodes.end(),
                           [&](const Node& node) { return node.usable(request); });
-  if (now == 0 && out.reasons.size() == before && some)
-    out.reasons.push_back(fmt::format("no single node has {} free together", needs_text(request)));
+  if (now == 0 && reasons.size() == before && some)
+    reasons.push_back(fmt::format("no single node has {} free together", needs_text(request)));
   if (request.workers_min > 1)
-    out.reasons.push_back(fmt::format("needs {} workers at once, there is room for {} now",
-                                      request.workers_min, now));
+    reasons.push_back(fmt::format("needs {} workers at once, there is room for {} now",
+                                  request.workers_min, now));
+  return reasons;
 }
 
 void Scheduler::explain_line(const Request& request, Explanation& out) const {
   auto count = queue_.ahead(request.id);
-  bool room = nodes_.slots_free(request, request.workers_min) >= request.workers_min;
+  bool room = nodes_.fits_now(request);
   if (count != 0) {
     constexpr size_t shown = 3;
     std::string ids;
@@ -258,9 +294,11 @@ void Scheduler::explain_time(const Request& request, Explanation& out) const {
     for (auto id : ahead) {
       auto one = queue_.find(id);
       if (!one || one->amount != request.amount || one->gpu_type != request.gpu_type ||
-          one->gpu_mem != request.gpu_mem || one->labels != request.labels)
+          one->gpu_mem != request.gpu_mem || one->labels != request.labels ||
+          one->groups != request.groups)
         return;
       all.workers_min += one->workers_min;
+      for (size_t i = 0; i < all.groups.size(); ++i) all.groups[i].count += one->groups[i].count;
     }
     // Exact where those ahead are of its own kind: they start no later than room for all is there.
     if (auto found = reserve(all, *queue_.rank_of(request.id))) out.expected_start = found->at;
@@ -271,6 +309,7 @@ void Scheduler::explain_time(const Request& request, Explanation& out) const {
 
 /// The largest request that differs in one number only and would start now.
 std::string Scheduler::smaller_that_fits(const Request& request) const {
+  if (!request.groups.empty()) return {};
   auto now = nodes_.slots_free(request, request.workers_min);
   if (request.workers_min > 1 && now > 0)
     return fmt::format("with {}: now", count_text(now, "worker"));

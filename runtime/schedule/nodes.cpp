@@ -278,8 +278,7 @@ uint64_t Nodes::slots_empty(const Request& request, bool accepting, uint64_t eno
   for (const auto& node : nodes_) {
     if (accepting && !node.spec.accepts) continue;
     if (!node.has_gpus_for(request) || !node.has_labels(request.labels)) continue;
-    auto room = slots(whole(node.spec), request.amount);
-    count += request.amount.shares() ? room * (whole_gpu / request.amount.gpu_share) : room;
+    count += slots_of_wholes(whole(node.spec), request.amount);
     if (count >= enough) return enough;
   }
   return count;
@@ -339,6 +338,7 @@ JobPlace Nodes::take(size_t index, const Request& request, uint32_t number) {
 }
 
 std::vector<JobPlace> Nodes::place(const Request& request) {
+  if (!request.groups.empty()) return place_groups(request);
   if (fragments_) return place_scored(request);
   if (request.amount.shares()) return place_part(request);
   // Filling the best node first equals placing one worker after the other by best fit: a worker
@@ -415,19 +415,21 @@ std::vector<JobPlace> Nodes::place_scored(const Request& request) {
   return {};
 }
 
-std::vector<JobPlace> Nodes::place_on(const std::vector<std::string>& names, const Amount& amount) {
+std::vector<JobPlace> Nodes::place_on(const std::vector<std::string>& names,
+                                      const Request& request) {
   std::vector<JobPlace> places;
   Request one;
-  one.amount = amount;
   for (const auto& name : names) {
     auto index = index_of(name);
-    bool room = index < nodes_.size();
+    const auto& amount = one.amount = request.amount_at(static_cast<uint32_t>(places.size()));
+    auto rest = amount;
+    if (amount.shares()) rest.gpus = 0;
+    bool room =
+        index < nodes_.size() && nodes_[index].spec.accepts && fits(nodes_[index].free(), rest);
     if (room && amount.shares())
       room = device_for_part(nodes_[index], amount.gpu_share).has_value();
-    else if (room)
-      room = nodes_[index].spec.accepts && fits(nodes_[index].free(), amount);
     if (!room) {
-      for (const auto& place : places) give_back(place, amount);
+      for (const auto& place : places) give_back(place, request.amount_at(place.index));
       return {};
     }
     places.push_back(take(index, one, static_cast<uint32_t>(places.size())));

@@ -6,6 +6,7 @@
 #include "runtime/schedule/request.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -51,6 +52,8 @@ struct Node {
 /// How many workers of this amount go into that room. Parts of a GPU count as wholes here.
 uint64_t slots(const Amount& room, const Amount& each);
 bool fits(const Amount& room, const Amount& each);
+/// How many where parts of GPUs are taken out of whole ones.
+uint64_t slots_of_wholes(const Amount& room, const Amount& each);
 
 class Nodes {
  public:
@@ -76,15 +79,23 @@ class Nodes {
   /// How many would fit if nothing ran. `accepting`: only on nodes that accept.
   uint64_t slots_empty(const Request& request, bool accepting, uint64_t enough) const;
 
+  /// Whether all of workers_min, of each group its number, fit now, or would if nothing ran.
+  bool fits_now(const Request& request) const;
+  bool fits_empty(const Request& request, bool accepting) const;
+  /// Of a request with groups: a node for each worker, if nodes had the room that `room` says; none
+  /// where they do not fit together. Parts of GPUs take whole ones from that room.
+  std::vector<size_t> pack(const Request& request, const std::function<Amount(size_t)>& room,
+                           bool accepting) const;
+
   /// Places as many workers as fit up to workers_max and holds their resources, or nothing where
   /// there is no room for workers_min. Best fit: nodes with the least left over first (GPUs, then
   /// CPUs, then memory, then name), each filled before the next, so a gang spans few nodes. Whoever
   /// reads datasets goes where most of their bytes are, among nodes with as many GPUs left over:
   /// those are what packing is about.
   std::vector<JobPlace> place(const Request& request);
-  /// The same on the nodes given (in this order), by what is free and not by what is open; all of
-  /// them or nothing.
-  std::vector<JobPlace> place_on(const std::vector<std::string>& names, const Amount& amount);
+  /// The same on the nodes given (one for each worker), by what is free and not by what is open;
+  /// all of them or nothing.
+  std::vector<JobPlace> place_on(const std::vector<std::string>& names, const Request& request);
 
   void hold(const JobPlace& place, const Amount& amount);
   void give_back(const JobPlace& place, const Amount& amount);
@@ -95,7 +106,9 @@ class Nodes {
 
   /// Tells the packing which requests are typical here.
   void expect(const Request& request) {
-    if (fragments_) fragments_->expect(request);
+    if (!fragments_) return;
+    if (request.groups.empty()) fragments_->expect(request);
+    for (const auto& group : request.groups) fragments_->expect(request.part(group));
   }
 
  private:
@@ -115,6 +128,7 @@ class Nodes {
   std::vector<size_t> candidates(const Request& request) const;
   std::vector<size_t> candidates_by_fitness(const Request& request) const;
   bool avoids(const Node& node, const Request& request) const;
+  std::vector<JobPlace> place_groups(const Request& request);
   std::vector<JobPlace> place_part(const Request& request);
   std::vector<JobPlace> place_scored(const Request& request);
   JobPlace take(size_t index, const Request& request, uint32_t number);

@@ -20,7 +20,7 @@ bool Queue::ShapeLess::operator()(const std::pair<Request, int32_t>& a,
     const auto& r = one.first;
     return std::tie(r.priority, r.amount, r.workers_min, r.workers_max, r.gpu_type, r.gpu_mem,
                     r.user, r.project, r.labels, r.limit, r.preemptible, r.data, r.resize_after,
-                    r.nodes_before, r.ranged, one.second);
+                    r.nodes_before, r.groups, r.ranged, one.second);
   };
   return key(a) < key(b);
 }

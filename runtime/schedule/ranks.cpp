@@ -23,4 +23,22 @@ void keep_ranks(const std::vector<std::string>& before, std::vector<JobPlace>& p
   }
 }
 
+void keep_ranks(const Request& request, std::vector<JobPlace>& places) {
+  if (request.groups.empty() || places.empty()) return keep_ranks(request.nodes_before, places);
+  size_t first = 0;
+  for (const auto& group : request.groups) {
+    auto part = [&](const auto& all) {
+      auto begin = all.begin() + static_cast<std::ptrdiff_t>(std::min(first, all.size()));
+      return std::vector(begin, begin + std::min<std::ptrdiff_t>(group.count, all.end() - begin));
+    };
+    auto own = part(places);
+    keep_ranks(part(request.nodes_before), own);
+    for (auto& place : own) {
+      place.index += static_cast<uint32_t>(first);
+      places[place.index] = std::move(place);
+    }
+    first += group.count;
+  }
+}
+
 }  // namespace troupe::schedule

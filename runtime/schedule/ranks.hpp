@@ -13,4 +13,7 @@ namespace troupe::schedule {
 /// order. `before`: nodes by worker, may be longer or shorter. Only the indices of `places` change.
 void keep_ranks(const std::vector<std::string>& before, std::vector<JobPlace>& places);
 
+/// The same among the workers of each group of the request, by the nodes it had before.
+void keep_ranks(const Request& request, std::vector<JobPlace>& places);
+
 }  // namespace troupe::schedule

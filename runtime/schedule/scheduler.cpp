@@ -23,8 +23,8 @@ void Scheduler::put_node(NodeSpec spec) {
     for (const auto& [id, held] : held_)
       for (const auto& job : held.jobs) {
         if (job.node != name) continue;
-        nodes_.hold(job, held.request.amount);
-        if (held.stopping) nodes_.leave(name, held.request.amount, false);
+        nodes_.hold(job, held.request.amount_at(job.index));
+        if (held.stopping) nodes_.leave(name, held.request.amount_at(job.index), false);
       }
   nodes_changed();
 }
@@ -46,7 +46,7 @@ void Scheduler::remove_node(std::string_view name) {
 }
 
 bool Scheduler::possible(const Request& request) const {
-  return nodes_.slots_empty(request, true, request.workers_min) >= request.workers_min;
+  return nodes_.fits_empty(request, true);
 }
 
 void Scheduler::nodes_changed() {
@@ -79,6 +79,13 @@ Result<void> Scheduler::enqueue(const Request& request) {
                  fmt::format("{} cpus, {} to {} workers", cpus_text(request.amount.milli_cpus),
                              request.workers_min, request.workers_max),
                  "ask for at least 0 cpus and 1 worker, the least first"};
+  uint64_t members = 0;
+  for (const auto& group : request.groups) members += group.count;
+  if (members != 0 && (members != request.workers_min || members != request.workers_max))
+    return Error{Errc::invalid, what,
+                 fmt::format("{} to {} workers, in groups of {} together", request.workers_min,
+                             request.workers_max, members),
+                 "groups say how many workers there are"};
   if (held_.contains(request.id))
     return Error{Errc::conflict, what, "it holds resources already", "wait for its jobs to end"};
   if (is_waiting(request.id))
@@ -132,7 +139,7 @@ void Scheduler::adopt(const Request& request, const std::vector<JobPlace>& jobs)
     bool known = std::any_of(held.jobs.begin(), held.jobs.end(),
                              [&](const JobPlace& other) { return other.index == job.index; });
     if (known) continue;
-    nodes_.hold(job, held.request.amount);
+    nodes_.hold(job, held.request.amount_at(job.index));
     held.jobs.push_back(job);
   }
   settle(held);
@@ -145,8 +152,9 @@ void Scheduler::release(ExperimentId id, uint32_t job_index) {
   auto job = std::find_if(held.jobs.begin(), held.jobs.end(),
                           [&](const JobPlace& one) { return one.index == job_index; });
   if (job == held.jobs.end()) return;
-  nodes_.give_back(*job, held.request.amount);
-  if (held.stopping) nodes_.leave(job->node, held.request.amount, true);
+  const auto& amount = held.request.amount_at(job_index);
+  nodes_.give_back(*job, amount);
+  if (held.stopping) nodes_.leave(job->node, amount, true);
   held.jobs.erase(job);
   settle(held);
   if (held.jobs.empty()) end_run(at);

@@ -157,10 +157,9 @@ class Scheduler {
   };
   /// When and where the first that is blocked will start at the latest.
   struct Reservation {
-    ExperimentId id;
+    Request request;
     Time at{0};
-    std::vector<std::string> nodes;
-    Amount amount;
+    std::vector<std::string> nodes;  // one for each worker
     std::vector<std::pair<std::string, Amount>> leaving;
   };
   /// Asks for too much in this state of things, and so does whoever asks for no less.
@@ -198,6 +197,7 @@ class Scheduler {
   std::vector<Held*> find_victims(Clearing& room, const Class& rank) const;
   static void keep_needed(Clearing& room, std::vector<Held*>& victims);
   std::optional<Reservation> reserve(const Request& request, const Class& rank) const;
+  void set_aside(const Request& request, const std::vector<std::string>& nodes, bool take_back);
   void apply(const Reservation& reservation, bool take_back);
   void keep_promises(Decision& out);
   void make_promise(Promise promise);
@@ -225,6 +225,8 @@ class Scheduler {
   void explain_ranges(const Request& request, Explanation& out) const;
 
   // Words: explain.cpp.
+  Result<void> check_alike(const Request& request, std::string_view name) const;
+  std::vector<std::string> shortages(const Request& request) const;
   void explain_room(const Request& request, Explanation& out) const;
   void explain_line(const Request& request, Explanation& out) const;
   void explain_time(const Request& request, Explanation& out) const;

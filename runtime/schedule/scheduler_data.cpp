@@ -42,6 +42,11 @@ std::vector<std::string> Scheduler::likely_nodes(const Request& request, const C
     for (const auto& node : reservation->nodes) add(node);
     return names;
   }
+  if (!request.groups.empty()) {
+    for (const auto& group : request.groups)
+      for (const auto& name : likely_nodes(request.part(group), rank)) add(name);
+    return names;
+  }
   std::vector<std::tuple<uint64_t, std::string, uint64_t>> possible;
   for (const auto& node : nodes_.all()) {
     if (!node.usable(request)) continue;

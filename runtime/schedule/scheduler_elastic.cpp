@@ -56,11 +56,11 @@ bool Scheduler::shrink(Held& held, Decision& out) {
   request.id = queue_.first_id(*line);
   if (request.priority < held.request.priority) return false;
   Clearing room{nodes_, request};
-  if (!room.clear(held.request.amount, held.jobs) || !room.enough()) return false;
+  if (!room.clear(held.request, held.jobs) || !room.enough()) return false;
   Promise promise{request, line->first, line->rank, room.places(), {held.request.id}};
   Clearing own{nodes_, held.request};
-  own.clear(held.request.amount, held.jobs);
-  own.take(request.amount, promise.nodes);
+  own.clear(held.request, held.jobs);
+  own.take(request, promise.nodes);
   if (!own.enough()) return false;  // it would have to wait itself
   stop(held);
   out.preemptions.push_back(

@@ -14,8 +14,9 @@ namespace {
 bool asks_no_less(const Request& a, const Request& b) {
   return a.amount.milli_cpus >= b.amount.milli_cpus && a.amount.mem >= b.amount.mem &&
          a.amount.gpus >= b.amount.gpus && a.amount.gpu_share >= b.amount.gpu_share &&
-         a.workers_min >= b.workers_min && (b.gpu_type.empty() || a.gpu_type == b.gpu_type) &&
-         a.gpu_mem >= b.gpu_mem && (b.labels.empty() || a.labels == b.labels);
+         a.groups == b.groups && a.workers_min >= b.workers_min &&
+         (b.gpu_type.empty() || a.gpu_type == b.gpu_type) && a.gpu_mem >= b.gpu_mem &&
+         (b.labels.empty() || a.labels == b.labels);
 }
 
 }  // namespace
@@ -80,13 +81,13 @@ std::vector<JobPlace> Scheduler::try_place(Pass& now, const Request& request) {
     apply(*now.reserved, true);  // it is gone before that room is needed
     auto places = nodes_.place(request);
     apply(*now.reserved, false);
-    keep_ranks(request.nodes_before, places);
+    keep_ranks(request, places);
     return places;
   }
   if (Pass::is_too_much(now.no_room, request, {})) return {};
   auto places = nodes_.place(request);
   if (places.empty() && !now.reserved) Pass::remember(now.no_room, request, {});
-  keep_ranks(request.nodes_before, places);
+  keep_ranks(request, places);
   return places;
 }
 
@@ -137,7 +138,7 @@ std::vector<Scheduler::Held*> Scheduler::find_victims(Clearing& room, const Clas
     if (at->first.first <= rank || looked == looked_max) break;
     auto& held = *at->second;
     if (held.stopping || !held.request.preemptible || now_ < held.safe_until) continue;
-    if (!room.clear(held.request.amount, held.jobs)) continue;
+    if (!room.clear(held.request, held.jobs)) continue;
     victims.push_back(&held);
     ++looked;
   }
@@ -149,11 +150,11 @@ std::vector<Scheduler::Held*> Scheduler::find_victims(Clearing& room, const Clas
 void Scheduler::keep_needed(Clearing& room, std::vector<Held*>& victims) {
   for (auto at = victims.end(); at != victims.begin();) {
     --at;
-    room.unclear((*at)->request.amount, (*at)->jobs);
+    room.unclear((*at)->request, (*at)->jobs);
     if (room.enough())
       at = victims.erase(at);
     else
-      room.clear((*at)->request.amount, (*at)->jobs);
+      room.clear((*at)->request, (*at)->jobs);
   }
 }
 
@@ -173,29 +174,35 @@ std::optional<Scheduler::Reservation> Scheduler::reserve(const Request& request,
   }
   std::sort(ends.begin(), ends.end());
   Clearing room{nodes_, request};
-  Reservation reservation{request.id, now_, {}, request.amount, {}};
+  Reservation reservation{request, now_, {}, {}};
   for (const auto& [end, sequence, held] : ends) {
     if (room.enough()) break;
-    if (!room.clear(held->request.amount, held->jobs)) continue;
+    if (!room.clear(held->request, held->jobs)) continue;
     reservation.at = end;
     for (const auto& job : held->jobs)
-      reservation.leaving.emplace_back(job.node, held->request.amount);
+      reservation.leaving.emplace_back(job.node, held->request.amount_at(job.index));
   }
   if (!room.enough()) return std::nullopt;
   reservation.nodes = room.places();
   return reservation;
 }
 
+/// The amount of each worker on its node.
+void Scheduler::set_aside(const Request& request, const std::vector<std::string>& nodes,
+                          bool take_back) {
+  for (uint32_t worker = 0; worker < nodes.size(); ++worker)
+    nodes_.promise(nodes[worker], request.amount_at(worker), take_back);
+}
+
 void Scheduler::apply(const Reservation& reservation, bool take_back) {
-  for (const auto& node : reservation.nodes) nodes_.promise(node, reservation.amount, take_back);
+  set_aside(reservation.request, reservation.nodes, take_back);
   for (const auto& [node, amount] : reservation.leaving) nodes_.leave(node, amount, take_back);
 }
 
 void Scheduler::keep_promises(Decision& out) {
   for (auto at = promises_.begin(); at != promises_.end();) {
     auto& [id, promise] = *at;
-    const auto& amount = promise.request.amount;
-    auto places = nodes_.place_on(promise.nodes, amount);
+    auto places = nodes_.place_on(promise.nodes, promise.request);
     if (places.empty() && !promise.awaited.empty()) {
       ++at;
       continue;
@@ -206,8 +213,8 @@ void Scheduler::keep_promises(Decision& out) {
       break_promise(broken, true);
       continue;
     }
-    for (const auto& node : promise.nodes) nodes_.promise(node, amount, true);
-    keep_ranks(promise.request.nodes_before, places);
+    set_aside(promise.request, promise.nodes, true);
+    keep_ranks(promise.request, places);
     start(promise.request, promise.sequence, promise.rank, places);
     out.starts.push_back({id, std::move(places)});
     at = promises_.erase(at);
@@ -217,7 +224,7 @@ void Scheduler::keep_promises(Decision& out) {
 /// For one that waits in the queue, and does not from here on.
 void Scheduler::make_promise(Promise promise) {
   auto id = promise.request.id;
-  for (const auto& node : promise.nodes) nodes_.promise(node, promise.request.amount, false);
+  set_aside(promise.request, promise.nodes, false);
   queue_.remove(id);
   collecting_.erase(id);
   promises_.emplace(id, std::move(promise));
@@ -226,7 +233,7 @@ void Scheduler::make_promise(Promise promise) {
 
 void Scheduler::break_promise(ExperimentId id, bool requeue) {
   auto promise = std::move(promises_.extract(id).mapped());
-  for (const auto& node : promise.nodes) nodes_.promise(node, promise.request.amount, true);
+  set_aside(promise.request, promise.nodes, true);
   leave_range(id);
   if (requeue) {
     promise.rank.surplus = is_beyond(id) ? 1 : 0;

@@ -133,13 +133,13 @@ std::vector<Scheduler::Held*> Scheduler::find_surplus(
   if (auto before = collecting_.find(id); before != collecting_.end())
     for (auto leaving : before->second)
       if (auto held = held_.find(leaving); held != held_.end())
-        room.clear(held->second.request.amount, held->second.jobs);
+        room.clear(held->second.request, held->second.jobs);
   std::vector<Held*> yielding;
   for (auto* held : surplus_for(rank)) {
     if (room.enough()) break;
     if (held->request.id.top == id.top) continue;
     if (held->request.id != at_checkpoint && !is_due(*held)) continue;
-    if (room.clear(held->request.amount, held->jobs)) yielding.push_back(held);
+    if (room.clear(held->request, held->jobs)) yielding.push_back(held);
   }
   if (!room.enough()) return {};
   keep_needed(room, yielding);
@@ -207,13 +207,12 @@ void Scheduler::explain_ranges(const Request& request, Explanation& out) const {
         sure, request.ranged));
     return;
   }
-  if (nodes_.slots_free(request, request.workers_min) >= request.workers_min) return;
+  if (nodes_.fits_now(request)) return;
   std::string due, silent;
   Clearing room{nodes_, request};
   for (auto* held : surplus_for(rank)) {
     if (room.enough()) break;
-    if (held->request.id.top == request.id.top || !room.clear(held->request.amount, held->jobs))
-      continue;
+    if (held->request.id.top == request.id.top || !room.clear(held->request, held->jobs)) continue;
     auto& ids = is_due(*held) ? due : silent;
     ids += (ids.empty() ? "" : ", ") + to_string(held->request.id);
   }

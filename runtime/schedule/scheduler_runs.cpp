@@ -43,7 +43,8 @@ void Scheduler::start(const Request& request, uint64_t sequence, const Class& ra
 void Scheduler::settle(Held& held) {
   held.service = service_now(held);
   held.since = now_;
-  auto rate = held.jobs.empty() ? 0 : service_rate(held.request.amount, held.jobs.size());
+  uint64_t rate = 0;
+  for (const auto& job : held.jobs) rate += service_rate(held.request.amount_at(job.index), 1);
   if (policy_.fair_share && rate != held.rate)
     shares_.rate(held.request, static_cast<int64_t>(rate) - static_cast<int64_t>(held.rate), now_);
   held.rate = rate;
@@ -101,7 +102,8 @@ void Scheduler::end_run(std::unordered_map<ExperimentId, Held>::iterator at) {
 /// It is to stop; until it has, its resources are its own.
 void Scheduler::stop(Held& held) {
   held.stopping = true;
-  for (const auto& job : held.jobs) nodes_.leave(job.node, held.request.amount, false);
+  for (const auto& job : held.jobs)
+    nodes_.leave(job.node, held.request.amount_at(job.index), false);
   leave_range(held.request.id);
 }
 

@@ -53,7 +53,8 @@ class Orders : public ::testing::Test {
     ASSERT_TRUE(made) << to_string(made.error());
     orders = std::move(*made);
     ASSERT_EQ(orders.size(), 2u);
-    for (auto& order : orders) order.hosts = {{"a", "10.0.0.1", 20008}, {"b", "10.0.0.2", 20016}};
+    for (auto& order : orders)
+      order.hosts = {{"a", "10.0.0.1", 20008, 2}, {"b", "10.0.0.2", 20016, 2}};
   }
   std::map<std::string, std::string> environment(size_t job, uint32_t local_rank,
                                                  const std::string& resume = "") {

@@ -53,6 +53,7 @@ TEST(ReportCheck, AbsurdNumbersAreRefused) {
   EXPECT_FALSE(update([](auto& u) { u.started_us = INT64_MIN; }));
   EXPECT_FALSE(update([](auto& u) { u.gpus.resize(100'000); }));
   EXPECT_FALSE(update([](auto& u) { u.error.detail.resize(1 << 20); }));
+  EXPECT_FALSE(update([](auto& u) { u.paces.resize(100'000); }));
 
   MetricBatch fine;
   fine.source = "file";

@@ -85,5 +85,67 @@ TEST_F(Roles, AreForeseenWithAllTasksOfTensorFlow) {
   EXPECT_THAT(last.env.at("TF_CONFIG"), HasSubstr("\"chief\":[\"198.18.0.1:20004\"]"));
 }
 
+ExperimentSpec spec_with_needs() {
+  auto spec = spec_of("train");
+  Resources server;
+  server.cpus = 4;
+  server.mem = 2ull << 30;
+  server.max_processes = 50;
+  Resources worker;
+  worker.cpus = 2;
+  worker.gpus = 2;
+  spec.roles = {{"ps", 1, {}, server}, {"worker", 2, {}, worker}};
+  spec.count_workers();
+  return spec;
+}
+
+TEST(RolesWithNeeds, AreAskedOfTheSchedulerAsGroups) {
+  auto request = request_of(record_of(spec_with_needs()));
+  ASSERT_EQ(request.groups.size(), 2u);
+  EXPECT_EQ(request.workers_min, 3u);
+  EXPECT_EQ(request.groups[0].role, "ps");
+  EXPECT_EQ(request.groups[0].amount, (schedule::Amount{4000, 2ull << 30, 0}));
+  EXPECT_EQ(request.amount_at(2), (schedule::Amount{2000, 0, 2}));
+  auto alike = spec_with_needs();
+  alike.roles[0].resources = alike.roles[1].resources;
+  request = request_of(record_of(alike));
+  EXPECT_TRUE(request.groups.empty());
+  EXPECT_EQ(request.amount, (schedule::Amount{2000, 0, 2}));
+}
+
+TEST(RolesWithNeeds, GetOrdersWithTheirOwnAmountsAndRanks) {
+  ExperimentLife life{record_of(spec_with_needs())};
+  life.place({{"a", {}}, {"b", {0, 1}}, {"c", {2, 3}}}, 7, t0);
+  auto orders = orders_of(life.record(), "t", t0);
+  ASSERT_TRUE(orders);
+  const auto& server = (*orders)[0];
+  const auto& last = (*orders)[2];
+  EXPECT_EQ(server.milli_cpus, 4000);
+  EXPECT_EQ(server.mem, 2ull << 30);
+  EXPECT_EQ(server.max_processes, 50u);
+  EXPECT_EQ(server.processes, 1u);
+  EXPECT_EQ(server.world_size, 5u);
+  EXPECT_EQ(last.milli_cpus, 2000);
+  EXPECT_EQ(last.mem, 0u);
+  EXPECT_EQ(last.processes, 2u) << "one for each GPU";
+  EXPECT_EQ(last.first_rank, 3u);
+  EXPECT_EQ(last.hosts[0].processes, 1u);
+  EXPECT_EQ(last.hosts[1].processes, 2u);
+}
+
+TEST(RolesWithNeeds, AreForeseenEachWithItsOwnDevices) {
+  auto ranks = foreseen_ranks(spec_with_needs());
+  ASSERT_TRUE(ranks) << to_string(ranks.error());
+  ASSERT_EQ(ranks->size(), 5u);
+  EXPECT_EQ((*ranks)[0].env.at("CUDA_VISIBLE_DEVICES"), "");
+  EXPECT_EQ((*ranks)[0].env.at("OMP_NUM_THREADS"), "4");
+  const auto& last = ranks->back();
+  EXPECT_EQ(last.env.at("CUDA_VISIBLE_DEVICES"), "0,1");
+  EXPECT_EQ(last.env.at("OMP_NUM_THREADS"), "1");
+  EXPECT_EQ(last.env.at("RANK"), "4");
+  EXPECT_EQ(last.env.at("LOCAL_RANK"), "1");
+  EXPECT_THAT(last.env.at("TF_CONFIG"), HasSubstr("\"task\":{\"index\":3,\"type\":\"worker\"}"));
+}
+
 }  // namespace
 }  // namespace troupe::actors

@@ -100,6 +100,20 @@ while True:
   EXPECT_EQ(jobs->as_list()[1].find("id")->as_string(), id + ".ps.1");
 }
 
+TEST_F(Launch, RolesHaveWhatTheyNeedThemselves) {
+  auto run = script("needs.py", R"(
+import json, os, sys
+config = json.loads(os.environ["TF_CONFIG"])
+print(config["task"]["type"], config["task"]["index"], "of", len(config["cluster"]["worker"]),
+      "rank", os.environ["RANK"], "threads", os.environ["OMP_NUM_THREADS"], sys.argv[1:])
+)");
+  auto id =
+      gang(run, R"("launch":{"contracts":["local_rank"]},"roles":[{"name":"chief",)"
+                R"("resources":{"cpus":2}},{"name":"worker","count":2,"resources":{"cpus":1}}])");
+  EXPECT_THAT(logs(id), HasSubstr("chief 0 of 2 rank 0 threads 2 ['--local_rank=0']"));
+  EXPECT_THAT(logs(id), HasSubstr("worker 1 of 2 rank 2 threads 1 ['--local_rank=0']"));
+}
+
 TEST_F(Launch, AReaderOfHorovodsNamesFindsItsRanks) {
   auto run = script("hvd.py", R"(
 import os, time

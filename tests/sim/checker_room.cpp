@@ -67,7 +67,8 @@ std::string Checker::overfull(const std::string& machine) const {
     if (!record.attempts.empty() && record.attempts.back().epoch == key.epoch)
       for (const auto& job : record.attempts.back().jobs)
         if (job.index == key.job.index) devices = job.gpus;
-    auto twice = given.add(to_string(key.job), actors::request_of(record).amount, devices);
+    auto twice =
+        given.add(to_string(key.job), actors::request_of(record).amount_at(key.job.index), devices);
     if (!twice.empty())
       return fmt::format("{} and {} run with one GPU of {}", twice, to_string(key.job), machine);
   }

@@ -99,6 +99,11 @@ void Workload::shape(ExperimentSpec& spec) {
     spec.resources.cpus = 1;
     spec.resources.gpus = std::min(spec.resources.gpus, 1u);
   }
+  if (spec.workers.min > 1 && random_.chance(0.4)) {
+    Resources less;
+    less.cpus = 0.5;
+    spec.roles = {{"chief", 1, {}, less}, {"worker", spec.workers.min - 1, {}}};
+  }
   spec.workers.processes = static_cast<uint32_t>(random_.between(1, 3));
   spec.priority = random_.pick(std::vector<int32_t>{50, 50, 50, 10, 90});
   spec.retry.count = static_cast<uint32_t>(random_.below(3));
@@ -111,6 +116,7 @@ void Workload::shape(ExperimentSpec& spec) {
 void Workload::make_set(Submission& submission) {
   auto& spec = submission.experiment;
   spec.workers.min = spec.workers.max = 1;
+  spec.roles.clear();
   spec.after.clear();
   Parameter parameter;
   parameter.name = "x";

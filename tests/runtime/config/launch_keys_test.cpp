@@ -51,6 +51,36 @@ TEST(LaunchKeys, RolesThatCannotBeAreErrorsAtTheirPlace) {
   EXPECT_THAT(error_of("run: a\nroles: {worker: {count: 1, run: 'x {{lr}}'}}"), HasSubstr("lr"));
 }
 
+TEST(LaunchKeys, RolesMayHaveResourcesOfTheirOwn) {
+  auto file = parse_project_file(
+      "run: train\nresources: {cpus: 3, mem: 1GiB}\nroles:\n  ps: {count: 1, resources: {cpus: "
+      "4}}\n"
+      "  worker: {count: 2, resources: {gpus: 2, cpus: 2, node_labels: {disk: fast}}}\n"
+      "  evaluator: 1\n",
+      "troupe.yaml", request());
+  ASSERT_TRUE(file) << to_string(file.error());
+  const auto& spec = file->submission.experiment;
+  EXPECT_EQ(spec.resources_at(0).cpus, 4);
+  EXPECT_EQ(spec.resources_at(0).mem, 0u) << "the role's own are all it has";
+  EXPECT_EQ(spec.resources_at(2).gpus, 2u);
+  EXPECT_EQ(spec.processes_at(2), 2u);
+  EXPECT_EQ(spec.resources_at(3).cpus, 3) << "the experiment's";
+  auto again = experiment_spec_from(to_value(spec));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(*again, spec);
+}
+
+TEST(LaunchKeys, ResourcesOfRolesThatCannotBeAreErrorsAtTheirPlace) {
+  EXPECT_THAT(error_of("run: a\nroles: {worker: {resources: {gpuz: 1}}}"),
+              HasSubstr("troupe.yaml:2:"));
+  EXPECT_THAT(error_of("run: a\nroles: {worker: {resources: {cpus: -1}}}"),
+              HasSubstr("cpus is -1"));
+  EXPECT_THAT(error_of("run: a\nroles: {worker: {resources: {mem: 1GiB, shm: 2GiB}}}"),
+              HasSubstr("shm 2 GiB is above mem 1 GiB"));
+  EXPECT_THAT(error_of("run: a\nlaunch: pmi1\nroles: {chief: 1, worker: {resources: {gpus: 4}}}"),
+              HasSubstr("1 of MPI's ranks are to run on one worker, 4 on another"));
+}
+
 TEST(LaunchKeys, ContractsAreReadInThreeForms) {
   for (const char* text : {"run: a\nlaunch: slurm", "run: a\nlaunch: [slurm]",
                            "run: a\nlaunch: {contracts: [slurm]}"}) {

@@ -19,8 +19,7 @@ World two_by_two() {
   world.id = "42.7";
   world.number = 42;
   world.attempt = 3;
-  world.hosts = {{"a", "10.0.0.1", 20008}, {"b", "10.0.0.2", 20096}};
-  world.processes = 2;
+  world.hosts = {{"a", "10.0.0.1", 20008, 2}, {"b", "10.0.0.2", 20096, 2}};
   world.job = 1;
   world.gpus = 4;
   world.cpus = 6;
@@ -116,7 +115,6 @@ TEST(LaunchEnvironment, HasOneTaskOfTensorFlowForEachProcess) {
 
 TEST(LaunchEnvironment, CountsTasksWithinTheirRoles) {
   auto world = two_by_two();
-  world.processes = 1;
   world.hosts = {{"a", "h1", 20000}, {"b", "h2", 20000}, {"c", "h3", 20008}, {"c", "h3", 20016}};
   world.roles = {"chief", "worker", "worker", "evaluator"};
   world.job = 2;
@@ -128,6 +126,38 @@ TEST(LaunchEnvironment, CountsTasksWithinTheirRoles) {
   ASSERT_TRUE(own);
   EXPECT_EQ(json_text(*own->find("task")), "{\"index\":0,\"type\":\"evaluator\"}");
   EXPECT_EQ(all(world, 0)["TROUPE_ROLE"], "evaluator");
+}
+
+TEST(LaunchEnvironment, CountsRanksWhereJobsHaveDifferentNumbersOfThem) {
+  auto world = two_by_two();
+  world.hosts = {{"a", "h1", 20000, 1}, {"b", "h2", 20000, 3}, {"c", "h3", 20000, 3}};
+  world.roles = {"ps", "worker", "worker"};
+  world.contracts = {"slurm"};
+  world.job = 2;
+  auto env = all(world, 1);
+  EXPECT_EQ(env["RANK"], "5");
+  EXPECT_EQ(env["WORLD_SIZE"], "7");
+  EXPECT_EQ(env["LOCAL_RANK"], "1");
+  EXPECT_EQ(env["LOCAL_WORLD_SIZE"], "3");
+  EXPECT_EQ(env["CROSS_RANK"], "1") << "of the two nodes that have a second process";
+  EXPECT_EQ(env["CROSS_SIZE"], "2");
+  EXPECT_EQ(env["SLURM_TASKS_PER_NODE"], "1,3(x2)");
+  EXPECT_EQ(hostfile_text(world), "h1 slots=1\nh2 slots=3\nh3 slots=3\n");
+  EXPECT_EQ(tf_config(world, 1),
+            "{\"cluster\":{\"ps\":[\"h1:20004\"],\"worker\":[\"h2:20004\",\"h2:20005\","
+            "\"h2:20006\",\"h3:20004\",\"h3:20005\",\"h3:20006\"]},"
+            "\"task\":{\"index\":4,\"type\":\"worker\"}}");
+}
+
+TEST(LaunchEnvironment, TellsThePlaceOnTheNodeAsAnArgumentWhereThatIsAskedFor) {
+  using ::testing::ElementsAre;
+  EXPECT_THAT(rank_argv({"train", "-x"}, {"slurm"}, 3), ElementsAre("train", "-x"));
+  EXPECT_THAT(rank_argv({"train", "-x"}, {"local_rank"}, 3),
+              ElementsAre("train", "-x", "--local_rank=3"));
+  EXPECT_THAT(rank_argv({"/bin/sh", "-c", "cd x\npython3 a.py -b;\n"}, {"local_rank"}, 0),
+              ElementsAre("/bin/sh", "-c", "cd x\npython3 a.py -b --local_rank=0"));
+  EXPECT_THAT(rank_argv({"bash", "-c", "a.py"}, {"local_rank"}, 1),
+              ElementsAre("bash", "-c", "a.py --local_rank=1"));
 }
 
 TEST(LaunchEnvironment, SaysNothingOfAClusterToAProcessAlone) {
