@@ -104,6 +104,8 @@ class ExperimentLife {
   static constexpr uint32_t hang_restarts_max = 3;
 
  private:
+  /// Of its own, with the state that it is in.
+  Event note_of(const char* kind, std::string cause, Timestamp now) const;
   enum class Outcome { none, failed, infrastructure, killed, preempted, stalled, stopped };
 
   AttemptRecord& attempt() { return record_.attempts.back(); }

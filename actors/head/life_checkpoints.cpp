@@ -21,16 +21,6 @@ std::optional<double> value_of(const ExperimentRecord& record) {
   return metric->second;
 }
 
-Event checkpoint_event(const ExperimentRecord& record, std::string cause, Timestamp now) {
-  Event event;
-  event.time = now;
-  event.kind = "checkpoint";
-  event.subject = to_string(record.id);
-  event.project = record.spec->project;
-  event.cause = std::move(cause);
-  return event;
-}
-
 }  // namespace
 
 /// The first job speaks for all: two nodes cannot both say which is the newest. What others have
@@ -105,8 +95,8 @@ void ExperimentLife::tell_strays(const JobUpdate& update, Timestamp now, Effects
     auto other = std::find_if(first->second.begin(), first->second.end(), same_name);
     if (other == first->second.end() || other->made_us == one.made_us) continue;
     strays_told_ = epoch();
-    effects.events.push_back(checkpoint_event(
-        record_,
+    effects.events.push_back(note_of(
+        "checkpoint",
         fmt::format("{} has a {} of its own, which is not kept: of a gang that of rank 0's node "
                     "counts; checkpoints: {{shards: true}} takes both",
                     node, one.name),
@@ -140,19 +130,19 @@ void ExperimentLife::note_resume(const JobUpdate& update, Timestamp now, Effects
   auto why = update.resume_note.empty() ? std::string{} : ": " + update.resume_note;
   if (!update.resumed.empty() && attempt().resumed.empty()) {
     attempt().resumed = update.resumed;
-    effects.events.push_back(checkpoint_event(
-        record_, fmt::format("attempt {} goes on from {}{}", attempt().number, update.resumed, why),
-        now));
+    effects.events.push_back(note_of(
+        "checkpoint",
+        fmt::format("attempt {} goes on from {}{}", attempt().number, update.resumed, why), now));
   } else if (update.resumed.empty() && !why.empty() && resume_told_ != epoch()) {
     resume_told_ = epoch();
-    effects.events.push_back(checkpoint_event(
-        record_, fmt::format("attempt {} begins anew{}", attempt().number, why), now));
+    effects.events.push_back(
+        note_of("checkpoint", fmt::format("attempt {} begins anew{}", attempt().number, why), now));
   }
 }
 
 Effects ExperimentLife::resume_noted(const std::string& note, Timestamp now) {
   Effects effects;
-  effects.events.push_back(checkpoint_event(record_, note, now));
+  effects.events.push_back(note_of("checkpoint", note, now));
   return effects;
 }
 

@@ -8,13 +8,8 @@ void ExperimentLife::note_world(const JobUpdate& update, Timestamp now, Effects&
   if (outcome_ != Outcome::none || update.key.job.index != 0 || update.warning.what == world_note_)
     return;
   world_note_ = update.warning.what;
-  Event event;
-  event.time = now;
-  event.kind = "launch";
-  event.subject = to_string(record_.id);
-  event.project = record_.spec->project;
-  event.from = event.to = to_string(record_.state);
-  event.cause = world_note_.empty() ? "its ranks have found each other" : world_note_;
+  auto event =
+      note_of("launch", world_note_.empty() ? "its ranks have found each other" : world_note_, now);
   if (!world_note_.empty()) event.error = update.warning;
   if (record_.state == State::running) {
     record_.error = event.error;

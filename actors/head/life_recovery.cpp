@@ -29,14 +29,7 @@ Effects ExperimentLife::reported(double step, Timestamp time, Timestamp now) {
   auto recovery = recovery_of(record_.attempts[count - 2], attempt());
   if (!recovery) return effects;
   effects.changed = true;
-  Event event;
-  event.time = now;
-  event.kind = "recovery";
-  event.subject = to_string(record_.id);
-  event.project = record_.spec->project;
-  event.from = event.to = to_string(record_.state);
-  event.cause = to_text(*recovery);
-  effects.events.push_back(std::move(event));
+  effects.events.push_back(note_of("recovery", to_text(*recovery), now));
   return effects;
 }
 

@@ -8,22 +8,16 @@
 
 namespace troupe::actors {
 
-namespace {
-
-Event watchdog_event(const ExperimentRecord& record, std::string cause, Timestamp now,
-                     const Error* error, const char* kind = "watchdog") {
+Event ExperimentLife::note_of(const char* kind, std::string cause, Timestamp now) const {
   Event event;
   event.time = now;
   event.kind = kind;
-  event.subject = to_string(record.id);
-  event.project = record.spec->project;
-  event.from = event.to = to_string(record.state);
+  event.subject = to_string(record_.id);
+  event.project = record_.spec->project;
+  event.from = event.to = to_string(record_.state);
   event.cause = std::move(cause);
-  if (error != nullptr) event.error = *error;
   return event;
 }
-
-}  // namespace
 
 Effects ExperimentLife::stands_still(const Error& error, Timestamp now) {
   Effects effects;
@@ -35,7 +29,8 @@ Effects ExperimentLife::stands_still(const Error& error, Timestamp now) {
   if (record_.spec->watchdog.action == HangAction::report) {
     if (told) return effects;
     record_.reason = error.what;
-    effects.events.push_back(watchdog_event(record_, error.what, now, &error));
+    effects.events.push_back(note_of("watchdog", error.what, now));
+    effects.events.back().error = error;
     return effects;
   }
   outcome_ = Outcome::stalled;
@@ -43,7 +38,8 @@ Effects ExperimentLife::stands_still(const Error& error, Timestamp now) {
   outcome_error_ = error;
   attempt().error = error;
   note_failure({now.us - std::chrono::microseconds{record_.spec->watchdog.patience}.count()}, now);
-  effects.events.push_back(watchdog_event(record_, error.what + "; it is ended", now, &error));
+  effects.events.push_back(note_of("watchdog", error.what + "; it is ended", now));
+  effects.events.back().error = error;
   stop_others(effects, limits::kill_grace);
   return effects;
 }
@@ -54,7 +50,7 @@ Effects ExperimentLife::goes_on(Timestamp now) {
     return effects;
   record_.error.reset();
   record_.reason = "its ranks make progress again";
-  effects.events.push_back(watchdog_event(record_, record_.reason, now, nullptr));
+  effects.events.push_back(note_of("watchdog", record_.reason, now));
   return effects;
 }
 
@@ -67,9 +63,8 @@ Effects ExperimentLife::straggles(std::vector<Straggler> late, Timestamp now) {
       bool known = std::any_of(but.begin(), but.end(),
                                [&](const Straggler& other) { return other.rank == one.rank; });
       if (!known)
-        effects.events.push_back(
-            watchdog_event(record_, fmt::format("rank {} on {} {}", one.rank, one.node, words(one)),
-                           now, nullptr, "straggler"));
+        effects.events.push_back(note_of(
+            "straggler", fmt::format("rank {} on {} {}", one.rank, one.node, words(one)), now));
     }
   };
   auto& known = attempt().stragglers;

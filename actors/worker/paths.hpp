@@ -1,8 +1,9 @@
 // Where a worker keeps things. What a job needs while it runs lies in a numbered slot, which later
 // jobs use again; what outlives it lies under its own name:
 //
-//   <dir>/slots/3/{order, token, hostfile, work/, scratch/, data/, overlay/, metrics.jsonl, pace,
-//   stop} <dir>/cache/<digest>/             sealed dataset versions; trees/<method>/<digest>/ shows
+//   <dir>/slots/3/                    {order, token, hostfile, work/, scratch/, data/, overlay/,
+//                                     metrics.jsonl, pace, stop}
+//   <dir>/cache/<digest>/             sealed dataset versions; trees/<method>/<digest>/ shows
 //                                     their files
 //   <dir>/logs/42.7.worker.0/         attempts share it; made with the first line
 //   <dir>/hostfile                    of jobs that are one process

@@ -1,11 +1,7 @@
 // Measures what README and docs claim. Each figure stands beside its peer or physical limit, taken
 // in the same run: the machines are shared, so only ratios mean anything.
-//   troupe_bench [--quick] [FIGURE...]      throughput latency submissions history memory grid
-//                                   philly packing kueue decisions control machines starts
-//                                   failures head alarms dataset.records dataset.copies
-//                                   dataset.files dataset.cold dataset.fill dataset.network
-//                                   dataset.packing dataset.python hpo.cost hpo.tables
-//                                   hpo.functions hpo.study hpo.ask_tell training.native
+//   troupe_bench [--quick] [FIGURE...]      all of them, or these; a name that there is not lists
+//   them
 // "dataset" stands for all that begin with "dataset.".
 // False alarms are waited for 10 minutes, or TROUPE_BENCH_MINUTES. Peers that are not installed
 // (scripts/install-packages.sh --peers) are left out, and that is said.
@@ -13,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -75,6 +72,16 @@ int main(int argc, char** argv) {
     else
       wanted.emplace_back(argv[i]);
   }
+  auto names = [](std::string_view word, std::string_view name) {
+    return word == name || name.starts_with(std::string{word} + ".");
+  };
+  for (auto word : wanted)
+    if (std::none_of(std::begin(figures), std::end(figures),
+                     [&](const auto& figure) { return names(word, figure.first); })) {
+      fmt::print(stderr, "no figure is called {}; there are:\n", word);
+      for (const auto& figure : figures) fmt::print(stderr, "  {}\n", figure.first);
+      return 2;
+    }
   // The folders of clusters go where there is a disk.
   const char* base = std::getenv("TROUPE_BENCH_DIR");
   ::setenv("TMPDIR", base == nullptr ? "/var/tmp" : base, 0);
@@ -83,7 +90,7 @@ int main(int argc, char** argv) {
     fmt::print("load before: {:.1f} {:.1f} {:.1f}\n", load[0], load[1], load[2]);
   for (const auto& [name, run] : figures) {
     bool all = wanted.empty();
-    for (auto word : wanted) all = all || word == name || name.starts_with(std::string{word} + ".");
+    for (auto word : wanted) all = all || names(word, name);
     if (all) run(quick);
   }
   return 0;
