@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <poll.h>
 #include <sys/socket.h>
 
 namespace troupe::comm {
@@ -108,30 +107,39 @@ bool Doorman::advance(Pending& pending, bool& done) const {
   }
 }
 
-Result<Doorman::Visitor> Doorman::next(Moment until, int also) {
+std::optional<Doorman::Visitor> Doorman::step() {
+  accept_some();
+  for (size_t i = 0; i < pending_.size();) {
+    bool done = false;
+    bool stays = advance(pending_[i], done) && Clock::now() < pending_[i].until;
+    if (!done && stays) {
+      ++i;
+      continue;
+    }
+    auto pending = std::move(pending_[i]);
+    pending_.erase(pending_.begin() + static_cast<ptrdiff_t>(i));
+    if (done) return Visitor{pending.hello, std::move(pending.fd)};
+  }
+  return std::nullopt;
+}
+
+void Doorman::watch(std::vector<pollfd>& entries, Moment& until) const {
+  // Those outside wait their turn while so many are at the door.
+  if (pending_.size() < pending_max) entries.push_back({listener_.get(), POLLIN, 0});
+  for (const auto& pending : pending_) {
+    entries.push_back({pending.fd.get(), POLLIN, 0});
+    until = std::min(until, pending.until);
+  }
+}
+
+Result<Doorman::Visitor> Doorman::next(Moment until) {
   while (true) {
-    accept_some();
-    for (size_t i = 0; i < pending_.size();) {
-      bool done = false;
-      bool stays = advance(pending_[i], done) && Clock::now() < pending_[i].until;
-      if (done || !stays) {
-        auto pending = std::move(pending_[i]);
-        pending_.erase(pending_.begin() + static_cast<ptrdiff_t>(i));
-        if (done) return Visitor{pending.hello, std::move(pending.fd)};
-      } else {
-        ++i;
-      }
-    }
-    std::vector<pollfd> entries{{also, POLLIN, 0}, {listener_.get(), POLLIN, 0}};
-    auto wake = until;
-    for (const auto& pending : pending_) {
-      entries.push_back({pending.fd.get(), POLLIN, 0});
-      wake = std::min(wake, pending.until);
-    }
-    ::poll(entries.data(), entries.size(), milliseconds_until(wake));
-    if (also >= 0 && entries[0].revents != 0)
-      return Error{Errc::not_found, "the wait was ended", "", ""};
+    if (auto visitor = step()) return std::move(*visitor);
     if (Clock::now() >= until) return Error{Errc::timed_out, "nobody has come", "", ""};
+    std::vector<pollfd> entries;
+    auto wake = until;
+    watch(entries, wake);
+    ::poll(entries.data(), entries.size(), milliseconds_until(wake));
   }
 }
 

@@ -6,6 +6,8 @@
 #include "gpu/comm/socket.hpp"
 
 #include <cstdint>
+#include <optional>
+#include <poll.h>
 #include <string>
 #include <vector>
 
@@ -33,8 +35,13 @@ class Doorman {
   Doorman(UniqueFd listener, std::string secret, bool http = false)
       : listener_{std::move(listener)}, secret_{std::move(secret)}, http_{http} {}
 
-  /// The next that has proved itself. `also` ends the wait with not_found when it becomes readable.
-  Result<Visitor> next(Moment until, int also = -1);
+  /// The next that has proved itself.
+  Result<Visitor> next(Moment until);
+
+  /// For those who wait for other things too: what to poll for, and until when at most; and then
+  /// one that has proved itself, if there is one.
+  void watch(std::vector<pollfd>& entries, Moment& until) const;
+  std::optional<Visitor> step();
 
  private:
   struct Pending {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -20,6 +21,13 @@ constexpr uint32_t text_bytes_max = 1u << 20;  // a roster of some thousand rank
 // Of all keys and values: PMIx tells the most, some kilobytes a rank.
 constexpr size_t store_bytes_max = 64u << 20;
 constexpr std::chrono::seconds request_time{5};
+// At once: each may have a text of the largest size under way.
+constexpr size_t guests_max = 256;
+
+Error too_long(size_t bytes) {
+  return {Errc::invalid, "the text is too long for the ranks' store",
+          fmt::format("{} bytes; at most {}", bytes, text_bytes_max), ""};
+}
 
 Result<void> send_text(int fd, const std::string& text, Moment until) {
   auto bytes = static_cast<uint32_t>(text.size());
@@ -30,9 +38,8 @@ Result<void> send_text(int fd, const std::string& text, Moment until) {
 Result<std::string> receive_text(int fd, Moment until) {
   uint32_t bytes = 0;
   TROUPE_TRY(receive_fully(fd, &bytes, sizeof bytes, until));
-  if (bytes > text_bytes_max)
-    return Error{Errc::invalid, "the store got a text that is too long",
-                 fmt::format("{} bytes; at most {}", bytes, text_bytes_max), ""};
+  if (bytes > text_bytes_max + 1)  // the mark before it
+    return too_long(bytes);
   std::string text(bytes, '\0');
   TROUPE_TRY(receive_fully(fd, text.data(), bytes, until));
   return text;
@@ -47,34 +54,6 @@ std::string answer_to(MemoryStore& values, const std::string& what, const std::s
   }
   auto found = values.get(key);
   return found && *found ? "+" + **found : "-";
-}
-
-Result<void> answer(int fd, MemoryStore& values) {
-  auto until = Clock::now() + request_time;
-  auto what = receive_text(fd, until);
-  if (!what) return std::move(what).error();
-  auto key = receive_text(fd, until);
-  if (!key) return std::move(key).error();
-  auto value = receive_text(fd, until);
-  if (!value) return std::move(value).error();
-  return send_text(fd, answer_to(values, *what, *key, *value), until);
-}
-
-void answer_http(int fd, HttpValues& values, const std::vector<std::string>& from) {
-  auto until = Clock::now() + request_time;
-  std::optional<std::string> answer;
-  if (std::find(from.begin(), from.end(), peer_address(fd)) == from.end())
-    answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-  for (std::string request; !answer;) {
-    pollfd readable{fd, POLLIN, 0};
-    if (::poll(&readable, 1, milliseconds_until(until)) <= 0) return;
-    char bytes[16384];
-    auto came = ::recv(fd, bytes, sizeof bytes, 0);
-    if (came <= 0) return;
-    request.append(bytes, static_cast<size_t>(came));
-    answer = values.answer(request);
-  }
-  (void)send_fully(fd, answer->data(), answer->size(), until);
 }
 
 Error conflict(const std::string& key) {
@@ -134,17 +113,102 @@ StoreServer::~StoreServer() {
   }
 }
 
+/// One connection, which asks for one thing and is told it, bit by bit as it can.
+class StoreServer::Guest {
+ public:
+  Guest(StoreServer& of, Doorman::Visitor visitor)
+      : of_{of}, fd_{std::move(visitor.fd)}, http_{visitor.hello.purpose == Purpose::http} {
+    const auto& from = of.http_from_;
+    if (http_ && std::find(from.begin(), from.end(), peer_address(fd_.get())) == from.end())
+      answer_ = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+  }
+
+  pollfd entry() const {
+    return {fd_.get(), static_cast<short>(answer_.empty() ? POLLIN : POLLOUT), 0};
+  }
+  Moment until() const { return until_; }
+  /// False when it has been told, or has gone, or took too long.
+  bool step() {
+    bool goes_on = answer_.empty() ? hear() : true;
+    if (goes_on && !answer_.empty()) goes_on = tell();
+    return goes_on && Clock::now() < until_;
+  }
+
+ private:
+  bool hear() {
+    char bytes[16384];
+    while (answer_.empty()) {
+      auto came = ::recv(fd_.get(), bytes, sizeof bytes, 0);
+      if (came < 0) return errno == EAGAIN || errno == EINTR;
+      if (came == 0) return false;
+      request_.append(bytes, static_cast<size_t>(came));
+      if (http_)
+        answer_ = of_.http_.answer(request_).value_or("");
+      else if (!hear_texts())
+        return false;
+    }
+    return true;
+  }
+  /// Three texts, each behind its length. False where one is too long.
+  bool hear_texts() {
+    std::string texts[3];
+    size_t at = 0;
+    for (auto& text : texts) {
+      uint32_t bytes = 0;
+      if (request_.size() - at < sizeof bytes) return true;
+      std::memcpy(&bytes, request_.data() + at, sizeof bytes);
+      if (bytes > text_bytes_max) return false;
+      at += sizeof bytes;
+      if (request_.size() - at < bytes) return true;
+      text = request_.substr(at, bytes);
+      at += bytes;
+    }
+    auto said = answer_to(of_.values_, texts[0], texts[1], texts[2]);
+    auto bytes = static_cast<uint32_t>(said.size());
+    answer_.assign(reinterpret_cast<const char*>(&bytes), sizeof bytes);
+    answer_ += said;
+    return true;
+  }
+  /// Whether some of it is left.
+  bool tell() {
+    while (told_ < answer_.size()) {
+      auto sent = ::send(fd_.get(), answer_.data() + told_, answer_.size() - told_, MSG_NOSIGNAL);
+      if (sent < 0) return errno == EAGAIN || errno == EINTR;
+      told_ += static_cast<size_t>(sent);
+    }
+    return false;
+  }
+
+  StoreServer& of_;
+  UniqueFd fd_;
+  bool http_;
+  Moment until_ = Clock::now() + request_time;
+  std::string request_, answer_;
+  size_t told_ = 0;
+};
+
 void StoreServer::serve(UniqueFd listener, const std::string& secret) {
   Doorman door{std::move(listener), secret, !http_from_.empty()};
+  std::vector<std::unique_ptr<Guest>> guests;
+  std::vector<pollfd> entries;
   while (true) {
-    auto visitor = door.next(Clock::now() + std::chrono::hours{1}, stop_.get());
-    if (!visitor && visitor.error().code == Errc::not_found) return;
+    bool more = guests.size() < guests_max;
+    auto until = Clock::now() + std::chrono::hours{1};
+    entries.assign(1, {stop_.get(), POLLIN, 0});
+    for (const auto& guest : guests) {
+      entries.push_back(guest->entry());
+      until = std::min(until, guest->until());
+    }
+    if (more) door.watch(entries, until);
+    ::poll(entries.data(), entries.size(), milliseconds_until(until));
+    if (entries[0].revents != 0) return;
+    while (guests.size() < guests_max) {
+      auto visitor = door.step();
+      if (!visitor) break;
+      guests.push_back(std::make_unique<Guest>(*this, std::move(*visitor)));
+    }
     // What goes wrong with one connection is that rank's to report.
-    if (!visitor) continue;
-    if (visitor->hello.purpose == Purpose::http)
-      answer_http(visitor->fd.get(), http_, http_from_);
-    else
-      (void)answer(visitor->fd.get(), values_);
+    std::erase_if(guests, [](const auto& guest) { return !guest->step(); });
   }
 }
 
@@ -189,6 +253,7 @@ Result<std::string> TcpStore::ask(char what, const std::string& key, const std::
 }
 
 Result<void> TcpStore::set(const std::string& key, const std::string& value) {
+  if (value.size() > text_bytes_max) return too_long(value.size());
   if (server_) return server_->values().set(key, value);
   auto answer = ask('s', key, value);
   if (!answer) return std::move(answer).error();

@@ -40,7 +40,7 @@ class MemoryStore final : public Store {
 };
 
 /// Serves a MemoryStore to those who know the secret, with a thread of its own; and HttpValues to
-/// whoever comes from one of some addresses.
+/// whoever comes from one of some addresses. Nobody who dawdles holds up the others.
 class StoreServer {
  public:
   static Result<std::unique_ptr<StoreServer>> start(const Endpoint& at, const std::string& secret,
@@ -53,6 +53,7 @@ class StoreServer {
   MemoryStore& values() { return values_; }
 
  private:
+  class Guest;
   StoreServer() = default;
   void serve(UniqueFd listener, const std::string& secret);
 
