@@ -109,13 +109,21 @@ std::vector<std::string> pmi_command(const std::string& program, const std::stri
   return {program, "pmix-rank", name, world, store, "--"};
 }
 
+std::string shared_folder(const std::string& pmi) {
+  auto name = pmi;
+  std::replace(name.begin(), name.end(), '/', '-');
+  return "/dev/shm/" + name;
+}
+
 Result<std::unique_ptr<PmiServer>> PmiServer::start(const std::string& dir, const JobOrder& order,
                                                     uint32_t phase) {
-  auto listener = comm::listen_local(pmi_name(dir, order.key, phase));
+  auto name = pmi_name(dir, order.key, phase);
+  auto listener = comm::listen_local(name);
   if (!listener) return std::move(listener).error();
   std::unique_ptr<PmiServer> server{new PmiServer};
   server->order_ = order;
   server->phase_ = phase;
+  server->shared_folder_ = shared_folder(name);
   server->stop_ = UniqueFd{::eventfd(0, EFD_CLOEXEC)};
   if (!server->stop_) return errno_error(errno, "PMI cannot be served");
   server->thread_ =
@@ -128,6 +136,7 @@ PmiServer::~PmiServer() {
     ::eventfd_write(stop_.get(), 1);
     thread_.join();
   }
+  if (!shared_folder_.empty()) (void)remove_tree(shared_folder_);
 }
 
 /// The processes of one line, and what they say.

@@ -25,11 +25,17 @@ bool serves_pmi(const JobOrder& order, uint32_t phase);
 std::vector<std::string> pmi_command(const std::string& program, const std::string& dir,
                                      const JobOrder& order, uint32_t phase);
 
+/// Where Open MPI's ranks of that line on this node share memory, by the name at which they find
+/// PMI. Of its own accord Open MPI names segments by machine and number in the node, which two
+/// workers of one machine would share; and leaves them there when it is killed.
+std::string shared_folder(const std::string& pmi);
+
 class PmiServer {
  public:
   /// Listens when it returns. Ports of the order's hosts are known.
   static Result<std::unique_ptr<PmiServer>> start(const std::string& dir, const JobOrder& order,
                                                   uint32_t phase);
+  /// Also takes away what its ranks have left in their shared folder.
   ~PmiServer();
   PmiServer(const PmiServer&) = delete;
   PmiServer& operator=(const PmiServer&) = delete;
@@ -44,6 +50,7 @@ class PmiServer {
 
   JobOrder order_;
   uint32_t phase_ = 0;
+  std::string shared_folder_;
   std::atomic<uint32_t> begun_{0};
   UniqueFd stop_;
   std::thread thread_;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <sstream>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace troupe::actors {
@@ -129,6 +131,20 @@ Result<std::vector<std::string>> ask_server(const std::string& pmi, uint32_t ran
   return variables;
 }
 
+/// Of Open MPI 4, and of 5. What the user says goes before it; without the folder Open MPI takes
+/// what it would have taken.
+void share_memory(const std::string& pmi) {
+  auto folder = shared_folder(pmi);
+  struct stat there {};
+  if ((::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) ||
+      ::lstat(folder.c_str(), &there) != 0 || !S_ISDIR(there.st_mode) ||
+      there.st_uid != ::geteuid())
+    return;
+  for (const char* name :
+       {"OMPI_MCA_btl_vader_backing_directory", "OMPI_MCA_btl_sm_backing_directory"})
+    ::setenv(name, folder.c_str(), 0);
+}
+
 }  // namespace
 
 Error become_pmix_rank(const std::string& pmi, const std::string& name, const std::string& store,
@@ -144,6 +160,7 @@ Error become_pmix_rank(const std::string& pmi, const std::string& name, const st
   for (const auto& variable : *variables)
     if (auto middle = variable.find('='); middle != std::string::npos)
       ::setenv(variable.substr(0, middle).c_str(), variable.c_str() + middle + 1, 1);
+  share_memory(pmi);
   return become_command(command);
 }
 

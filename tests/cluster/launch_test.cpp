@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 namespace troupe::cluster {
 namespace {
 
@@ -197,14 +199,13 @@ TEST_F(Launch, MpichFormsOneWorldOverTwoWorkersWithoutMpirun) {
   EXPECT_EQ(reason(id), "exit 0");
 }
 
-/// Open MPI wants to be told twice that it may run as root. Its segments in /dev/shm bear the name
-/// of the machine, so two workers of one machine, which are two nodes, would share them.
-constexpr const char* as_root =
-    "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl=self,tcp ";
+/// Open MPI wants to be told twice that it may run as root.
+constexpr const char* as_root = "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 ";
 
 TEST_F(Launch, OpenMpiFormsOneWorldOverTwoWorkersWithoutMpirun) {
   auto program = compiled(many, "mpicc.openmpi");
   if (program.empty()) GTEST_SKIP() << "mpicc.openmpi is not installed";
+  // By shared memory, too, which two workers of one machine have in one place.
   auto id = gang(as_root + program,
                  R"("workers":{"count":2,"processes":2},"launch":{"contracts":["pmix"]})");
   auto text = logs(id);
@@ -237,6 +238,20 @@ TEST_F(Launch, ARankThatAbortsEndsItsPmixWorld) {
       gang(fmt::format("if [ $RANK = 1 ]; then exit 7; fi; {}{}", as_root, program),
            R"("workers":{"count":1,"processes":3},"launch":{"contracts":["pmix"]})", "FAILED");
   EXPECT_THAT(reason(id), HasSubstr("exit 7"));
+}
+
+TEST_F(Launch, WhatKilledRanksOfPmixShareIsTakenAway) {
+  auto id = gang(
+      "touch $OMPI_MCA_btl_vader_backing_directory/left; "
+      "echo folder=$OMPI_MCA_btl_vader_backing_directory; kill -9 $$",
+      R"("workers":{"count":1,"processes":2},"launch":{"contracts":["pmix"]})", "FAILED");
+  auto text = logs(id);
+  auto at = text.find("folder=/dev/shm/");
+  if (at == text.npos && text.find("PMIx cannot be served") != text.npos)
+    GTEST_SKIP() << "libpmix2 is not installed";
+  ASSERT_NE(at, text.npos) << text;
+  auto folder = text.substr(at + 7, text.find('\n', at) - at - 7);
+  EXPECT_TRUE(await([&] { return !std::filesystem::exists(folder); })) << folder;
 }
 
 TEST_F(Launch, WorldsOfOneAreTold) {

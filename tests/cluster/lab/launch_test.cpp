@@ -85,10 +85,8 @@ TEST_F(LaunchOverMachines, OpenMpiMeetsThroughTheWorkers) {
   start(many);
   auto program = compiled(many, "mpicc.openmpi");
   if (program.empty()) GTEST_SKIP() << "mpicc.openmpi is not installed";
-  auto id = gang(
-      many,
-      "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl=self,tcp " + program,
-      R"(,"workers":{"count":2,"processes":2},"launch":{"contracts":["pmix"]})");
+  auto id = gang(many, "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 " + program,
+                 R"(,"workers":{"count":2,"processes":2},"launch":{"contracts":["pmix"]})");
   EXPECT_THAT(many.log_text(id, "worker.0"), HasSubstr("rank 0 of 4, sum 10"));
   EXPECT_THAT(many.log_text(id, "worker.1"), HasSubstr("rank 3 of 4, sum 10"));
 }
