@@ -51,20 +51,6 @@ class DirectorState {
   void admitted(const std::shared_ptr<Admission>& admission);
 
   // director.cpp
-  void queue(const ExperimentRecord& record);
-  bool hold_for_predecessors(const ExperimentRecord& record);
-  void predecessor_ended(ExperimentId id);
-  bool hold_for_outputs(const ExperimentRecord& record);
-  void outputs_awaited(ExperimentId id);
-  void outputs_refused(const RecordRef& record, const Error& error);
-  void end_queued(ExperimentRecord record, State state, const std::string& cause,
-                  const Error* error, caf::typed_response_promise<bool> promise);
-  caf::typed_response_promise<bool> kill(const std::string& cause, ExperimentId id);
-  void kill_queued(const std::string& cause, ExperimentId id,
-                   caf::typed_response_promise<bool> promise);
-  std::optional<kill_target> target_of(ExperimentId id) const;
-  void pass_kill(const kill_target& target, const std::string& cause, ExperimentId id,
-                 caf::typed_response_promise<bool> promise);
   void placed(const PlacementRef& placement);
   void member_placed(ExperimentId id);
   void update(const std::string& from, const JobUpdate& update);
@@ -72,21 +58,42 @@ class DirectorState {
   void ended(const RecordRef& record);
   void requeue(const RecordRef& record, std::chrono::nanoseconds lease_over);
   void forget_jobs(const ExperimentRecord& record);
-  void pending_limit(ExperimentId id, int64_t queued_us);
-  void arm_pending_limit(const ExperimentRecord& record);
-  WaitingRef waiting(ExperimentId id);
-  caf::typed_response_promise<WaitingRef> why(ExperimentId id);
-  void why_queued(ExperimentId id, caf::typed_response_promise<WaitingRef> promise);
-  void why_starting(ExperimentId id, caf::typed_response_promise<WaitingRef> promise);
-  caf::typed_response_promise<TrialAnswersRef> ask(const TrialCallsRef& calls);
-  TrialAnswersRef ask_nobody(const TrialCalls& calls) const;
-  void kill_trial(const std::string& cause, ExperimentId id,
-                  caf::typed_response_promise<bool> promise);
   caf::typed_response_promise<uint64_t> drain(const std::string& cause);
   experiment_actor spawn_experiment(ExperimentRecord record);
   void spawn_set(SetRecord record, bool fresh);
   uint64_t next_epoch();
   void leave(const caf::error& reason);
+
+  // director_holds.cpp
+  void queue(const ExperimentRecord& record);
+  bool hold_for_predecessors(const ExperimentRecord& record);
+  void predecessor_ended(ExperimentId id);
+  bool hold_for_outputs(const ExperimentRecord& record);
+  void outputs_awaited(ExperimentId id);
+  void outputs_refused(const RecordRef& record, const Error& error);
+  void arm_pending_limit(const ExperimentRecord& record);
+  void pending_limit(ExperimentId id, int64_t queued_us);
+
+  // director_kill.cpp
+  caf::typed_response_promise<bool> kill(const std::string& cause, ExperimentId id);
+  std::optional<kill_target> target_of(ExperimentId id) const;
+  void pass_kill(const kill_target& target, const std::string& cause, ExperimentId id,
+                 caf::typed_response_promise<bool> promise);
+  void kill_queued(const std::string& cause, ExperimentId id,
+                   caf::typed_response_promise<bool> promise);
+  void end_queued(ExperimentRecord record, State state, const std::string& cause,
+                  const Error* error, caf::typed_response_promise<bool> promise);
+
+  // director_why.cpp
+  caf::typed_response_promise<WaitingRef> why(ExperimentId id);
+  void why_queued(ExperimentId id, caf::typed_response_promise<WaitingRef> promise);
+  void why_starting(ExperimentId id, caf::typed_response_promise<WaitingRef> promise);
+
+  // director_trials.cpp
+  caf::typed_response_promise<TrialAnswersRef> ask(const TrialCallsRef& calls);
+  TrialAnswersRef ask_nobody(const TrialCalls& calls) const;
+  void kill_trial(const std::string& cause, ExperimentId id,
+                  caf::typed_response_promise<bool> promise);
 
   // director_members.cpp
   static std::shared_ptr<const Followed> followed_of(const SweepSpec& sweep);

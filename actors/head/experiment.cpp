@@ -1,36 +1,15 @@
 #include "actors/head/experiment.hpp"
 
-#include "actors/head/commit.hpp"
 #include "actors/head/orders.hpp"
 #include "actors/head/output_versions.hpp"
 #include "actors/head/report_check.hpp"
 #include "runtime/core/limits.hpp"
-#include "runtime/core/log.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 namespace troupe::actors {
-
-namespace {
-
-/// The values of one metric in a batch. A set hears of each that goes beyond the ones before, and
-/// of the last: so what it finds best does not depend on how points were batched on their way.
-struct Extremes {
-  double lowest = std::numeric_limits<double>::infinity();
-  double highest = -std::numeric_limits<double>::infinity();
-
-  bool widen(double value) {
-    bool beyond = value < lowest || value > highest;
-    if (value < lowest) lowest = value;
-    if (value > highest) highest = value;
-    return beyond;
-  }
-};
-
-}  // namespace
 
 experiment_actor::behavior_type ExperimentState::make_behavior(HeadContextRef context,
                                                                ExperimentPeers peers,
@@ -232,66 +211,6 @@ void ExperimentState::note_port(const JobUpdate& update) {
   first_ports_[index] = update.first_port;
 }
 
-void ExperimentState::metrics(const MetricBatch& batch) {
-  if (batch.key.epoch != life_->epoch()) return;  // a stale attempt: its results are refused
-  storage::SeriesChunk chunk;
-  chunk.id = life_->record().id;
-  chunk.attempt = batch.attempt;
-  chunk.source = to_string(batch.key.job) + "/" + batch.source;
-  chunk.from = batch.from;
-  chunk.to = batch.to;
-  std::map<std::string, Extremes> extremes;
-  if (!batch.points.empty()) note_pace(batch.points);
-  for (const auto& point : batch.points) {
-    life_->metric(point.name, point.value.value);
-    chunk.points.push_back(
-        {point.name, point.step.value, point.value.value, Timestamp{point.time_us}, point.end});
-    if (peers_.set && extremes[point.name].widen(point.value.value)) tell_set();
-  }
-  if (peers_.set && !batch.points.empty()) tell_set();
-  if (peers_.followed) tell_rule(batch);
-  points_unsynced_ = true;
-  self_->send(peers_.series, metrics_atom_v,
-              share(std::vector<storage::SeriesChunk>{std::move(chunk)}));
-}
-
-/// The first of them may be the first of the attempt; the highest step is how far it has come.
-void ExperimentState::note_pace(const std::vector<WirePoint>& points) {
-  auto highest = std::max_element(points.begin(), points.end(), [](const auto& a, const auto& b) {
-    return a.step.value < b.step.value;
-  });
-  for (const auto* point : {&points.front(), &*highest})
-    apply(life_->reported(point->step.value, Timestamp{point->time_us}, context_->clock->now()));
-}
-
-/// What the set compares; its end comes with the whole record.
-void ExperimentState::tell_set() {
-  auto now = std::make_shared<ExperimentRecord>();
-  now->id = life_->record().id;
-  now->state = State::running;
-  now->metrics = life_->record().metrics;
-  self_->send(peers_.set, metrics_atom_v, RecordRef{std::move(now)});
-}
-
-/// Points with the same end come from one line, in which the resource may stand behind the metric.
-void ExperimentState::tell_rule(const MetricBatch& batch) {
-  MemberReports told;
-  told.id = life_->record().id;
-  const auto& [metric, resource] = *peers_.followed;
-  for (size_t i = 0, next = 0; i < batch.points.size(); i = next) {
-    std::optional<double> value;
-    for (next = i; next < batch.points.size() && batch.points[next].end == batch.points[i].end;
-         ++next) {
-      const auto& point = batch.points[next];
-      if (point.name == metric) value = point.value.value;
-      if (point.name == resource) resource_ = point.value.value;
-      if (resource == "step" && point.name == metric) resource_ = point.step.value;
-    }
-    if (value) told.reports.push_back({resource_, *value});
-  }
-  if (!told.reports.empty()) self_->send(peers_.set, report_atom_v, share(std::move(told)));
-}
-
 caf::typed_response_promise<bool> ExperimentState::kill(const std::string& cause) {
   auto promise = self_->make_response_promise<bool>();
   kill_promises_.push_back(promise);  // first: a step that somebody waits for is committed at once
@@ -354,92 +273,6 @@ void ExperimentState::watch(const JobUpdate& update) {
   auto verdict = watch_->look(life_->record(), now, context_->clock->monotonic());
   if (!verdict.known) return;
   apply(verdict.hang ? life_->stands_still(*verdict.hang, now) : life_->goes_on(now));
-}
-
-/// One commit at a time: what happens meanwhile goes with the next, so a slow disk costs fewer,
-/// larger commits.
-void ExperimentState::save() {
-  if (saving_) return;
-  saving_ = true;
-  sync_points();
-}
-
-/// Which ends there are: of how many jobs of which attempt, and of all of it.
-std::pair<uint64_t, size_t> ExperimentState::ends() const {
-  const auto& record = life_->record();
-  size_t count = is_terminal(record.state) ? 1 : 0;
-  if (!record.attempts.empty())
-    for (const auto& job : record.attempts.back().jobs) count += is_terminal(job.state) ? 1 : 0;
-  return {life_->epoch(), count};
-}
-
-/// Who learns of an end finds every point before it, and no crash can lose one any more: of a job
-/// that has ended no head asks again. Jobs that end while we wait are waited for, too.
-void ExperimentState::sync_points() {
-  auto now = ends();
-  if (!points_unsynced_ || now.second == 0 || now == ends_synced_) return commit();
-  points_unsynced_ = false;
-  ends_synced_ = now;
-  self_->request(peers_.series, commit_timeout, sync_atom_v)
-      .then([this](bool) { sync_points(); },
-            [this](caf::error& e) {
-              log::error("experiment", "{}: its last points may be missing: {}",
-                         to_string(life_->record().id), to_string(from_caf(e, "metrics")));
-              commit();
-            });
-}
-
-void ExperimentState::commit() {
-  std::vector<storage::Mutation> mutations;
-  mutations.push_back(
-      storage::PutExperiment{std::make_shared<const ExperimentRecord>(life_->record()), false});
-  for (const auto& event : unsaved_) mutations.push_back(storage::AppendEvent{event});
-  if (next_ == Effects::Next::none && kill_promises_.empty()) {
-    // Nobody waits for a step on the way: it goes with the next commit.
-    if (context_->notes->add(mutations_ref(std::move(mutations))))
-      self_->send(peers_.ledger, note_atom_v);
-    unsaved_.clear();
-    saving_ = false;
-    return;
-  }
-  auto count = unsaved_.size();
-  request_commit(
-      self_, peers_.ledger, later_atom_v, mutations_ref(std::move(mutations)),
-      [this, count](uint64_t) {
-        saving_ = false;
-        unsaved_.erase(unsaved_.begin(), unsaved_.begin() + static_cast<std::ptrdiff_t>(count));
-        saved();
-      },
-      [this](caf::error& e) {
-        saving_ = false;
-        log::error("experiment", "{}: not recorded yet: {}", to_string(life_->record().id),
-                   to_string(from_caf(e, "a state change")));
-        self_->delayed_send(self_, save_again_after, requeue_atom_v);
-      });
-}
-
-void ExperimentState::saved() {
-  if (!unsaved_.empty()) return save();
-  for (auto& promise : std::exchange(kill_promises_, {})) promise.deliver(true);
-  if (next_ == Effects::Next::ended) return finish();
-  if (next_ == Effects::Next::requeue) {
-    if (backoff_.count() > 0)
-      self_->delayed_send(self_, backoff_, requeue_atom_v);
-    else
-      finish();
-  }
-}
-
-/// Hands the record back to the director; also the wake-up after a failed save or a backoff.
-void ExperimentState::finish() {
-  if (!unsaved_.empty()) return save();
-  if (next_ == Effects::Next::none) return;
-  RecordRef record{std::make_shared<const ExperimentRecord>(life_->record())};
-  if (is_terminal(record->state))
-    self_->send(peers_.director, ended_atom_v, record);
-  else
-    self_->send(peers_.director, requeue_atom_v, record, lease_over_.count());
-  self_->quit();
 }
 
 experiment_actor::behavior_type experiment_behavior(

@@ -42,27 +42,33 @@ class ExperimentState {
   void adopt(const JobUpdate& update, const std::string& node);
   void settle(const std::string& node, const std::vector<JobKey>& known);
   void note_port(const JobUpdate& update);
+  caf::typed_response_promise<bool> kill(const std::string& cause);
+  void apply(Effects effects);
+  void arm_running_limit();
+  void watch(const JobUpdate& update);
+  JobKey key_of(uint32_t index) const;
+  bool may_speak(const std::string& node, const JobKey& key) const;
+  template <class... Ts>
+  void tell_node(uint32_t index, Ts... message);
+
+  // experiment_points.cpp
   void metrics(const MetricBatch& batch);
   void note_pace(const std::vector<WirePoint>& points);
   void tell_set();
   void tell_rule(const MetricBatch& batch);
-  caf::typed_response_promise<bool> kill(const std::string& cause);
-  void apply(Effects effects);
+
+  // experiment_save.cpp
   void save();
   std::pair<uint64_t, size_t> ends() const;
   void sync_points();
   void commit();
   void saved();
   void finish();
-  void arm_running_limit();
-  void watch(const JobUpdate& update);
-  JobKey key_of(uint32_t index) const;
-  bool may_speak(const std::string& node, const JobKey& key) const;
+
+  // experiment_receipt.cpp
   bool wants_receipt();
   static void add_receipt(std::vector<JobOrder>& orders);
   void file_receipt(Effects& effects);
-  template <class... Ts>
-  void tell_node(uint32_t index, Ts... message);
 
   experiment_actor::pointer self_;
   HeadContextRef context_;

@@ -2,7 +2,7 @@
 #include "actors/bulk_words.hpp"
 #include "actors/head/gateway_service.hpp"
 #include "actors/head/kept_books.hpp"
-#include "actors/head/kept_files.hpp"
+#include "actors/head/stored_outputs.hpp"
 #include "runtime/core/digest.hpp"
 #include "runtime/core/limits.hpp"
 
@@ -49,7 +49,7 @@ Result<std::string> path_of_token(const std::string& token) {
 /// Its node cannot be asked: whatever the head has, with a word on that.
 Result<api::OutputList> kept_list(const HeadContext& context, ExperimentId id,
                                   const std::string& after, uint32_t limit, const Error& away) {
-  auto kept = KeptFiles::open(*context.ledger, *context.data, id);
+  auto kept = StoredOutputs::open(*context.ledger, *context.data, id);
   if (!kept) return with_kept(away, kept.error());
   auto list = kept->list(after, limit);
   list.note = fmt::format("{}: {}", away.what,
@@ -221,7 +221,7 @@ kj::Promise<Result<api::FileChunk>> GatewayService::read_output(const api::Calle
         // (A checkpoint of an earlier attempt lies on another node.)
         if (!answer &&
             (answer.error().code == Errc::unavailable || answer.error().code == Errc::not_found)) {
-          auto kept = KeptFiles::open(*context_->ledger, *context_->data, id);
+          auto kept = StoredOutputs::open(*context_->ledger, *context_->data, id);
           if (kept) return kept->read(path, offset, limit);
           return with_kept(answer.error(), kept.error());
         }

@@ -104,8 +104,6 @@ class ExperimentLife {
   static constexpr uint32_t hang_restarts_max = 3;
 
  private:
-  /// Of its own, with the state that it is in.
-  Event note_of(const char* kind, std::string cause, Timestamp now) const;
   enum class Outcome { none, failed, infrastructure, killed, preempted, stalled, stopped };
 
   AttemptRecord& attempt() { return record_.attempts.back(); }
@@ -113,29 +111,39 @@ class ExperimentLife {
   void become(State to, const std::string& cause, Timestamp now, Effects& effects,
               const Error* error = nullptr);
   void advance_to(State to, const std::string& cause, Timestamp now, Effects& effects);
+  uint32_t least_done() const;
+  void passed(uint32_t index, uint32_t lines, bool waits, Effects& effects);
+
+  // life_outcome.cpp
+  void recall_failure();
+  Error job_error(const JobUpdate& update) const;
   void end_job(const JobUpdate& update, Timestamp now, Effects& effects);
   void stop_others(Effects& effects, Duration grace);
   bool all_ended() const;
+  bool is_undecided() const;
   bool only_servers_left() const;
+  void finish_attempt(State state, Timestamp now);
   void settle(Timestamp now, Effects& effects);
   void settle_failed(Timestamp now, Effects& effects);
   void settle_stalled(Timestamp now, Effects& effects);
   void start_again(const std::string& cause, Timestamp now, Effects& effects);
-  void finish_attempt(State state, Timestamp now);
   void requeue(State through, const std::string& cause, Timestamp now, Effects& effects);
+
+  // life_checkpoints.cpp
   void note_checkpoints(const JobUpdate& update, Timestamp now, Effects& effects);
   bool find_parts(CheckpointMark& mark) const;
   void tell_strays(const JobUpdate& update, Timestamp now, Effects& effects);
   void note_resume(const JobUpdate& update, Timestamp now, Effects& effects);
   void expire_checkpoints(Effects& effects);
-  void note_failure(Timestamp happened, Timestamp now);
+
+  // What else its nodes say: life_launch.cpp, life_receipt.cpp, life_recovery.cpp,
+  // life_watchdog.cpp
+  void note_world(const JobUpdate& update, Timestamp now, Effects& effects);
   void note_receipt(const JobUpdate& update, const std::string& from, Timestamp now,
                     Effects& effects);
-  void note_world(const JobUpdate& update, Timestamp now, Effects& effects);
-  Error job_error(const JobUpdate& update) const;
-  void recall_failure();
-  uint32_t least_done() const;
-  void passed(uint32_t index, uint32_t lines, bool waits, Effects& effects);
+  void note_failure(Timestamp happened, Timestamp now);
+  /// An event of its own, with the state that it is in.
+  Event note_of(const char* kind, std::string cause, Timestamp now) const;
 
   ExperimentRecord record_;
   Outcome outcome_ = Outcome::none;

@@ -21,9 +21,7 @@ Event ExperimentLife::note_of(const char* kind, std::string cause, Timestamp now
 
 Effects ExperimentLife::stands_still(const Error& error, Timestamp now) {
   Effects effects;
-  if (is_terminal(record_.state) || outcome_ != Outcome::none || record_.attempts.empty() ||
-      all_ended())
-    return effects;
+  if (!is_undecided()) return effects;
   bool told = record_.error && record_.error->what == error.what;
   record_.error = error;
   if (record_.spec->watchdog.action == HangAction::report) {

@@ -63,16 +63,18 @@ class TrialDesk {
                            const ExperimentRecord& record,
                            const std::map<std::string, double>& given) const;
   void report(ExperimentRecord& record, const std::map<std::string, double>& given);
-  void end(ExperimentRecord record, State state, const std::string& cause);
   void put(ExperimentRecord record, bool is_new);
+  bool is_over() const;
+  std::string over_text() const;
+
+  // trial_desk_set.cpp
+  void end(ExperimentRecord record, State state, const std::string& cause);
   void expire(Timestamp now);
   void follow(const hpo::Decision& decision);
   void end_all(const std::string& cause);
   void copy_study();
   void become(State to, const std::string& cause, const Error* error = nullptr);
   void finish_if_done();
-  bool is_over() const;
-  std::string over_text() const;
 
   HeadContextRef context_;
   SetRecord record_;

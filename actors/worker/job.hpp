@@ -48,24 +48,27 @@ class JobState {
   void start_phase(uint32_t phase);
   void start_line();
   Result<void> serve_ranks();
-  void watch_world(const process::RunStatus& status);
-  void look_at_world();
   void launched(const process::RunStatus& status);
-  void phase_ended(const process::RunStatus& status);
-  bool leaves_receipt() const;
-  bool receipt_ended(const process::RunStatus& status);
   void stop(Duration grace);
   void stop_run();
-  void end(JobUpdate update);
-  void device_lost(const std::string& what);
-  void settle_devices(JobUpdate update);
-  void fail(Error error, bool infrastructure);
   void send(JobUpdate update);
   void tell_again();
   void take_link() { link_ = context_->link ? context_->link->load() : 0; }
   JobUpdate blank(JobStep step) const;
-  Error exit_error(const process::RunStatus& status) const;
 
+  // job_end.cpp
+  void phase_ended(const process::RunStatus& status);
+  Error exit_error(const process::RunStatus& status) const;
+  void device_lost(const std::string& what);
+  void settle_devices(JobUpdate update);
+  void fail(Error error, bool infrastructure);
+  void end(JobUpdate update);
+
+  // job_receipt.cpp
+  bool leaves_receipt() const;
+  bool receipt_ended(const process::RunStatus& status);
+
+  // job_metrics.cpp
   void scan_metrics(bool final);
   void scan_file(bool final);
   void scan_log_store(bool final);
@@ -74,6 +77,8 @@ class JobState {
   bool look_for_checkpoints();
   void watch_disk();
   void watch_ranks(const process::RunStatus& status);
+  void watch_world(const process::RunStatus& status);
+  void look_at_world();
   void pulse();
 
   job_actor::pointer self_;

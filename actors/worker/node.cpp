@@ -7,8 +7,6 @@
 #include "runtime/core/limits.hpp"
 #include "runtime/core/log.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -16,8 +14,6 @@ namespace troupe::actors {
 
 namespace {
 
-// Shorter than the gateway's patience with us, longer than a busy log's next line.
-constexpr auto log_wait_max = std::chrono::seconds{2};
 // People watch curves; a fifth of a second is live enough and costs a job a stat or two.
 constexpr auto tick_every = std::chrono::milliseconds{200};
 // Waking the stager for each ended job costs a short one more than a few slots more are worth.
@@ -374,43 +370,6 @@ void NodeState::arm_tick() {
   });
   if (!any || std::exchange(tick_armed_, true)) return;
   self_->delayed_send(self_, tick_every, tick_atom_v);
-}
-
-LogStatus NodeState::log_status(const JobId& id) const {
-  auto it = jobs_.find(id);
-  if (it == jobs_.end()) return {};
-  return {it->second.log_end, it->second.running};
-}
-
-caf::typed_response_promise<LogStatus> NodeState::log(const JobId& id, uint64_t offset, bool wait) {
-  auto promise = self_->make_response_promise<LogStatus>();
-  auto status = log_status(id);
-  if (!wait || !status.running || status.end > offset) {
-    promise.deliver(status);
-    return promise;
-  }
-  auto until = context_->clock->now().us + std::chrono::microseconds{log_wait_max}.count();
-  log_waits_.push_back({id, offset, promise, until});
-  self_->delayed_send(self_, log_wait_max, logged_atom_v, std::string{}, uint64_t{0});
-  return promise;
-}
-
-void NodeState::wake_log_waits(const JobId& id) {
-  auto status = log_status(id);
-  std::erase_if(log_waits_, [&](LogWait& wait) {
-    if (wait.job != id || (status.running && status.end <= wait.offset)) return false;
-    wait.promise.deliver(status);
-    return true;
-  });
-}
-
-void NodeState::expire_log_waits() {
-  auto now = context_->clock->now().us;
-  std::erase_if(log_waits_, [&](LogWait& wait) {
-    if (wait.deadline_us > now) return false;
-    wait.promise.deliver(log_status(wait.job));
-    return true;
-  });
 }
 
 node_actor::behavior_type node_behavior(node_actor::stateful_pointer<NodeState> self,

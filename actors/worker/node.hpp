@@ -61,29 +61,32 @@ class NodeState {
 
   void known(const std::vector<process::RunStatus>& runs);
   void join();
+  void welcomed(const NodeWelcome& welcome, Lease::Nanos asked);
+  void reconnected(const std::vector<process::RunStatus>& runs);
+  void renew_lease(Lease::Nanos sent);
+  void spread_lease();
+  bool has_leased() const;
+  void report_all();
+  void launched(const RunStatusRef& status);
+  void tick();
+  void arm_tick();
+
   // node_link.cpp
   NodeHello blank_hello() const;
   void linked(const std::string& url);
   void join_again();
   void say_hello_again(NodeHello hello);
-  void welcomed(const NodeWelcome& welcome, Lease::Nanos asked);
-  void renew_lease(Lease::Nanos sent);
-  void spread_lease();
-  bool has_leased() const;
-  void reconnected(const std::vector<process::RunStatus>& runs);
-  void report_all();
-  void launched(const RunStatusRef& status);
+
   // node_stuck.cpp
   void stuck(const process::RunStatus& status);
   void not_stuck(const std::string& run);
   std::string stuck_text() const;
 
-  LogStatus log_status(const JobId& id) const;
+  // node_logs.cpp
   caf::typed_response_promise<LogStatus> log(const JobId& job, uint64_t offset, bool wait);
+  LogStatus log_status(const JobId& id) const;
   void wake_log_waits(const JobId& job);
   void expire_log_waits();
-  void tick();
-  void arm_tick();
 
   node_actor::pointer self_;
   WorkerContextRef context_;

@@ -2,7 +2,7 @@
 
 #include "actors/bulk_words.hpp"
 #include "actors/worker/cache_files.hpp"
-#include "actors/worker/kept_files.hpp"
+#include "actors/worker/keeper_tasks.hpp"
 #include "actors/worker/output_packs.hpp"
 #include "runtime/process/log_store.hpp"
 #include "storage/output_tree.hpp"

@@ -2,7 +2,7 @@
 // first, only those of the attempt that counts, and an older one where the newest is lost.
 #include "actors/bulk_words.hpp"
 #include "actors/head/checkpoint_books.hpp"
-#include "actors/head/kept_files.hpp"
+#include "actors/head/stored_outputs.hpp"
 #include "storage/dataset/folder_blocks.hpp"
 #include "tests/actors/head_fixture.hpp"
 
@@ -108,7 +108,7 @@ TEST_F(CheckpointsTest, AreKeptTheNewestFirstWithWhatChangedAlone) {
   EXPECT_TRUE(asked.empty());
   // They are no dataset that people see, and files for people.
   EXPECT_TRUE(ledger->datasets(10)->versions.empty());
-  auto files = KeptFiles::open(*ledger, *context->data, id);
+  auto files = StoredOutputs::open(*ledger, *context->data, id);
   ASSERT_TRUE(files);
   auto list = files->list("", 10);
   ASSERT_EQ(list.entries.size(), 2u);
@@ -332,7 +332,7 @@ TEST_F(ShardsTest, CountOnceAllAreThereAndEveryNodeGetsAll) {
   tell(second().started.back(), {{"step-1", 100}});  // clocks of kernels have ticks
   answer_all();
   EXPECT_THAT(kept(id), ElementsAre("step-1"));
-  auto files = KeptFiles::open(*ledger, *context->data, id);
+  auto files = StoredOutputs::open(*ledger, *context->data, id);
   ASSERT_TRUE(files);
   EXPECT_EQ(files->read("checkpoints/step-1/rank-0", 0, 9)->bytes, "of one");
   EXPECT_EQ(files->read("checkpoints/step-1/rank-1", 0, 9)->bytes, "of two");

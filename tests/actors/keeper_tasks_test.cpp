@@ -1,5 +1,5 @@
 // What a worker says that it keeps, and how outputs leave it.
-#include "actors/worker/kept_files.hpp"
+#include "actors/worker/keeper_tasks.hpp"
 
 #include "tests/temp_dir.hpp"
 
@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class KeptFiles : public ::testing::Test {
+class KeeperTasks : public ::testing::Test {
  protected:
   void SetUp() override {
     for (const auto* folder : {"/outputs/7/checkpoints", "/outputs/8", "/outputs/9.2/sub",
@@ -28,7 +28,7 @@ class KeptFiles : public ::testing::Test {
   WorkerPaths paths{dir.path(), dir.path() + "/outputs"};
 };
 
-TEST_F(KeptFiles, AreCountedByExperiment) {
+TEST_F(KeeperTasks, FilesAreCountedByExperiment) {
   auto uses = kept_use(paths);
   ASSERT_EQ(uses.size(), 2u) << "empty folders are nothing";
   EXPECT_EQ(uses[0].id, (ExperimentId{7, 0}));
@@ -47,7 +47,7 @@ TEST_F(KeptFiles, AreCountedByExperiment) {
   EXPECT_TRUE(parse_kept("")->empty());
 }
 
-TEST_F(KeptFiles, OutputsLeaveInOneStep) {
+TEST_F(KeeperTasks, OutputsLeaveInOneStep) {
   auto freed = drop_outputs(paths, {7, 0});
   ASSERT_TRUE(freed) << to_string(freed.error());
   EXPECT_GE(*freed, 200'000u);
@@ -58,7 +58,7 @@ TEST_F(KeptFiles, OutputsLeaveInOneStep) {
   EXPECT_TRUE(fs::exists("/etc/passwd"));
 }
 
-TEST_F(KeptFiles, ARemovalThatBrokeOffIsFinished) {
+TEST_F(KeeperTasks, ARemovalThatBrokeOffIsFinished) {
   fs::create_directories(paths.outputs + "/.going");
   fs::rename(paths.output({7, 0}), paths.outputs + "/.going/7");
   EXPECT_EQ(kept_use(paths).size(), 2u) << "its log is there";
@@ -66,14 +66,14 @@ TEST_F(KeptFiles, ARemovalThatBrokeOffIsFinished) {
   EXPECT_FALSE(fs::exists(paths.outputs + "/.going"));
 }
 
-TEST_F(KeptFiles, OneFolderIsOnePlace) {
+TEST_F(KeeperTasks, OneFolderIsOnePlace) {
   WorkerPaths neighbour{dir.path() + "/other", paths.outputs};
   WorkerPaths stranger{dir.path(), dir.path() + "/logs"};
   EXPECT_EQ(outputs_place(paths), outputs_place(neighbour));
   EXPECT_NE(outputs_place(paths), outputs_place(stranger));
 }
 
-TEST_F(KeptFiles, WhatIsNoVersionIsRefused) {
+TEST_F(KeeperTasks, WhatIsNoVersionIsRefused) {
   EXPECT_EQ(verify_version(paths, "../../etc").error().code, Errc::invalid);
   EXPECT_EQ(verify_version(paths, std::string(64, 'a')).error().code, Errc::not_found);
 }

@@ -1,4 +1,4 @@
-#include "actors/head/kept_files.hpp"
+#include "actors/head/stored_outputs.hpp"
 
 #include "actors/head/checkpoint_books.hpp"
 #include "runtime/core/digest.hpp"
@@ -9,8 +9,8 @@
 
 namespace troupe::actors {
 
-Result<void> KeptFiles::add(const DatasetVersion& version, const std::string& folder,
-                            Timestamp made) {
+Result<void> StoredOutputs::add(const DatasetVersion& version, const std::string& folder,
+                                Timestamp made) {
   auto id = dataset::content_id_from(version.digest);
   if (!id)
     return Error{Errc::corrupt, fmt::format("{}:{} has no digest", version.name, version.version),
@@ -25,9 +25,9 @@ Result<void> KeptFiles::add(const DatasetVersion& version, const std::string& fo
   return ok();
 }
 
-Result<KeptFiles> KeptFiles::open(const storage::Ledger& ledger, const dataset::DatasetStore& store,
-                                  ExperimentId id) {
-  KeptFiles kept{store};
+Result<StoredOutputs> StoredOutputs::open(const storage::Ledger& ledger,
+                                          const dataset::DatasetStore& store, ExperimentId id) {
+  StoredOutputs kept{store};
   auto outputs = ledger.dataset(outputs_name(id), "");
   if (!outputs) return std::move(outputs).error();
   if (*outputs) {
@@ -44,7 +44,7 @@ Result<KeptFiles> KeptFiles::open(const storage::Ledger& ledger, const dataset::
                fmt::format("troupe show {} names its node", to_string(id))};
 }
 
-api::OutputList KeptFiles::list(const std::string& after, uint32_t limit) const {
+api::OutputList StoredOutputs::list(const std::string& after, uint32_t limit) const {
   api::OutputList list;
   auto file = after.empty() ? files_.begin() : files_.upper_bound(after);
   for (; file != files_.end() && list.entries.size() < limit; ++file)
@@ -56,8 +56,8 @@ api::OutputList KeptFiles::list(const std::string& after, uint32_t limit) const 
   return list;
 }
 
-Result<api::FileChunk> KeptFiles::read(const std::string& path, uint64_t offset,
-                                       uint32_t limit) const {
+Result<api::FileChunk> StoredOutputs::read(const std::string& path, uint64_t offset,
+                                           uint32_t limit) const {
   auto file = files_.find(path);
   if (file == files_.end())
     return Error{Errc::not_found, fmt::format("{} is not with the head", path),

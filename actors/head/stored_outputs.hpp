@@ -12,11 +12,11 @@
 
 namespace troupe::actors {
 
-class KeptFiles {
+class StoredOutputs {
  public:
   /// Of the newest checkpoint where several have one name. not_found where the head has nothing.
-  static Result<KeptFiles> open(const storage::Ledger& ledger, const dataset::DatasetStore& store,
-                                ExperimentId id);
+  static Result<StoredOutputs> open(const storage::Ledger& ledger,
+                                    const dataset::DatasetStore& store, ExperimentId id);
 
   /// By path, those behind `after`.
   api::OutputList list(const std::string& after, uint32_t limit) const;
@@ -35,7 +35,7 @@ class KeptFiles {
     Timestamp made;
   };
 
-  explicit KeptFiles(const dataset::DatasetStore& store) : store_{&store} {}
+  explicit StoredOutputs(const dataset::DatasetStore& store) : store_{&store} {}
   Result<void> add(const DatasetVersion& version, const std::string& folder, Timestamp made);
 
   const dataset::DatasetStore* store_;

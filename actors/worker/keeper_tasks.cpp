@@ -1,4 +1,4 @@
-#include "actors/worker/kept_files.hpp"
+#include "actors/worker/keeper_tasks.hpp"
 
 #include "runtime/core/fd.hpp"
 #include "runtime/core/log.hpp"

@@ -1,6 +1,6 @@
-// What a worker keeps on its disk, as the head's keeper asks for it: how much of what, removing
-// outputs that go by the rules, hashing a dataset version, and giving what the head has lost. On
-// file threads; blocks.
+// What the head's keeper asks of a worker: how much of what lies on its disk, to remove outputs
+// that go by the rules, to hash a dataset version, and to give what the head has lost. On file
+// threads; blocks.
 #pragma once
 
 #include "actors/bulk_words.hpp"
