@@ -5,6 +5,7 @@
 #include "client/api/service.hpp"
 #include "client/api/troupe.capnp.h"
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,12 +20,19 @@ template <class Set>
 void set_text(const std::string& text, Set&& set) {
   set(capnp::Text::Reader(text.c_str(), text.size()));
 }
+/// Fills the list of texts that init(size) makes.
+template <class Init>
+void set_strings(const std::vector<std::string>& strings, Init&& init) {
+  auto list = init(static_cast<uint32_t>(strings.size()));
+  for (uint32_t i = 0; i < strings.size(); ++i) list.set(i, to_text(strings[i]));
+}
 inline std::string from_text(capnp::Text::Reader text) {
   return {text.begin(), text.size()};
 }
 
 void set_value(wire::Value::Builder out, const Value& value);
 void set_values(wire::Values::Builder out, const ValueMap& values);
+void set_values(wire::Values::Builder out, const std::map<std::string, Value>& values);
 /// Refuses what is nested too deep.
 Result<Value> value_from(wire::Value::Reader in);
 Result<ValueMap> values_from(wire::Values::Reader in);
@@ -37,6 +45,12 @@ Result<RerunChanges> rerun_from(wire::RerunRequest::Reader in);
 /// `resources`, `limits`, `retry`, `env` and `labels` only the keys given.
 Result<void> apply_options(Submission& submission, const Value& options);
 Result<ListQuery> list_query_from(wire::ListRequest::Reader in);
+
+/// What an experiment and a set show of their spec in the same way.
+void set_spec(wire::Experiment::Builder out, const ExperimentSpec& spec);
+void set_spec(wire::ExperimentSet::Builder out, const ExperimentSpec& spec);
+void set_parameter(wire::Parameter::Builder out, const Parameter& parameter);
+void set_sweep(wire::ExperimentSet::Builder out, const SweepSpec& sweep);
 
 void set_error(wire::Error::Builder out, const Error& error);
 void set_submitted(wire::Submitted::Builder out, const Submitted& submitted);

@@ -54,16 +54,25 @@ Result<Value> value_at(wire::Value::Reader in, int depth) {
   }
 }
 
-}  // namespace
-
-void set_values(wire::Values::Builder out, const ValueMap& values) {
+template <class Map>
+void set_named(wire::Values::Builder out, const Map& values) {
   auto entries = out.initEntries(static_cast<uint32_t>(values.size()));
   uint32_t i = 0;
   for (const auto& [name, value] : values) {
-    set_text(name, [&](auto text) { entries[i].setName(text); });
+    entries[i].setName(to_text(name));
     set_value(entries[i].initValue(), value);
     ++i;
   }
+}
+
+}  // namespace
+
+void set_values(wire::Values::Builder out, const ValueMap& values) {
+  set_named(out, values);
+}
+
+void set_values(wire::Values::Builder out, const std::map<std::string, Value>& values) {
+  set_named(out, values);
 }
 
 void set_value(wire::Value::Builder out, const Value& value) {

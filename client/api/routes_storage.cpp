@@ -10,16 +10,6 @@ namespace troupe::api {
 
 namespace {
 
-capnp::Text::Reader as_text(const std::string& text) {
-  return {text.c_str(), text.size()};
-}
-
-template <class Init>
-void set_texts(const std::vector<std::string>& texts, Init init) {
-  auto list = init(static_cast<uint32_t>(texts.size()));
-  for (uint32_t i = 0; i < texts.size(); ++i) list.set(i, as_text(texts[i]));
-}
-
 template <class T, class Init, class Set>
 void set_list(const std::vector<T>& items, Init init, Set set) {
   auto list = init(static_cast<uint32_t>(items.size()));
@@ -27,15 +17,15 @@ void set_list(const std::vector<T>& items, Init init, Set set) {
 }
 
 void set_problem(wire::StoreProblem::Builder out, const StoreProblem& problem) {
-  out.setKind(as_text(problem.kind));
-  out.setDigest(as_text(problem.digest));
-  out.setDetail(as_text(problem.detail));
-  set_texts(problem.versions, [&](auto count) { return out.initVersions(count); });
-  set_texts(problem.files, [&](auto count) { return out.initFiles(count); });
+  out.setKind(to_text(problem.kind));
+  out.setDigest(to_text(problem.digest));
+  out.setDetail(to_text(problem.detail));
+  set_strings(problem.versions, [&](auto count) { return out.initVersions(count); });
+  set_strings(problem.files, [&](auto count) { return out.initFiles(count); });
   out.setUnlisted(problem.unlisted);
-  if (!problem.node.empty()) out.setNode(as_text(problem.node));
+  if (!problem.node.empty()) out.setNode(to_text(problem.node));
   out.setCured(problem.cured);
-  if (!problem.cure.empty()) out.setCure(as_text(problem.cure));
+  if (!problem.cure.empty()) out.setCure(to_text(problem.cure));
 }
 
 void set_check(wire::StoreCheck::Builder out, const StoreCheck& check) {
@@ -47,7 +37,7 @@ void set_check(wire::StoreCheck::Builder out, const StoreCheck& check) {
   set_list(
       check.problems, [&](auto count) { return out.initProblems(count); },
       [](auto one, const auto& problem) { set_problem(one, problem); });
-  set_texts(check.unasked, [&](auto count) { return out.initUnasked(count); });
+  set_strings(check.unasked, [&](auto count) { return out.initUnasked(count); });
 }
 
 void set_collection(wire::Collection::Builder out, const Collection& collection) {
@@ -56,39 +46,39 @@ void set_collection(wire::Collection::Builder out, const Collection& collection)
   set_list(
       collection.items, [&](auto count) { return out.initItems(count); },
       [](wire::CollectedItem::Builder one, const CollectedItem& item) {
-        one.setKind(as_text(item.kind));
-        one.setName(as_text(item.name));
-        if (!item.node.empty()) one.setNode(as_text(item.node));
+        one.setKind(to_text(item.kind));
+        one.setName(to_text(item.name));
+        if (!item.node.empty()) one.setNode(to_text(item.node));
         one.setBytes(item.bytes);
-        one.setWhy(as_text(item.why));
+        one.setWhy(to_text(item.why));
       });
-  set_texts(collection.notes, [&](auto count) { return out.initNotes(count); });
+  set_strings(collection.notes, [&](auto count) { return out.initNotes(count); });
 }
 
 void set_version_use(wire::VersionUse::Builder out, const VersionUse& use) {
-  out.setName(as_text(use.name));
+  out.setName(to_text(use.name));
   out.setVersion(use.version);
   out.setBytes(use.bytes);
   out.setOwn(use.own);
 }
 
 void set_node_use(wire::NodeUse::Builder out, const NodeUse& use) {
-  out.setNode(as_text(use.node));
+  out.setNode(to_text(use.node));
   out.setCache(use.cache);
   out.setOutputs(use.outputs);
   out.setCheckpoints(use.checkpoints);
   out.setLogs(use.logs);
   out.setDiskFree(use.disk_free);
-  if (!use.error.empty()) out.setError(as_text(use.error));
+  if (!use.error.empty()) out.setError(to_text(use.error));
 }
 
 void set_experiment_use(wire::ExperimentUse::Builder out, const ExperimentUse& use) {
-  out.setId(as_text(use.id));
-  out.setProject(as_text(use.project));
+  out.setId(to_text(use.id));
+  out.setProject(to_text(use.project));
   out.setOutputs(use.outputs);
   out.setCheckpoints(use.checkpoints);
   out.setLogs(use.logs);
-  set_texts(use.nodes, [&](auto count) { return out.initNodes(count); });
+  set_strings(use.nodes, [&](auto count) { return out.initNodes(count); });
 }
 
 void set_use(wire::StoreUse::Builder out, const StoreUse& use) {

@@ -16,21 +16,11 @@ constexpr uint32_t bytes_a_call_max = 4u << 20;  // half of what a message may h
 constexpr uint32_t points_max = 100'000;
 constexpr auto wait_max = 30 * kj::SECONDS;
 
-capnp::Text::Reader as_text(const std::string& text) {
-  return {text.c_str(), text.size()};
-}
-
 template <class List>
 std::vector<std::string> strings_of(List list) {
   std::vector<std::string> out;
   for (auto item : list) out.push_back(from_text(item));
   return out;
-}
-
-template <class Init>
-void set_strings(const std::vector<std::string>& strings, Init&& init) {
-  auto list = init(static_cast<uint32_t>(strings.size()));
-  for (uint32_t i = 0; i < strings.size(); ++i) list.set(i, as_text(strings[i]));
 }
 
 /// Fills the results with the value through `use`, or with the error.
@@ -198,7 +188,7 @@ class SessionServer final : public wire::Session::Server {
             auto rows = out.initOutputs(static_cast<uint32_t>(v.entries.size()));
             for (uint32_t i = 0; i < v.entries.size(); ++i) set_output(rows[i], v.entries[i]);
             out.setComplete(v.complete);
-            out.setNextPageToken(as_text(v.next_page_token));
+            out.setNextPageToken(to_text(v.next_page_token));
           });
         });
   }
@@ -239,13 +229,13 @@ class SessionServer final : public wire::Session::Server {
     return service()
         .put_manifest(caller_, from_text(context.getParams().getText()))
         .then([context](Result<std::string>&& result) mutable {
-          give(context, result, [](auto out, auto& v) { out.setDigest(as_text(v)); });
+          give(context, result, [](auto out, auto& v) { out.setDigest(to_text(v)); });
         });
   }
 
   kj::Promise<void> getManifest(GetManifestContext context) override {
     auto result = service().get_manifest(caller_, from_text(context.getParams().getDigest()));
-    give(context, result, [](auto out, auto& v) { out.setText(as_text(v)); });
+    give(context, result, [](auto out, auto& v) { out.setText(to_text(v)); });
     return kj::READY_NOW;
   }
 

@@ -24,6 +24,10 @@ struct SubmissionProblem {
 /// and predecessors exist, whether it fits any node.
 std::optional<SubmissionProblem> check_submission(const Submission& submission);
 
+/// The part of it that concerns the names of parameters: that each stands for one variable, and
+/// that the placeholders in commands and env name parameters, each of which is used.
+std::optional<SubmissionProblem> check_parameter_names(const Submission& submission);
+
 /// The part of it that concerns the sweep section and the parameters' values; names and
 /// placeholders are not looked at. Each parameter must have passed check_parameter.
 std::optional<SubmissionProblem> check_sweep(const Submission& submission);

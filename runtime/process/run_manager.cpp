@@ -13,7 +13,6 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace troupe::process {
@@ -21,10 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// What ranks of a run get to end themselves when one of them failed: the result is lost anyway,
-/// but a last log line or a checkpoint is worth this much.
-constexpr auto failure_grace = Duration{5000};
-constexpr auto stuck_again_after = 10s;
 /// Far more than a worker ever leaves unforgotten; bounds our memory.
 constexpr size_t runs_max = 200'000;
 
@@ -272,191 +267,10 @@ std::shared_ptr<LogWriter> RunManager::writer_for(const std::string& dir, uint64
   return writer;
 }
 
-void RunManager::stop(const std::string& key, Duration grace) {
-  auto found = live_.find(key);
-  if (found == live_.end()) return;
-  found->second->status.stopped = true;
-  end_softly(*found->second, grace);
-}
-
-void RunManager::renew(std::chrono::nanoseconds until) {
-  auto now = std::chrono::steady_clock::now();
-  for (auto& [key, run] : live_)
-    if (run->lease_until != never && run->lease_until > now)
-      wake_at(run->lease_until = std::max(run->lease_until, Time{until}));
-}
-
-void RunManager::end_softly(Run& run, Duration grace) {
-  grace = std::clamp(grace, Duration{0}, Duration{std::chrono::hours{24 * 365}});
-  run.kill_at = std::min(run.kill_at, std::chrono::steady_clock::now() + grace);
-  if (grace <= Duration{0}) return kill_ranks(run);
-  wake_at(run.kill_at);
-  if (std::exchange(run.terminated, true)) return;
-  signal_ranks(run, SIGTERM);
-}
-
-/// A rank leads a group of its own, whose number nobody else can get before we reaped the rank.
-/// Only in its first microseconds it has none yet; then it is alone.
-void RunManager::signal_ranks(const Run& run, int signal) {
-  for (size_t rank = 0; rank < run.alive.size(); ++rank)
-    if (run.alive[rank] && ::kill(-run.status.pids[rank], signal) != 0)
-      ::kill(run.status.pids[rank], signal);
-}
-
-void RunManager::kill_ranks(Run& run) {
-  signal_ranks(run, SIGKILL);
-  if (run.limits) run.limits->kill_all();
-  run.kill_at = std::chrono::steady_clock::now() + 200ms;  // until they are gone
-  wake_at(run.kill_at);
-  await_death(run);
-}
-
-/// From the first SIGKILL on.
-void RunManager::await_death(Run& run) {
-  if (run.tell_stuck_at != never) return;
-  run.tell_stuck_at = std::chrono::steady_clock::now() + limits::stuck_after;
-  wake_at(run.tell_stuck_at);
-}
-
-/// Those that remain. Said again: whoever is to hear it may have been away.
-void RunManager::tell_stuck(Run& run) {
-  run.tell_stuck_at = std::chrono::steady_clock::now() + stuck_again_after;
-  auto status = run.status;
-  std::erase_if(status.pids, [&](pid_t pid) { return !ranks_.contains(pid); });
-  for (auto pid : leftovers(run)) status.pids.push_back(pid);
-  if (!status.pids.empty()) events_.stuck(status);
-}
-
 void RunManager::forget(const std::string& key) {
   if (live_.contains(key)) return;
   if (auto noted = journal_.forgotten(key); !noted)
     log::warning("launcher", "{}", to_string(noted.error()));
-}
-
-void RunManager::kill_everything() {
-  for (auto& [key, run] : live_) {
-    run->status.stopped = true;
-    kill_ranks(*run);
-  }
-}
-
-void RunManager::reap() {
-  std::vector<std::string> touched;
-  while (true) {
-    siginfo_t info{};
-    // Looked at before it is taken: while it is a zombie, its group's number is still its own.
-    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) break;
-    auto found = ranks_.find(info.si_pid);
-    if (found != ranks_.end()) {
-      ::kill(-info.si_pid, SIGKILL);
-      auto [run, rank, spawn] = found->second;
-      ranks_.erase(found);
-      spawned(spawn);  // where its end is known before its beginning
-      rank_ended(*run, rank, info.si_code, info.si_status);
-      if (run->alive_count == 0) touched.push_back(run->status.key);
-    } else {
-      strays_.erase(info.si_pid);
-      spawner_.died(info.si_pid);
-    }
-    siginfo_t taken{};
-    ::waitid(P_PID, static_cast<id_t>(info.si_pid), &taken, WEXITED | WNOHANG);
-  }
-  for (auto& [key, run] : live_)
-    if (run->sweep_at != never) touched.push_back(key);
-  for (auto& key : touched)
-    if (auto run = live_.find(key); run != live_.end()) settle(*run->second);
-}
-
-void RunManager::rank_ended(Run& run, size_t rank, int code, int status) {
-  auto& exit = run.status.exits[rank];
-  exit.at = clock_.now();
-  (code == CLD_EXITED ? exit.code : exit.signal) = status;
-  run.alive[rank] = false;
-  --run.alive_count;
-  bool bad = code != CLD_EXITED || status != 0;
-  if (!bad || run.status.first_failed >= 0) return;
-  run.status.first_failed = static_cast<int32_t>(rank);
-  if (run.alive_count > 0) end_softly(run, failure_grace);
-}
-
-void RunManager::settle(Run& run) {
-  if (run.alive_count > 0) return;
-  auto left = leftovers(run);
-  if (left.empty()) return finish(run);
-  for (auto pid : left) ::kill(pid, SIGKILL);
-  await_death(run);
-  if (run.limits) run.limits->kill_all();
-  // A second round is rare: a deep tree, or one that forks on. Then all that can be found at once.
-  if (run.sweeps++ > 0) (void)kill_marked({run.marker, run.tag, run.tag, {}});
-  run.sweep_at = std::chrono::steady_clock::now() + std::min(run.sweeps, 20) * 10ms;
-  wake_at(run.sweep_at);
-}
-
-/// Orphans that belong to this run. Safe to kill by number: they are our children, not yet reaped.
-std::vector<pid_t> RunManager::leftovers(const Run& run) {
-  std::vector<pid_t> ours;
-  for (auto pid : orphans_.list([&](pid_t child) { return is_ours(child); })) {
-    auto markers = run_markers(pid);
-    auto marked = [&](const std::string& suffix) {
-      return std::any_of(markers.begin(), markers.end(),
-                         [&](auto& marker) { return marker.ends_with(suffix); });
-    };
-    auto tag = process_tag(pid);
-    if (marked(run.marker) || tag == run.tag || (run.limits && run.limits->holds(pid))) {
-      ours.push_back(pid);
-      continue;
-    }
-    bool of_another = std::any_of(live_.begin(), live_.end(),
-                                  [&](auto& entry) { return entry.second->tag == tag; });
-    if (of_another || marked("+" + name_)) continue;
-    // Without a marker or tag (it set the limit itself): by its session, else it goes when the last
-    // run goes that lived when it was first seen.
-    auto facts = process_facts(pid);
-    auto of_session = [&](const Run& of) {
-      return facts && std::find(of.status.pids.begin(), of.status.pids.end(), facts->session) !=
-                          of.status.pids.end();
-    };
-    auto seen = strays_.try_emplace(pid, next_run_ - 1).first->second;
-    bool other = std::any_of(live_.begin(), live_.end(), [&](auto& entry) {
-      return entry.second.get() != &run && entry.second->number <= seen;
-    });
-    if (of_session(run) || !other) ours.push_back(pid);
-  }
-  return ours;
-}
-
-void RunManager::finish(Run& run) {
-  for (auto id : std::vector<uint64_t>{run.pipes}) {
-    // Nobody of the run can write any more. What stands in the pipe is taken, but not for ever:
-    // somebody else may have been given its other end.
-    auto pipe = pipes_.find(id);
-    if (pipe != pipes_.end() && drain(pipe->second, 8u << 20)) close_pipe(id);
-  }
-  auto& status = run.status;
-  if (run.limits) {
-    status.oom_killed = run.limits->oom_killed();
-    status.fork_refused = run.limits->fork_refused();
-    std::chrono::microseconds lived{clock_.now().us - status.started.us};
-    groups_.give_back(std::move(run.limits), lived, status.oom_killed || status.fork_refused);
-    make_ready_later();
-  }
-  status.state = status.error ? RunState::not_started : RunState::ended;
-  if (status.error) {
-    // What ranks of a run that never was ended with is our doing, and says nothing.
-    status.exits.clear();
-    status.first_failed = -1;
-  }
-  status.pids.clear();
-  status.ended = clock_.now();
-  status.log_bytes = run.log->end();
-  status.log_error = run.log->error();
-  if (auto noted = journal_.ended(status); !noted)
-    log::error("launcher", "{}", to_string(noted.error()));
-  auto kept = live_.extract(status.key);
-  if (run.log.use_count() == 1) writers_.erase(run.log_dir);
-  events_.ended(status);
-  if (!live_.empty()) return;
-  for (auto pid : orphans_.list([&](pid_t child) { return is_ours(child); })) ::kill(pid, SIGKILL);
 }
 
 }  // namespace troupe::process

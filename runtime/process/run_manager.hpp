@@ -112,23 +112,30 @@ class RunManager {
   Result<void> watch(int fd, uint64_t id, const std::string& key);
   void unwatch(int fd);
   void spawned(uint64_t id);
-  void look_at_start(Run& run);
   void begun(Run& run);
   void refuse(const std::string& key, Error error, RunState state = RunState::not_started);
-  void rank_ended(Run& run, size_t rank, int code, int status);
+
+  // run_output.cpp
+  void look_at_start(Run& run);
+  bool drain(Pipe& pipe, size_t bytes_max);
+  void put_records(Run& run);
+  void close_pipe(uint64_t id);
+
+  // run_stop.cpp
   void end_softly(Run& run, Duration grace);
-  /// A child that is no orphan.
-  bool is_ours(pid_t child) const { return ranks_.contains(child) || spawner_.parked(child); }
   static void signal_ranks(const Run& run, int signal);
   void kill_ranks(Run& run);
   void await_death(Run& run);
   void tell_stuck(Run& run);
+
+  // run_end.cpp
+  void rank_ended(Run& run, size_t rank, int code, int status);
   void settle(Run& run);
   std::vector<pid_t> leftovers(const Run& run);
   void finish(Run& run);
-  bool drain(Pipe& pipe, size_t bytes_max);
-  void put_records(Run& run);
-  void close_pipe(uint64_t id);
+
+  /// A child that is no orphan.
+  bool is_ours(pid_t child) const { return ranks_.contains(child) || spawner_.parked(child); }
   std::shared_ptr<LogWriter> writer_for(const std::string& dir, uint64_t bytes_max);
   void wake_at(Time time) { wake_ = std::min(wake_, time); }
 
