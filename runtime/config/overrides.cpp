@@ -53,8 +53,8 @@ constexpr ScalarOption scalar_options[] = {{"project", "", "project"},
                                            {"ask", "sweep", "ask"}};
 
 std::vector<std::string> option_names() {
-  std::vector<std::string> names{"workers",    "processes", "data",  "setup", "env",   "label",
-                                 "node-label", "after",     "param", "seed",  "launch"};
+  std::vector<std::string> names{"workers",    "processes", "data",  "setup", "env",    "label",
+                                 "node-label", "after",     "param", "seed",  "launch", "space"};
   for (const auto& option : scalar_options) names.emplace_back(option.name);
   return names;
 }
@@ -83,6 +83,7 @@ class Applier {
     if (name == "label") return add_pair(section("labels", place), value, place);
     if (name == "node-label") return add_node_label(value, place);
     if (name == "param") return add_parameter(value, place);
+    if (name == "space") return add_space(value, place);
     return Error{Errc::invalid, fmt::format("--{} is no option of a run", name), "",
                  suggestion(name, option_names())};
   }
@@ -196,6 +197,36 @@ class Applier {
     return ok();
   }
 
+  /// What another program's search space is in a project file: its `parameters` and `sweep`.
+  Result<void> add_space(const std::string& text, const Place& place) {
+    auto read = parse_yaml(text, place.option, {.bytes_max = text.size()});
+    if (!read) return std::move(read).error();
+    put_at(*read, place);
+    for (auto& part : read->entries) {
+      auto& target = section(part.key, place);
+      if (!target.is_map())
+        return Error{
+            Errc::invalid,
+            fmt::format("{} does not go with what the file has as {}", place.option, part.key), "",
+            fmt::format("leave {} out of the file", part.key)};
+      for (auto& entry : part.value.entries) {
+        auto* known = entry.value.is_list() ? target.find(entry.key) : nullptr;
+        if (part.key == "parameters" || known == nullptr || !known->is_list())
+          target.set(entry.key, std::move(entry.value));
+        else
+          known->items.insert(known->items.end(), entry.value.items.begin(),
+                              entry.value.items.end());
+      }
+    }
+    return ok();
+  }
+
+  static void put_at(YamlNode& node, const Place& place) {
+    node.place = place;
+    for (auto& item : node.items) put_at(item, place);
+    for (auto& entry : node.entries) entry.place = place, put_at(entry.value, place);
+  }
+
   Result<void> add_parameter(const std::string& pair, const Place& place) {
     auto equals = pair.find('=');
     if (equals == std::string::npos || equals == 0)
@@ -234,8 +265,11 @@ YamlNode command_node(const Command& command, const Place& place) {
 void drop_trials_of_another_strategy(YamlNode& root, const Request& request) {
   auto* sweep = root.find("sweep");
   if (sweep == nullptr || !sweep->is_map()) return;
+  const auto* own = sweep->find("strategy");
   for (const auto& [name, value] : request.options)
-    if (name == "strategy" && value != "random") sweep->erase("trials");
+    if (name == "strategy" && (value == "grid" || value == "list") &&
+        (own == nullptr || own->text != value))
+      sweep->erase("trials");
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
+
 namespace troupe::config {
 
 namespace {
@@ -10,6 +12,15 @@ namespace {
 bool is_number(std::string_view text) {
   auto value = scalar_value(text);
   return value && value->is_number();
+}
+
+/// A number, or what people write where they mean one that there is not.
+bool is_bound(std::string_view text) {
+  if (is_number(text)) return true;
+  if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
+  std::string word;
+  for (auto c : text) word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return word == "inf" || word == "infinity" || word == "nan" || word.empty();
 }
 
 /// 'a' and "a" are the text a; quotes inside are doubled in the first form and have no escapes in
@@ -55,7 +66,10 @@ std::vector<std::string_view> split_range(std::string_view text) {
   auto end = text.find(':', dots);
   auto min = text.substr(0, dots);
   auto max = text.substr(dots + 2, end == std::string_view::npos ? end : end - dots - 2);
-  if (!is_number(min) || !is_number(max)) return {};
+  // Where one end is a number the other is meant to be one: the reader says what it is instead.
+  // 1..2.txt and ../2 are texts.
+  bool plain = is_bound(min) && is_bound(max) && (is_number(min) || is_number(max));
+  if (!plain) return {};
   std::vector<std::string_view> parts{min, max};
   while (end != std::string_view::npos) {
     auto next = text.find(':', end + 1);

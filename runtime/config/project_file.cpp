@@ -39,8 +39,6 @@ void drop_inherited(ExperimentSpec& spec, const std::set<std::string>& asked_for
 
 std::set<std::string> asked_names(const YamlNode& root, const Request& request) {
   std::set<std::string> names;
-  for (const auto& [option, value] : request.options)
-    if (option == "param") names.insert(value.substr(0, value.find('=')));
   const auto* tasks = root.find("tasks");
   const auto* task = tasks == nullptr ? nullptr : tasks->find(request.task);
   const auto* own = task == nullptr ? nullptr : task->find("parameters");
@@ -53,6 +51,9 @@ Result<ProjectFile> from_tree(YamlNode root, std::string_view file_name, const R
   auto asked_for = asked_names(root, request);
   if (!request.task.empty()) TROUPE_TRY(apply_task(root, request.task, file_name));
   TROUPE_TRY(apply_request(root, request));
+  if (const auto* parameters = root.find("parameters"); parameters != nullptr)
+    for (const auto& entry : parameters->entries)
+      if (!entry.value.place.option.empty()) asked_for.insert(entry.key);
 
   ProjectFile file;
   NodeReader in{file_name};

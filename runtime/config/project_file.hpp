@@ -42,6 +42,8 @@ struct Request {
   ///   env NAME or NAME=VALUE, label K=V  replace or add the one of that name
   ///   after ID                           several make a list
   ///   param NAME=SPEC                    replaces or adds the one of that name
+  ///   space TEXT                         YAML with `parameters`, which replace or add those of
+  ///                                      their names, and `sweep`, whose lists are added to
   ///
   /// SPEC is typed as a value of the file is. For a run: one value, as it stands. For a sweep:
   ///   0.1                  one value

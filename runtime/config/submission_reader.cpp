@@ -311,7 +311,8 @@ void read_submission(NodeReader& in, const YamlNode& root, ProjectFile& out) {
   if (!has_strategy) sweep.strategy = default_strategy(spec, sweep);
   if (sweep.trials && (sweep.strategy == "grid" || sweep.strategy == "list"))
     out.warnings.push_back(
-        fmt::format("trials means nothing to strategy {}: all points are taken", sweep.strategy));
+        fmt::format("strategy {} takes its points in order, and with trials: {} not more of them",
+                    sweep.strategy, *sweep.trials));
   out.submission.sweep = std::move(sweep);
 }
 

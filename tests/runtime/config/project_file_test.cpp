@@ -393,6 +393,65 @@ TEST(ProjectFile, ParameterOptionsAreTyped) {
   EXPECT_EQ(log.range->max, Value{1e-1});
   EXPECT_EQ(parameter("-1..1:count=5", Purpose::sweep).range->count, 5);
   EXPECT_EQ(parameter("a..b", Purpose::sweep).choices[0], Value{"a..b"});
+  EXPECT_EQ(parameter("../2", Purpose::sweep).choices[0], Value{"../2"});
+  EXPECT_EQ(parameter("1..2.txt", Purpose::sweep).choices[0], Value{"1..2.txt"});
+}
+
+TEST(ProjectFile, ARangeWithoutAnEndIsNoText) {
+  for (const auto* spec : {"nan..1", "1..inf", "-Inf..3", "1..", "..5", "0..NaN:log"}) {
+    auto request = project(Purpose::sweep);
+    request.options = {{"param", std::string{"a="} + spec}, {"trials", "3"}};
+    request.command = Command{"x {{a}}", {}};
+    auto file = without_project_file(request);
+    ASSERT_FALSE(file) << spec;
+    EXPECT_NE(file.error().what.find("number"), std::string::npos) << file.error().what;
+  }
+}
+
+TEST(ProjectFile, AnotherStrategyKeepsTheTrialsUnlessItTakesEveryPoint) {
+  const std::string text =
+      "run: x {{a}}\nparameters: {a: [1, 2, 3, 4]}\n"
+      "sweep: {strategy: random, trials: 2, metric: min.loss}";
+  auto read = [&](const std::string& strategy, const std::string& from) {
+    auto request = project(Purpose::sweep);
+    request.options = {{"strategy", strategy}};
+    auto file = parse_project_file(from, "f", request);
+    EXPECT_TRUE(file) << to_string(file.error());
+    return std::move(*file);
+  };
+  for (const auto* strategy : {"random", "sobol", "auto", "tpe", "gp"})
+    EXPECT_EQ(read(strategy, text).submission.sweep->trials, 2u) << strategy;
+  EXPECT_FALSE(read("grid", text).submission.sweep->trials);
+  auto grid =
+      read("grid", "run: x {{a}}\nparameters: {a: [1, 2]}\nsweep: {strategy: grid, trials: 1}");
+  EXPECT_EQ(grid.submission.sweep->trials, 1u);
+  ASSERT_EQ(grid.warnings.size(), 1u);
+  EXPECT_NE(grid.warnings[0].find("not more"), std::string::npos) << grid.warnings[0];
+}
+
+TEST(ProjectFile, ASpaceOfAnotherProgramGoesBesideWhatTheFileHas) {
+  auto request = project(Purpose::sweep);
+  request.options = {
+      {"space",
+       R"({"parameters": {"b": {"choices": ["x"], "when": "a == 1"}, "a": {"choices": [1, 2]}},
+          "sweep": {"constraints": ["a < 3"]}})"},
+      {"param", "c=5,6"}};
+  request.command = Command{"x {{a}} {{b}} {{c}}", {}};
+  auto file = parse_project_file(
+      "run: x {{a}}\nparameters: {a: 7}\n"
+      "sweep: {strategy: random, constraints: [\"a > 0\"]}",
+      "f", request);
+  ASSERT_TRUE(file) << to_string(file.error());
+  const auto& parameters = file->submission.experiment.parameters;
+  ASSERT_EQ(parameters.size(), 3u);
+  EXPECT_EQ(parameters[0].choices, (std::vector<Value>{1, 2}));
+  EXPECT_EQ(parameters[1].when, "a == 1");
+  EXPECT_EQ(file->submission.sweep->constraints, (std::vector<std::string>{"a > 0", "a < 3"}));
+  request.command = Command{"x {{a}}", {}};
+  auto unused = parse_project_file("run: x\nsweep: {strategy: random}", "f", request);
+  ASSERT_FALSE(unused);
+  EXPECT_NE(unused.error().what.find("--space: the parameter b"), std::string::npos)
+      << unused.error().what;
 }
 
 TEST(ProjectFile, TasksInheritAndOverride) {
