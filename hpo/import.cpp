@@ -2,6 +2,7 @@
 
 #include "hpo/space.hpp"
 #include "runtime/core/condition_text.hpp"
+#include "runtime/core/json.hpp"
 
 #include <fmt/format.h>
 
@@ -297,6 +298,47 @@ Result<ImportedSpace> import_config_space(const Value& document) {
     }
   if (auto made = Space::make(space.parameters, space.rules); !made) return std::move(made).error();
   return space;
+}
+
+Result<ImportedSpace> import_space(const Value& document) {
+  auto plain = [](Result<std::vector<Parameter>> parameters) -> Result<ImportedSpace> {
+    if (!parameters) return std::move(parameters).error();
+    return ImportedSpace{std::move(*parameters), {}};
+  };
+  const auto hyperparameters = optional(document, "hyperparameters");
+  if (hyperparameters.is_list()) return import_config_space(document);
+  if (hyperparameters.is_map()) return plain(import_determined(hyperparameters));
+  const auto spec = optional(document, "spec");
+  const auto parameters = optional(spec.is_map() ? spec : document, "parameters");
+  if (parameters.is_list()) return plain(import_katib(parameters));
+  return Error{Errc::invalid, "the search space cannot be taken over",
+               "it has neither hyperparameters (Determined, ConfigSpace) nor parameters (Katib)",
+               "give the whole file of the experiment, or what ConfigSpace writes as JSON"};
+}
+
+std::string project_text(const ImportedSpace& space) {
+  auto text = [](const Value& value) { return json_text(value); };
+  std::string parameters;
+  for (const auto& one : space.parameters) {
+    ValueMap keys;
+    if (one.range) {
+      ValueMap range{{"min", one.range->min}, {"max", one.range->max}};
+      if (one.range->step) range["step"] = *one.range->step;
+      if (one.range->count) range["count"] = *one.range->count;
+      if (one.range->log) range["scale"] = "log";
+      keys["range"] = std::move(range);
+    } else {
+      keys["choices"] = one.choices;
+    }
+    if (!one.when.empty()) keys["when"] = one.when;
+    parameters += fmt::format("{}{}: {}", parameters.empty() ? "" : ", ", text(Value{one.name}),
+                              text(Value{std::move(keys)}));
+  }
+  ValueList constraints(space.rules.constraints.begin(), space.rules.constraints.end());
+  auto sweep = constraints.empty() ? std::string{}
+                                   : fmt::format(", \"sweep\": {{\"constraints\": {}}}",
+                                                 text(Value{std::move(constraints)}));
+  return fmt::format("{{\"parameters\": {{{}}}{}}}", parameters, sweep);
 }
 
 }  // namespace troupe::hpo

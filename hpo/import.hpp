@@ -7,6 +7,7 @@
 #include "runtime/core/result.hpp"
 #include "runtime/core/spec.hpp"
 
+#include <string>
 #include <vector>
 
 namespace troupe::hpo {
@@ -26,5 +27,12 @@ struct ImportedSpace {
 /// A ConfigSpace document, with its conditions and forbidden clauses. Unequal probabilities are
 /// refused.
 Result<ImportedSpace> import_config_space(const Value& document);
+
+/// Any of them, by its form: an experiment file of Determined or Katib as it is, or a ConfigSpace
+/// document. What such a file says beside its search space is left alone.
+Result<ImportedSpace> import_space(const Value& document);
+
+/// A space as a project file has it, in JSON: `parameters`, and `sweep` with the constraints.
+std::string project_text(const ImportedSpace& space);
 
 }  // namespace troupe::hpo

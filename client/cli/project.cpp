@@ -2,6 +2,8 @@
 
 #include "client/cpp/code_tree.hpp"
 #include "hpo/expression.hpp"
+#include "hpo/import.hpp"
+#include "runtime/config/yaml_tree.hpp"
 #include "runtime/core/digest.hpp"
 #include "runtime/core/fd.hpp"
 #include "runtime/core/json.hpp"
@@ -12,6 +14,7 @@
 #include <array>
 #include <filesystem>
 #include <map>
+#include <set>
 
 namespace troupe::cli {
 
@@ -100,6 +103,38 @@ Result<std::vector<std::string>> params_from(const std::string& file) {
   return pairs;
 }
 
+/// The search space of another program as a piece of a project file.
+Result<std::string> space_from(const std::string& file) {
+  auto about = [&](const Error& error) {
+    auto detail = error.detail.empty() ? error.what : error.what + ": " + error.detail;
+    return Error{error.code, fmt::format("--space {}", file), detail, error.hint};
+  };
+  auto text = read_file(file == "-" ? "/dev/stdin" : file, limits::project_file_bytes_max);
+  if (!text) {
+    auto failure = std::move(text).error();
+    if (failure.hint.empty())
+      failure.hint = "name a file of Determined, Katib or ConfigSpace, of at most 1 MiB";
+    return about(failure);
+  }
+  auto tree = config::parse_yaml(*text, file, {.bytes_max = limits::project_file_bytes_max});
+  if (!tree) return about(tree.error());
+  auto document = config::plain_value(*tree);
+  if (!document) return about(document.error());
+  auto space = hpo::import_space(*document);
+  if (!space) return about(space.error());
+  return hpo::project_text(*space);
+}
+
+/// Each parameter once: of two the first would be lost without a word.
+Result<void> check_params_once(const std::vector<std::string>& pairs) {
+  std::set<std::string> names;
+  for (const auto& pair : pairs)
+    if (auto name = pair.substr(0, pair.find('=')); !names.insert(name).second)
+      return Error{Errc::invalid, fmt::format("--param {} is given twice", name), "",
+                   fmt::format("give all its values at once: --param {}=1,2,3", name)};
+  return ok();
+}
+
 }  // namespace
 
 Result<std::vector<std::pair<std::string, std::string>>> override_options(
@@ -122,7 +157,13 @@ Result<std::vector<std::pair<std::string, std::string>>> override_options(
                              "early-stop",  "mount-method",
                              "launch",      "budget",
                              "receipt"};
+  TROUPE_TRY(check_params_once(arguments.all("param")));
   std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& file : arguments.all("space")) {
+    auto space = space_from(file);
+    if (!space) return std::move(space).error();
+    out.emplace_back("space", std::move(*space));
+  }
   for (const auto& file : arguments.all("params-from")) {
     auto pairs = params_from(file);
     if (!pairs) return std::move(pairs).error();

@@ -66,6 +66,7 @@ constexpr std::array sweep_options{
     Option{"early-stop", 0, "RULE", "ends weak members early: asha:max=27,resource=epoch; median"},
     Option{"budget", 0, "AMOUNT", "all ends when it is spent: 40gpuh, 200cpuh, or a time: 2h"},
     Option{"ask", 0, "", "nothing runs: you ask for points and tell what came of them"},
+    Option{"space", 0, "FILE", "parameters of a Determined, Katib or ConfigSpace file", Kind::file},
     Option{"replay", 0, "SET", "submits nothing: derives each decision of that search again",
            Kind::set},
 };

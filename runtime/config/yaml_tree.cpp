@@ -339,4 +339,25 @@ Result<YamlNode> parse_yaml(std::string_view text, std::string_view file_name, Y
   return builder.take();
 }
 
+Result<Value> plain_value(const YamlNode& node) {
+  if (node.is_scalar()) return scalar_value(node.text, node.quoted);
+  if (node.is_list()) {
+    ValueList items;
+    for (const auto& item : node.items) {
+      auto value = plain_value(item);
+      if (!value) return value;
+      items.push_back(std::move(*value));
+    }
+    return Value{std::move(items)};
+  }
+  if (!node.is_map()) return Value{};
+  ValueMap map;
+  for (const auto& entry : node.entries) {
+    auto value = plain_value(entry.value);
+    if (!value) return value;
+    map.emplace(entry.key, std::move(*value));
+  }
+  return Value{std::move(map)};
+}
+
 }  // namespace troupe::config

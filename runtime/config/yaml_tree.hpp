@@ -69,4 +69,7 @@ YamlNode scalar_node(std::string text, Place place, bool quoted = false);
 /// strings. A number that does not fit is an error.
 Result<Value> scalar_value(std::string_view text, bool quoted = false);
 
+/// A document as the value it stands for.
+Result<Value> plain_value(const YamlNode& node);
+
 }  // namespace troupe::config

@@ -132,6 +132,32 @@ sweep: {strategy: random, trials: 12, metric: max.height}
   EXPECT_EQ(number_of(set, "trials"), -1);
 }
 
+TEST_F(CommandLine, TakesTheSearchSpaceOfAnotherProgram) {
+  auto folder = project("run: echo\n");
+  EXPECT_TRUE(replace_file(folder + "/katib.yaml", R"(kind: Experiment
+spec:
+  parameters:
+    - {name: lr, parameterType: double, feasibleSpace: {min: "0.01", max: "0.05"}}
+    - {name: opt, parameterType: categorical, feasibleSpace: {list: [sgd, adam]}}
+)",
+                           0644, false));
+  std::vector<std::string> words{"sweep", "-d",      "--strategy",   "random",  "--trials",
+                                 "3",     "--param", "lr=0.02",      "--space", "katib.yaml",
+                                 "--",    "echo",    "{{lr}}{{opt}}"};
+  auto swept = up.cli(words, 60s, folder);
+  ASSERT_EQ(swept.code, 0) << swept.err;
+  EXPECT_THAT(swept.err, HasSubstr("2 members, random"));
+  words.back() = "{{lr}}";
+  auto unused = up.cli(words, 60s, folder);
+  EXPECT_EQ(unused.code, 2);
+  EXPECT_THAT(unused.err, HasSubstr("--space: the parameter opt is used nowhere"));
+  words[9] = "none.yaml";
+  EXPECT_THAT(up.cli(words, 60s, folder).err, HasSubstr("--space none.yaml"));
+  auto twice = up.cli({"sweep", "--param", "a=1", "--param", "a=2", "--", "echo", "{{a}}"});
+  EXPECT_EQ(twice.code, 2);
+  EXPECT_THAT(twice.err, HasSubstr("--param a is given twice"));
+}
+
 TEST_F(CommandLine, ShowsACommandOfSeveralLinesLineByLine) {
   auto folder = project("run: |\n  echo {{x}}\n  true\nparameters: {x: 1}\n");
   auto swept = up.cli({"sweep", "-d", "--strategy", "grid"}, 60s, folder);

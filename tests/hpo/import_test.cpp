@@ -121,5 +121,36 @@ TEST(Import, ConfigSpace) {
   EXPECT_FALSE(import_config_space(json("3")));
 }
 
+TEST(Import, KnowsTheProgramByTheForm) {
+  auto determined = import_space(json(R"({"name": "x", "searcher": {"name": "random"},
+    "hyperparameters": {"lr": {"type": "log", "minval": -4, "maxval": -1}}})"));
+  ASSERT_TRUE(determined) << to_string(determined.error());
+  EXPECT_TRUE(find(determined->parameters, "lr").range->log);
+  auto katib = import_space(json(R"({"kind": "Experiment", "spec": {"parameters": [
+    {"name": "n", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "4"}}]}})"));
+  ASSERT_TRUE(katib) << to_string(katib.error());
+  EXPECT_EQ(katib->parameters, std::vector<Parameter>{range("n", 1, 4)});
+  auto config_space = import_space(json(R"({"hyperparameters": [
+    {"name": "b", "type": "uniform_int", "lower": 1, "upper": 9}]})"));
+  ASSERT_TRUE(config_space) << to_string(config_space.error());
+  EXPECT_EQ(config_space->parameters, std::vector<Parameter>{range("b", 1, 9)});
+  for (const auto* other : {"{}", "3", "[1]", R"({"hyperparameters": 3})", R"({"spec": {}})"})
+    EXPECT_FALSE(import_space(json(other))) << other;
+}
+
+TEST(Import, AProjectFileHasItAsText) {
+  ImportedSpace space;
+  space.parameters = {range("z", 0.0, 1.0), choices("a", {"1", 1, true, "x\"y"}),
+                      range("lr", 1e-4, 0.1, {}, 4, true), range("s", 0, 8, 2)};
+  space.parameters[3].when = "a == \"1\"";
+  space.rules.constraints = {"z < 0.5"};
+  EXPECT_EQ(project_text(space),
+            R"({"parameters": {"z": {"range":{"max":1.0,"min":0.0}}, )"
+            R"("a": {"choices":["1",1,true,"x\"y"]}, )"
+            R"("lr": {"range":{"count":4,"max":0.1,"min":0.0001,"scale":"log"}}, )"
+            R"("s": {"range":{"max":8,"min":0,"step":2},"when":"a == \"1\""}}, )"
+            R"("sweep": {"constraints": ["z < 0.5"]}})");
+}
+
 }  // namespace
 }  // namespace troupe::hpo
