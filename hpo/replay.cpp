@@ -2,11 +2,24 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 namespace troupe::hpo {
 
 namespace {
 
 constexpr size_t differences_shown = 20;
+
+/// A value that is no number is the same as another that is none.
+bool is_same(SearchEntry a, SearchEntry b) {
+  auto none = [](double x, double y) { return std::isnan(x) && std::isnan(y); };
+  bool same = std::equal(a.values.begin(), a.values.end(), b.values.begin(), b.values.end(),
+                         [&](double x, double y) { return x == y || none(x, y); });
+  a.values.clear();
+  b.values.clear();
+  return same && a == b;
+}
 
 }  // namespace
 
@@ -28,7 +41,7 @@ void Replay::take(const SearchEntry& entry, const Point& point) {
       break;
     case Kind::stop:
     case Kind::pause:
-      if (!stop_ || *stop_ != entry)
+      if (!stop_ || !is_same(*stop_, entry))
         differs(fmt::format("member {} was {} ({}), which does not follow", entry.trial,
                             entry.kind == Kind::stop ? "stopped" : "paused", entry.note));
       stop_.reset();
@@ -50,6 +63,7 @@ void Replay::take(const SearchEntry& entry, const Point& point) {
 
 void Replay::check_born(const SearchEntry& entry, const Point& point) {
   ++account_.suggestions;
+  born_.insert(entry.trial);
   auto derived = searcher_.peek(entry.trial);
   if (!derived)
     differs(fmt::format("member {} has {}, and there is no point left: {}", entry.trial,
@@ -57,6 +71,19 @@ void Replay::check_born(const SearchEntry& entry, const Point& point) {
   else if (*derived != point)
     differs(fmt::format("member {} has {}, and {} follows", entry.trial, identity(point),
                         identity(*derived)));
+}
+
+void Replay::check_drawn(const std::vector<Point>& members) {
+  if (searcher_.learns()) return;
+  for (uint64_t trial = 1; trial <= members.size(); ++trial) {
+    if (born_.contains(trial)) continue;
+    ++account_.suggestions;
+    auto derived = searcher_.point(trial);
+    const auto& point = members[trial - 1];
+    if (!derived || *derived != point)
+      differs(fmt::format("member {} has {}, and {} follows", trial, identity(point),
+                          derived ? identity(*derived) : "no point"));
+  }
 }
 
 void Replay::check_promoted(const SearchEntry& entry) {

@@ -5,6 +5,7 @@
 #include "hpo/searcher.hpp"
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ class Replay {
   void take(const SearchEntry& entry, const Point& point);
   /// There are no more.
   void finish();
+  /// The points of all members, the first one's first. Where nothing is learned no entry says that
+  /// one was born, and each follows from its number.
+  void check_drawn(const std::vector<Point>& members);
 
   struct Account {
     uint64_t suggestions = 0, reports = 0, differences = 0;
@@ -33,6 +37,7 @@ class Replay {
 
   Searcher searcher_;
   std::optional<SearchEntry> stop_;  // that must come next
+  std::set<uint64_t> born_;          // of which an entry said so
   Account account_;
 };
 

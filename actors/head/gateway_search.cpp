@@ -74,8 +74,12 @@ Result<void> may_ask(const api::Caller& caller, ExperimentId set) {
 
 kj::Promise<Result<api::SearchReplay>> GatewayService::replay(const api::Caller& caller,
                                                               ExperimentId set) {
-  if (auto found = entry(caller, set); !found)
-    return Result<api::SearchReplay>{std::move(found).error()};
+  auto found = entry(caller, set);
+  if (!found) return Result<api::SearchReplay>{std::move(found).error()};
+  if (!std::holds_alternative<SetRecord>(*found))
+    return Result<api::SearchReplay>{Error{
+        Errc::invalid, fmt::format("{} is no set", to_string(set)),
+        "only a set has a search to derive again", fmt::format("troupe show {}", to_string(set))}};
   return bridge_
       .ask<SearchReplayRef>(peers_.searches, replay_timeout, "a replay", check_atom_v, set.top)
       .then([](Result<SearchReplayRef> answer) -> Result<api::SearchReplay> {

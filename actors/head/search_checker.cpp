@@ -48,6 +48,7 @@ Result<api::SearchReplay> replay_search(const storage::Ledger& ledger, uint64_t 
                   entry.trial - 1 < points->size() ? (*points)[entry.trial - 1] : hpo::Point{});
   }
   replay.finish();
+  replay.check_drawn(*points);
   const auto& account = replay.account();
   return api::SearchReplay{
       (**set).id,          (**set).picked.empty() ? (**set).sweep.strategy : (**set).picked,
