@@ -50,8 +50,8 @@ struct DriverVersions {
 class GpuDriver {
  public:
   virtual ~GpuDriver() = default;
-  /// All devices, by index. A machine without the driver gives not_found: it has no GPUs to lend,
-  /// which is no fault; every other error is one.
+  /// All devices that answer, by index. A machine without the driver gives not_found: it has no
+  /// GPUs to lend, which is no fault; every other error is one.
   virtual Result<std::vector<Device>> devices() = 0;
   /// not_found where there is no such device any more.
   virtual Result<DeviceState> look(const std::string& uuid) = 0;

@@ -1,4 +1,5 @@
 #include "gpu/device.hpp"
+#include "runtime/core/log.hpp"
 
 #include <fmt/format.h>
 
@@ -163,8 +164,13 @@ Result<std::vector<Device>> NvmlDriver::devices() {
     if (code == nvml_success) code = library_->name(handle, name, text_bytes);
     if (code == nvml_success) code = library_->uuid(handle, uuid, text_bytes);
     if (code == nvml_success) code = library_->memory(handle, &memory);
-    if (code != nvml_success)
-      return library_->error(code, fmt::format("GPU {} could not be read", index));
+    if (code != nvml_success) {
+      auto error = library_->error(code, fmt::format("GPU {} could not be read", index));
+      if (code != nvml_gpu_lost) return error;
+      // It has fallen off the bus; the others are as good as before.
+      log::warning("gpu", "{}", to_string(error));
+      continue;
+    }
     NvmlPci place{};
     if (library_->pci != nullptr && library_->pci(handle, &place) == nvml_success)
       place.bus_id[sizeof place.bus_id - 1] = '\0';
