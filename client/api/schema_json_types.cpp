@@ -231,12 +231,17 @@ Result<void> read_commands(const Value& value, Builder out, const FieldPath& pat
   return ok();
 }
 
+/// A number or a range; with what else the range says only where that is not the usual.
 void write_workers(std::string& out, Reader in) {
   auto workers = in.as<wire::Workers>();
+  auto resize_after = workers.getResizeAfterMs();
   if (workers.getMin() == workers.getMax())
     write_integer(out, workers.getMin());
-  else
+  else if (resize_after == wire::Workers::Reader{}.getResizeAfterMs())
     fmt::format_to(std::back_inserter(out), "\"{}..{}\"", workers.getMin(), workers.getMax());
+  else
+    fmt::format_to(std::back_inserter(out), R"({{"count":"{}..{}","resize_after":{}}})",
+                   workers.getMin(), workers.getMax(), resize_after);
 }
 
 Result<uint32_t> worker_count(const Value& value, const FieldPath& path) {

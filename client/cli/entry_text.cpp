@@ -69,9 +69,15 @@ std::string needs_text(const Value& resources) {
   return text;
 }
 
+std::string workers_text(const Value& entry) {
+  const auto* workers = entry.find("workers");
+  return workers != nullptr && workers->is_map() ? text_of(*workers, "count")
+                                                 : text_of(entry, "workers");
+}
+
 std::string resources_text(const Value& entry) {
   auto text = needs_text(map_of(entry, "resources"));
-  auto workers = text_of(entry, "workers");
+  auto workers = workers_text(entry);
   if (workers != "1") text += fmt::format(", for each of {} workers", workers);
   return text;
 }

@@ -164,9 +164,15 @@ Result<ValueMap> rerun_options(Session& session, const Value& original, ValueMap
   if (arguments.has("workers") || arguments.has("processes")) {
     Value workers = map_of(given, "workers");
     if (!arguments.has("processes")) workers.as_map()["processes"] = int_of(original, "processes");
-    if (!arguments.has("workers"))
-      if (const auto* count = original.find("workers"); count != nullptr && count->is_int())
-        workers = ValueMap{{"count", *count}, {"processes", int_of(workers, "processes")}};
+    const auto* before = original.find("workers");
+    if (const auto* after = before == nullptr ? nullptr : before->find("resize_after"))
+      workers.as_map()["resize_after"] = *after;
+    if (const auto* count = before == nullptr ? nullptr : before->find("count")) before = count;
+    if (!arguments.has("workers") && before != nullptr) {
+      workers.as_map().erase("min");
+      workers.as_map().erase("max");
+      workers.as_map()["count"] = *before;
+    }
     changes["workers"] = workers;
   }
   return changes;

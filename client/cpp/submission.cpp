@@ -69,7 +69,10 @@ Value submission_value(const Submission& submission) {
   if (!spec.setup.empty()) out.emplace("setup", commands(spec.setup));
   out.emplace("resources", resources(spec.resources));
   const auto& w = spec.workers;
-  out.emplace("workers", ValueMap{{"min", w.min}, {"max", w.max}, {"processes", w.processes}});
+  out.emplace("workers", ValueMap{{"min", w.min},
+                                  {"max", w.max},
+                                  {"processes", w.processes},
+                                  {"resize_after", int64_t{w.resize_after.count()}}});
   if (!spec.roles.empty()) {
     ValueList roles;
     for (const auto& role : spec.roles) {

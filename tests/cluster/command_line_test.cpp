@@ -166,6 +166,24 @@ TEST_F(CommandLine, ShowsACommandOfSeveralLinesLineByLine) {
   EXPECT_THAT(up.cli({"show", "1"}).out, HasSubstr("\ncommand\techo {{x}}\ncommand\ttrue\n"));
 }
 
+TEST_F(CommandLine, ARangeOfWorkersKeepsWhatTheFileSaysOfIt) {
+  auto folder = project(
+      "run: 'true'\nworkers: {count: 1..3, processes: 2, resize_after: 5s}\nreceipt: false\n");
+  ASSERT_EQ(up.cli({"run"}, 60s, folder).code, 0);
+  EXPECT_THAT(up.cli({"show", "1"}).out, HasSubstr("for each of 1..3 workers\n"));
+  ASSERT_EQ(up.cli({"rerun", "1", "--processes", "1"}).code, 0);
+  ASSERT_EQ(up.cli({"rerun", "1", "--workers", "1..2"}).code, 0);
+  for (const auto& [id, range] : {std::pair{"1", "1..3"}, {"2", "1..3"}, {"3", "1..2"}}) {
+    auto shown = up.show(id);
+    const auto* workers = shown.find("workers");
+    ASSERT_TRUE(workers != nullptr && workers->is_map()) << id;
+    EXPECT_EQ(text_of(*workers, "count"), range) << id;
+    EXPECT_EQ(number_of(*workers, "resize_after"), 5000) << id;
+  }
+  EXPECT_EQ(number_of(up.show("2"), "processes"), 1);
+  EXPECT_EQ(number_of(up.show("3"), "processes"), 2);
+}
+
 TEST_F(CommandLine, AWrongConditionNamesItsLine) {
   auto folder = project(R"(run: echo {{x}}
 parameters: {x: [1, 2]}
