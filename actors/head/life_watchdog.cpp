@@ -67,8 +67,9 @@ Effects ExperimentLife::straggles(std::vector<Straggler> late, Timestamp now) {
   };
   auto& known = attempt().stragglers;
   tell(late, known, [](const Straggler& one) {
-    return fmt::format("is late: the others wait {:.0f} % of their time for it, {} a call",
-                       one.share * 100, late_text(one));
+    auto by = late_text(one);
+    return fmt::format("is late: the others wait {:.0f} % of their time for it{}", one.share * 100,
+                       by.empty() ? "" : ", " + by + " a call");
   });
   tell(known, late, [](const Straggler&) { return "keeps up with the others again"; });
   known = std::move(late);

@@ -24,7 +24,11 @@ double median(std::vector<double> values) {
 bool Stragglers::update(const JobUpdate& update) {
   if (update.key.epoch < epoch_ || update.paces.empty()) return false;
   if (update.key.epoch > epoch_) *this = {}, epoch_ = update.key.epoch;
-  for (const auto& pace : update.paces) take(update.key.job.index, pace);
+  bool told = std::any_of(update.paces.begin(), update.paces.end(),
+                          [](const RankPace& pace) { return !pace.seen; });
+  if (told && seen_) ranks_.clear(), looked_ = 0, seen_ = false;
+  for (const auto& pace : update.paces)
+    if (pace.seen == seen_) take(update.key.job.index, pace);
   return look();
 }
 
@@ -116,9 +120,10 @@ std::vector<Straggler> Stragglers::late(const AttemptRecord& attempt) const {
       sum.calls += part.calls;
       sum.time_us += part.time_us;
     }
-    found.push_back({number, job->node,
-                     static_cast<uint64_t>(sum.late_us / static_cast<double>(sum.calls)),
-                     std::min(sum.late_us / sum.time_us, 1.0)});
+    found.push_back(
+        {number, job->node,
+         seen_ ? 0 : static_cast<uint64_t>(sum.late_us / static_cast<double>(sum.calls)),
+         std::min(sum.late_us / sum.time_us, 1.0)});
   }
   return found;
 }

@@ -3,7 +3,9 @@
 // collective calls when all others are there, and waits for nobody. Pure; owned by the experiment's
 // actor, which tells it what comes from nodes.
 //
-// Ranks say how many calls they have ended and how long they waited in them. Every second or more
+// Ranks say how many calls they have ended and how long they waited in them; of those that say
+// nothing their nodes tell how long they seemed to wait in spans of some seconds, which count like
+// calls as long as no rank has told anything itself. Every second or more
 // the part between two calls that all have ended is looked at: a rank is late in it where it waited
 // for a fifth of that time less than the median of the others. One that is late in most of the last
 // eight such parts is a straggler until it is late in hardly any.
@@ -54,6 +56,7 @@ class Stragglers {
   bool look();
 
   uint64_t epoch_ = 0;
+  bool seen_ = true;     // their nodes look at them; nobody has told anything himself so far
   uint64_t looked_ = 0;  // calls at which the last part ended
   std::map<uint32_t, Rank> ranks_;
 };

@@ -8,6 +8,7 @@
 #include "actors/worker/pace_look.hpp"
 #include "actors/worker/pulses.hpp"
 #include "actors/worker/rank_services.hpp"
+#include "actors/worker/wait_watch.hpp"
 #include "actors/worker/worker_context.hpp"
 #include "actors/worker/world_check.hpp"
 
@@ -115,6 +116,7 @@ class JobState {
   std::optional<CheckpointLook> checkpoints_;  // once it runs
   std::optional<Pulses> pulses_;               // where its experiment has a watchdog
   std::optional<PaceLook> pace_;               // of a gang
+  std::optional<WaitWatch> waits_;             // likewise
   std::string pulses_run_;                     // whose processes they are of
 };
 

@@ -106,9 +106,14 @@ void JobState::send_metrics(const std::string& source, uint64_t from, uint64_t t
 }
 
 void JobState::watch_ranks(const process::RunStatus& status) {
-  if (order_->patience_ms == 0 || pulses_run_ == status.key) return;
+  if (pulses_run_ == status.key) return;
   pulses_run_ = status.key;
   auto now = context_->clock->monotonic();
+  if (order_->world_size > 1) {
+    waits_.emplace(order_->first_rank);
+    waits_->begin(status.pids, now);
+  }
+  if (order_->patience_ms == 0) return;
   if (!pulses_)
     pulses_.emplace(order_->first_rank, order_->processes, Duration{order_->patience_ms}, now);
   pulses_->begin(status.pids, now);
@@ -121,6 +126,10 @@ void JobState::pulse() {
     pace_.emplace(context_->paths.pace(slot_), order_->first_rank, order_->processes);
   auto ranks = pulses_ ? pulses_->due(now, context_->look_at) : std::vector<RankPulse>{};
   auto paces = pace_ ? pace_->due(now) : std::vector<RankPace>{};
+  if (waits_) {
+    auto seen = waits_->look(now, context_->look_at, context_->look_at_wait);
+    paces.insert(paces.end(), seen.begin(), seen.end());
+  }
   if (ranks.empty() && paces.empty()) return;
   auto update = blank(JobStep::running);
   update.link = link_;

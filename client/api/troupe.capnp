@@ -438,7 +438,7 @@ struct Experiment {
 struct Straggler {
   rank @0 :UInt32;
   node @1 :Text;
-  late @2 :Text;  # in each collective call, on average: "12ms"
+  late @2 :Text;  # in each collective call, on average: "12ms"; null where calls are not known
   share @3 :Float64;  # of the time: how long the others wait for it
 }
 

@@ -324,12 +324,12 @@ std::string sheet(const Value& entry, const Output& out, Timestamp now) {
     for (const auto& line : receipt_lines(map_of(attempts.back(), "receipt"))) add("receipt", line);
   for (const auto& one : list_of(entry, "stragglers")) {
     const auto* share = one.find("share");
+    auto late = text_of(one, "late");
     add("straggler",
-        fmt::format("rank {} on {}: the others wait {:.0f} % of their time for it, {} "
-                    "a call",
+        fmt::format("rank {} on {}: the others wait {:.0f} % of their time for it{}",
                     int_of(one, "rank"), text_of(one, "node"),
                     share != nullptr && share->is_number() ? share->as_number() * 100 : 0,
-                    text_of(one, "late")));
+                    late.empty() ? "" : ", " + late + " a call"));
   }
   for (const auto& checkpoint : list_of(entry, "checkpoints"))
     add("checkpoint", checkpoint_text(checkpoint, now));

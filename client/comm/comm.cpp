@@ -1,9 +1,14 @@
 #include "client/comm/troupe_comm.h"
 #include "gpu/comm/device_communicator.hpp"
+#include "gpu/comm/pace.hpp"
 
 #include <fmt/format.h>
 
+#include <chrono>
+#include <memory>
+#include <mutex>
 #include <new>
+#include <utility>
 
 using troupe::Errc;
 using troupe::Error;
@@ -11,6 +16,7 @@ using troupe::Result;
 using troupe::comm::Communicator;
 using troupe::comm::DataType;
 using troupe::comm::DeviceCommunicator;
+using troupe::comm::Pace;
 using troupe::comm::ReduceOp;
 
 struct troupe_comm {
@@ -247,4 +253,18 @@ void troupe_comm_device_abort(troupe_comm_device* comm, const char* why) {
     comm->ranks->abort(given_up(comm->ranks->rank(), why));
     return 0;
   });
+}
+
+void troupe_comm_waited(uint64_t nanoseconds) {
+  static std::mutex mutex;
+  static std::unique_ptr<Pace> pace;  // its end is the process's
+  static std::chrono::nanoseconds waited{0};
+  static bool opened = false;
+  try {
+    std::lock_guard lock{mutex};
+    if (!std::exchange(opened, true)) pace = Pace::open_of_environment();
+    if (pace) pace->note(waited += std::chrono::nanoseconds{nanoseconds});
+  } catch (const std::exception&) {
+    // Out of memory: then nobody hears of it.
+  }
 }

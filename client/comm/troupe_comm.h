@@ -27,7 +27,7 @@ extern "C" {
 #define TROUPE_COMM_API __attribute__((visibility("default")))
 
 /* Grows by one with what is added; what is there stays as it is. */
-#define TROUPE_COMM_ABI 2
+#define TROUPE_COMM_ABI 3
 TROUPE_COMM_API unsigned troupe_comm_abi(void);
 
 /* The numbers of codes are those of docs/reference/errors.md. */
@@ -155,6 +155,13 @@ TROUPE_COMM_API troupe_comm_device* troupe_comm_device_shrink(troupe_comm_device
                                                               const uint32_t* without,
                                                               size_t count);
 TROUPE_COMM_API void troupe_comm_device_abort(troupe_comm_device* comm, const char* why);
+
+/* For a rank that meets the others in another library: it has ended one more collective call, or
+ * one more step, and waited for the others in it for so long. All ranks are to count the same.
+ * Troupe compares them and names the rank that the others wait for. Does nothing outside of a job
+ * of several ranks, or where a troupe_comm of all ranks counts already. Any thread; a few stores in
+ * memory. Since ABI 3. */
+TROUPE_COMM_API void troupe_comm_waited(uint64_t nanoseconds);
 
 #ifdef __cplusplus
 }

@@ -56,6 +56,10 @@ std::unique_ptr<Pace> Pace::open(uint32_t size) {
   return std::unique_ptr<Pace>{new Pace{base, bytes, record}};
 }
 
+std::unique_ptr<Pace> Pace::open_of_environment() {
+  return open(number("WORLD_SIZE").value_or(0));
+}
+
 Pace::~Pace() {
   ::munmap(base_, bytes_);
   taken.clear();

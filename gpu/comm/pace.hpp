@@ -1,6 +1,7 @@
 // What a rank tells its worker of its collective calls: how many it has ended, and how long it
 // waited in them. It stands in a file that the rank maps and the worker reads, so a call costs a
-// few stores. One for each process: its communicator of all ranks.
+// few stores. One for each process: its communicator of all ranks, or what it says itself where its
+// ranks meet in another library.
 #pragma once
 
 #include "runtime/core/fd.hpp"
@@ -39,6 +40,8 @@ class Pace {
   /// Nothing where the environment names no file (TROUPE_PACE), the communicator has not all ranks
   /// of the job, or another one of this process tells already.
   static std::unique_ptr<Pace> open(uint32_t size);
+  /// The same for ranks that meet in another library: of all that the environment tells of.
+  static std::unique_ptr<Pace> open_of_environment();
   Pace(const Pace&) = delete;
   Pace& operator=(const Pace&) = delete;
   ~Pace();

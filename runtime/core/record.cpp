@@ -7,6 +7,7 @@
 namespace troupe {
 
 std::string late_text(const Straggler& straggler) {
+  if (straggler.late_us == 0) return "";
   if (straggler.late_us < 10'000)
     return fmt::format("{:.1f}ms", static_cast<double>(straggler.late_us) / 1000);
   return duration_text(Duration{straggler.late_us / 1000});

@@ -70,12 +70,12 @@ struct AttemptPace {
 struct Straggler {
   uint32_t rank = 0;
   std::string node;
-  uint64_t late_us = 0;  // in each collective call, on average
+  uint64_t late_us = 0;  // in each collective call, on average; 0 where calls are not known
   double share = 0;      // of the time: how long the others wait for it
   bool operator==(const Straggler&) const = default;
 };
 
-/// "12ms", "1.5s": how late it is.
+/// "12ms", "1.5s": how late it is in a call; empty where that is not known.
 std::string late_text(const Straggler& straggler);
 
 /// One try at running an experiment.

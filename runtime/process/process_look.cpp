@@ -152,7 +152,6 @@ ProcessLook look_at(pid_t pid) {
   ProcessLook look;
   std::set<pid_t> seen;
   std::vector<pid_t> open{pid};
-  pid_t busiest = 0;
   Stat of_busiest;
   while (!open.empty() && seen.size() < processes_max) {
     auto next = open.back();
@@ -161,13 +160,14 @@ ProcessLook look_at(pid_t pid) {
     if (!seen.insert(next).second || !read_stat(next, stat)) continue;
     look.cpu += stat.cpu;
     // A child before its parent that has done as little: shells wait for what they started.
-    if (busiest == 0 || stat.cpu >= of_busiest.cpu) {
-      busiest = next;
+    if (look.busiest == 0 || stat.cpu >= of_busiest.cpu) {
+      look.busiest = next;
       of_busiest = stat;
     }
     add_children(next, open);
   }
-  look.text = busiest == 0 ? fmt::format("process {} is gone", pid) : describe(busiest, of_busiest);
+  look.text = look.busiest == 0 ? fmt::format("process {} is gone", pid)
+                                : describe(look.busiest, of_busiest);
   return look;
 }
 

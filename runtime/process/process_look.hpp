@@ -14,6 +14,8 @@ struct ProcessLook {
   std::string text;
   /// Of all its processes, since they began.
   std::chrono::milliseconds cpu{0};
+  /// The process of the text; 0 where there is none.
+  pid_t busiest = 0;
 };
 
 /// Of a process with all its descendants.

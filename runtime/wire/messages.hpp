@@ -17,7 +17,7 @@
 namespace troupe {
 
 /// Raised with every incompatible change; nodes with different numbers refuse each other.
-inline constexpr uint32_t wire_protocol = 8;
+inline constexpr uint32_t wire_protocol = 9;
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, ExperimentId& x) {
@@ -262,13 +262,14 @@ typename Inspector::result_type inspect(Inspector& f, RankPulse& x) {
 /// How far one rank of a gang has come with its collective calls, and how long it waited in them.
 struct RankPace {
   uint32_t rank = 0;
-  uint64_t calls = 0;      // that it has ended
+  uint64_t calls = 0;      // that it has ended; of what was seen: spans of time
   uint64_t waited_us = 0;  // in those, for others
   int64_t at_us = 0;       // when that was seen, by a clock of its node's own
+  bool seen = false;       // by its node, from outside: it has told nothing itself
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, RankPace& x) {
-  return f(caf::meta::type_name("RankPace"), x.rank, x.calls, x.waited_us, x.at_us);
+  return f(caf::meta::type_name("RankPace"), x.rank, x.calls, x.waited_us, x.at_us, x.seen);
 }
 
 /// What its node was seen to do with those of the others: see ReceiptNode and Receipt.

@@ -151,6 +151,32 @@ TEST_F(Meetings, SayNothingWhileOneOfThemIsSilent) {
   }
 }
 
+TEST_F(Meetings, AreSeenFromOutsideWhereNobodyTells) {
+  auto see = [&](uint64_t span, const std::vector<int64_t>& waited_s) {
+    bool changed = false;
+    for (uint32_t rank = 0; rank < waited_s.size(); ++rank) {
+      JobUpdate update;
+      update.key = JobKey{JobId{{1, 0}, "worker", rank}, epoch};
+      update.paces = {{rank, span, span * static_cast<uint64_t>(waited_s[rank] * 1'000'000),
+                       static_cast<int64_t>(span * 8'000'000), true}};
+      changed = watch.update(update) || changed;
+    }
+    return changed;
+  };
+  for (uint64_t span = 1; span <= 5; ++span) EXPECT_FALSE(see(span, {4, 0, 4})) << span;
+  EXPECT_TRUE(see(6, {4, 0, 4}));
+  ASSERT_THAT(late(), ElementsAre(1));
+  EXPECT_NEAR(watch.late(attempt).front().share, 0.5, 0.01);
+  EXPECT_EQ(watch.late(attempt).front().late_us, 0u) << "of a call nobody knows";
+  // What ranks tell themselves is better.
+  tell();
+  EXPECT_THAT(late(), IsEmpty());
+  for (int i = 0; i < 6; ++i) second({16'000, 10'000, 10'000});
+  EXPECT_THAT(late(), ElementsAre(0));
+  EXPECT_FALSE(see(7, {4, 0, 4}));
+  EXPECT_THAT(late(), ElementsAre(0));
+}
+
 TEST(StragglersOfALife, AreInTheRecordWithAnEventEachWay) {
   ExperimentLife life{record_of(spec_of())};
   life.place(places_on({"a", "b"}), 1, t0);
@@ -162,6 +188,10 @@ TEST(StragglersOfALife, AreInTheRecordWithAnEventEachWay) {
             "rank 1 on b is late: the others wait 38 % of their time for it, 21ms a call");
   EXPECT_EQ(life.record().attempts.back().stragglers.size(), 1u);
   EXPECT_THAT(life.straggles({{1, "b", 30'000, 0.5}}, t0).events, IsEmpty());
+  auto seen = life.straggles({{0, "a", 0, 0.5}, {1, "b", 30'000, 0.5}}, t0);
+  ASSERT_EQ(seen.events.size(), 1u);
+  EXPECT_EQ(seen.events[0].cause, "rank 0 on a is late: the others wait 50 % of their time for it");
+  life.straggles({{1, "b", 30'000, 0.5}}, t0);
   auto gone = life.straggles({}, t0);
   ASSERT_EQ(gone.events.size(), 1u);
   EXPECT_EQ(gone.events[0].cause, "rank 1 on b keeps up with the others again");

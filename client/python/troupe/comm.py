@@ -66,6 +66,7 @@ _SIGNATURES = {
     "device_barrier": (_int, _handle, _data),
     "device_shrink": (_handle, _handle, ctypes.POINTER(_u32), _size),
     "device_abort": (None, _handle, ctypes.c_char_p),
+    "waited": (None, _u64),
 }
 # Of CUDA's stream that all share, whose number 0 would be the communicator's own here.
 _SHARED_STREAM = 1
@@ -184,6 +185,13 @@ def open_device(name=""):
 def open(name=""):
     """Waits for all ranks of the job. `name` tells several communicators of one job apart."""
     return Communicator(name)
+
+
+def waited(seconds):
+    """For a rank that meets the others in another library: it has ended one more collective call, or one more step, and
+    waited for the others in it for so long. All ranks are to count the same; Troupe names the one that the others wait
+    for. Any thread. Does nothing outside of a job of several ranks."""
+    _library().waited(max(int(seconds * 1e9), 0))
 
 
 class Communicator:

@@ -1,14 +1,19 @@
-"""Records for PyTorch's DataLoader. torch and numpy are needed here alone.
+"""Records for PyTorch's DataLoader, and who keeps a DistributedDataParallel waiting. torch and numpy are needed here alone.
 
-    from troupe.torch import BatchDataset, RecordDataset
+    from troupe.torch import BatchDataset, RecordDataset, watch
 
     DataLoader(RecordDataset(images, labels), batch_size=128, shuffle=True, num_workers=4)
     DataLoader(BatchDataset(images, labels, size=128, seed=1), batch_size=None, num_workers=4)
+    model = watch(DistributedDataParallel(model))
 """
+import threading
+import time
+
 import numpy
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
+from . import comm
 from ._order import Batches, _rank_of
 
 
@@ -57,3 +62,59 @@ class BatchDataset(IterableDataset):
         for batch in batches:
             batch = tuple(map(_tensor, batch)) if isinstance(batch, tuple) else _tensor(batch)
             yield self.transform(batch) if self.transform else batch
+
+
+def watch(model, process_group=None):
+    """Tells Troupe how long this rank waits for the others in each step: from the moment its last gradients are there
+    until all gradients are averaged. What is averaged, and how, stays as it is; call it in every rank, before the first
+    step, on a model that has no communication hook. The model."""
+    model.register_comm_hook(_Waits(process_group), _average)
+    return model
+
+
+def _average(waits, bucket):
+    # Not every PyTorch is built with it.
+    from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+    return waits.follow(bucket, lambda: allreduce_hook(waits.process_group, bucket))
+
+
+class _Waits:
+    """Of one model. Gradients come in several buckets, which are averaged while later ones are still computed; a rank
+    waits only once its last bucket is there, and until all of them are done."""
+
+    def __init__(self, process_group=None, tell=comm.waited):
+        self.process_group, self.tell = process_group, tell
+        self._lock = threading.Lock()
+        self._open, self._since = 0, None  # buckets on their way; when the last one of the step was there
+        self._marks = []  # of a device: pairs of events whose time is not known yet
+
+    def follow(self, bucket, average):
+        with self._lock:
+            self._open += 1
+            self._tell_marks()
+        mark = self._mark() if bucket.buffer().is_cuda and bucket.is_last() else None
+        if mark is None and bucket.is_last():
+            self._since = time.monotonic()
+        return average().then(lambda future: self._ended(future, mark))
+
+    def _ended(self, future, mark):
+        now = time.monotonic()
+        with self._lock:
+            self._open -= 1
+            if mark is not None:  # the streams of a device do one thing after the other: its last bucket ends last
+                self._marks.append((mark, self._mark()))
+            elif self._open == 0 and self._since is not None:
+                self.tell(now - self._since)
+                self._since = None
+        return future.value()
+
+    @staticmethod
+    def _mark():
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def _tell_marks(self):
+        while self._marks and self._marks[0][1].query():
+            begin, end = self._marks.pop(0)
+            self.tell(begin.elapsed_time(end) / 1000)

@@ -31,12 +31,11 @@ auto members(const T& x) {
     const auto& [a, b, c] = x;
     return std::tie(a, b, c);
   } else if constexpr (std::is_same_v<T, Error> || std::is_same_v<T, DataOrder> ||
-                       std::is_same_v<T, MountShown> || std::is_same_v<T, LaunchHost> ||
-                       std::is_same_v<T, RankPace>) {
+                       std::is_same_v<T, MountShown> || std::is_same_v<T, LaunchHost>) {
     const auto& [a, b, c, d] = x;
     return std::tie(a, b, c, d);
   } else if constexpr (std::is_same_v<T, WirePoint> || std::is_same_v<T, GpuDevice> ||
-                       std::is_same_v<T, ReceiptPart>) {
+                       std::is_same_v<T, ReceiptPart> || std::is_same_v<T, RankPace>) {
     const auto& [a, b, c, d, e] = x;
     return std::tie(a, b, c, d, e);
   } else if constexpr (std::is_same_v<T, MetricBatch>) {

@@ -1,0 +1,95 @@
+#include "runtime/process/wait_look.hpp"
+
+#include "runtime/core/fd.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <sys/syscall.h>
+
+namespace troupe::process {
+
+namespace {
+
+/// Loaders of a rank; whoever has more is not asked for all of them five times a second.
+constexpr size_t children_max = 64;
+constexpr size_t file_bytes_max = 64u << 10;
+
+/// In which a thread hears from others: of sockets, pipes, other threads and its children.
+bool is_for_others(long call) {
+  switch (call) {
+    case SYS_futex:
+    case SYS_ppoll:
+    case SYS_pselect6:
+    case SYS_epoll_pwait:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_recvmmsg:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_connect:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_wait4:
+    case SYS_waitid:
+#ifdef SYS_poll
+    case SYS_poll:
+    case SYS_select:
+    case SYS_epoll_wait:
+#endif
+#ifdef SYS_epoll_pwait2
+    case SYS_epoll_pwait2:
+#endif
+#ifdef SYS_futex_waitv
+    case SYS_futex_waitv:
+#endif
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// 'R', 'S', 'D', ...; 0 where it is gone.
+char state_of(pid_t pid) {
+  auto text = read_file(fmt::format("/proc/{}/stat", pid), file_bytes_max);
+  auto name_end = text ? text->rfind(')') : std::string::npos;
+  return name_end == std::string::npos || name_end + 2 >= text->size() ? '\0'
+                                                                       : (*text)[name_end + 2];
+}
+
+bool has_busy_child(pid_t pid) {
+  auto text = read_file(fmt::format("/proc/{}/task/{}/children", pid, pid), file_bytes_max);
+  if (!text) return false;
+  size_t count = 0;
+  for (const char *p = text->data(), *end = p + text->size(); p < end && count < children_max;
+       ++p, ++count) {
+    pid_t child = 0;
+    p = std::from_chars(p, end, child).ptr;
+    auto state = child > 0 ? state_of(child) : '\0';
+    if (state == 'R' || state == 'D') return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<WaitLook> look_at_wait(pid_t pid) {
+  auto times = read_file(fmt::format("/proc/{}/task/{}/schedstat", pid, pid), file_bytes_max);
+  auto call = read_file(fmt::format("/proc/{}/task/{}/syscall", pid, pid), file_bytes_max);
+  if (!times || !call || call->empty()) return std::nullopt;
+  WaitLook look;
+  int64_t cpu_ns = 0;
+  auto parsed = std::from_chars(times->data(), times->data() + times->size(), cpu_ns);
+  if (parsed.ec != std::errc{}) return std::nullopt;
+  look.cpu = std::chrono::nanoseconds{cpu_ns};
+  if (call->starts_with("running"))
+    look.now = WaitLook::Now::runs;
+  else if (is_for_others(std::strtol(call->c_str(), nullptr, 10)) && !has_busy_child(pid))
+    look.now = WaitLook::Now::waits;
+  return look;
+}
+
+}  // namespace troupe::process
