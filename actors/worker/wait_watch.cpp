@@ -19,7 +19,7 @@ void WaitWatch::begin_span(Time now, const Busiest& busiest, const Look& look) {
     rank.main = rank.pid == 0 ? 0 : busiest(rank.pid).busiest;
     auto seen = rank.main == 0 ? std::nullopt : look(rank.main);
     rank.known = seen.has_value();
-    rank.cpu = seen ? seen->cpu : std::chrono::nanoseconds{0};
+    rank.busy = seen ? seen->busy : std::chrono::nanoseconds{0};
     rank.waits = rank.others = 0;
   }
 }
@@ -39,7 +39,7 @@ std::vector<RankPace> WaitWatch::look(Time now, const Busiest& busiest, const Lo
     rank.waits += seen->now == process::WaitLook::Now::waits ? 1 : 0;
     rank.others += seen->now == process::WaitLook::Now::other ? 1 : 0;
     if (!over) continue;
-    auto idle = std::max(now - begun_ - (seen->cpu - rank.cpu), std::chrono::nanoseconds{0});
+    auto idle = std::max(now - begun_ - (seen->busy - rank.busy), std::chrono::nanoseconds{0});
     if (auto looks = rank.waits + rank.others; looks > 0) rank.waited += idle * rank.waits / looks;
     paces.push_back({first_rank_ + static_cast<uint32_t>(i), spans_,
                      static_cast<uint64_t>(in_us(rank.waited)), in_us(now), true});

@@ -38,7 +38,7 @@ class WaitWatch {
   struct Rank {
     int32_t pid = 0;                     // that it began with
     pid_t main = 0;                      // its process that computes; 0: not looked at
-    std::chrono::nanoseconds cpu{0};     // when the span began
+    std::chrono::nanoseconds busy{0};    // when the span began
     bool known = true;                   // at all looks of this span
     uint32_t waits = 0, others = 0;      // looks of this span
     std::chrono::nanoseconds waited{0};  // in all spans

@@ -92,7 +92,8 @@ void set_stragglers(wire::Experiment::Builder out, const std::vector<Straggler>&
   for (uint32_t i = 0; i < stragglers.size(); ++i) {
     rows[i].setRank(stragglers[i].rank);
     rows[i].setNode(to_text(stragglers[i].node));
-    set_text(late_text(stragglers[i]), [&](auto text) { rows[i].setLate(text); });
+    if (auto late = late_text(stragglers[i]); !late.empty())
+      set_text(late, [&](auto text) { rows[i].setLate(text); });
     rows[i].setShare(stragglers[i].share);
   }
 }

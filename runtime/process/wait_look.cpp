@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -81,10 +82,9 @@ std::optional<WaitLook> look_at_wait(pid_t pid) {
   auto call = read_file(fmt::format("/proc/{}/task/{}/syscall", pid, pid), file_bytes_max);
   if (!times || !call || call->empty()) return std::nullopt;
   WaitLook look;
-  int64_t cpu_ns = 0;
-  auto parsed = std::from_chars(times->data(), times->data() + times->size(), cpu_ns);
-  if (parsed.ec != std::errc{}) return std::nullopt;
-  look.cpu = std::chrono::nanoseconds{cpu_ns};
+  long long ran_ns = 0, queued_ns = 0;
+  if (std::sscanf(times->c_str(), "%lld %lld", &ran_ns, &queued_ns) != 2) return std::nullopt;
+  look.busy = std::chrono::nanoseconds{ran_ns + queued_ns};
   if (call->starts_with("running"))
     look.now = WaitLook::Now::runs;
   else if (is_for_others(std::strtol(call->c_str(), nullptr, 10)) && !has_busy_child(pid))

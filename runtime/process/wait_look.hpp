@@ -11,8 +11,8 @@ namespace troupe::process {
 
 /// Of the first thread of a process: that is where a training loop runs.
 struct WaitLook {
-  /// That it has used since it began.
-  std::chrono::nanoseconds cpu{0};
+  /// Since it began: that it ran, or would have if there had been a processor.
+  std::chrono::nanoseconds busy{0};
   enum class Now {
     runs,   // or would, if there were a processor
     waits,  // for a message, or for another thread; and no child of it does anything

@@ -24,7 +24,7 @@ class Waits : public ::testing::Test {
   std::vector<RankPace> tick(const std::map<pid_t, Tick>& ticks) {
     now += milliseconds{200};
     for (const auto& [pid, tick] : ticks) {
-      looks[pid].cpu += tick.runs;
+      looks[pid].busy += tick.runs;
       looks[pid].now = tick.now;
     }
     return watch.look(

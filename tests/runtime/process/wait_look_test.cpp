@@ -80,7 +80,7 @@ TEST_F(WaitLooks, TakeNeitherSleepNorWorkForThat) {
   }};
   EXPECT_TRUE(works.comes_to(WaitLook::Now::runs));
   EXPECT_TRUE(
-      await([&] { return look_at_wait(works.pid())->cpu >= std::chrono::milliseconds{20}; }));
+      await([&] { return look_at_wait(works.pid())->busy >= std::chrono::milliseconds{20}; }));
   Child loads{[] {
     auto loader = ::fork();
     if (loader == 0)
