@@ -10,6 +10,8 @@ namespace {
 // Where so many proposals were all tried before, the model has nothing new to say there: any point
 // that is left does.
 constexpr uint64_t attempts_max = 16;
+// What is given may leave few points: as many as are tried for a space.
+constexpr uint64_t completions_max = 10'000;
 
 }  // namespace
 
@@ -59,6 +61,45 @@ std::optional<Positions> AdaptiveSampler::drawn(uint64_t trial) const {
     return draws(trial, attempt, encoding_.name(axis) ^ name_hash("allowed"));
   });
   return point ? encoding_.encode(*point) : std::nullopt;
+}
+
+Result<Point> AdaptiveSampler::complete(uint64_t trial, const Point& given) {
+  if (ledger_.find(trial) != nullptr) return suggest(trial);
+  std::optional<Positions> found;
+  for (uint64_t attempt = 0; attempt < attempts_max && !found; ++attempt)
+    if (auto positions = with(propose(trial, attempt), given); !is_used(positions))
+      found = std::move(positions);
+  if (!found) found = drawn_with(trial, given);
+  if (found) {
+    auto point = encoding_.decode(*found);
+    // As they were written: a position on a log axis rounds.
+    for (const auto& [name, value] : given)
+      if (auto own = point.find(name); own != point.end()) own->second = value;
+    return point;
+  }
+  return Error{Errc::exhausted, fmt::format("no point for member {}", trial),
+               "each with the values given was tried, or breaks a constraint",
+               "give other values, or fewer"};
+}
+
+bool AdaptiveSampler::can_complete(const Point& given) const {
+  return drawn_with(UINT64_MAX, given).has_value();
+}
+
+std::optional<Positions> AdaptiveSampler::drawn_with(uint64_t trial, const Point& given) const {
+  for (uint64_t attempt = 0; attempt < completions_max; ++attempt)
+    if (auto positions = with(uniform(trial, attempts_max + attempt), given); !is_used(positions))
+      return positions;
+  return std::nullopt;
+}
+
+/// With the values of a point that was checked in their places.
+Positions AdaptiveSampler::with(Positions positions, const Point& given) const {
+  for (size_t i = 0; i < encoding_.size(); ++i)
+    if (auto value = given.find(encoding_.space().axes()[i].name()); value != given.end())
+      positions[i] = encoding_[i].encode(value->second).value_or(positions[i]);
+  encoding_.snap(positions);
+  return positions;
 }
 
 void AdaptiveSampler::observe(const Observation& observation) {

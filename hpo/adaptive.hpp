@@ -35,6 +35,8 @@ class AdaptiveSampler : public Sampler {
   /// The point of a trial that was observed, or a new one. `exhausted` where every point of the
   /// space was tried. Must be followed by observe() of it as running before the next is asked for.
   Result<Point> suggest(uint64_t trial) final;
+  Result<Point> complete(uint64_t trial, const Point& given) final;
+  bool can_complete(const Point& given) const final;
   void observe(const Observation& observation) final;
   std::string explain(uint64_t trial) const final;
 
@@ -61,6 +63,8 @@ class AdaptiveSampler : public Sampler {
  private:
   std::optional<Positions> unused();
   std::optional<Positions> drawn(uint64_t trial) const;
+  std::optional<Positions> drawn_with(uint64_t trial, const Point& given) const;
+  Positions with(Positions positions, const Point& given) const;
   uint64_t key(const Positions& positions) const;
 
   Encoding encoding_;

@@ -200,6 +200,13 @@ Result<std::unique_ptr<Sampler>> adaptive(Space space, const SweepSpec& sweep) {
 
 }  // namespace
 
+Result<Point> Sampler::complete(uint64_t trial, const Point& given) {
+  auto point = suggest(trial);
+  for (const auto& [name, value] : given)
+    if (point) point->insert_or_assign(name, value);
+  return point;
+}
+
 Result<std::unique_ptr<Sampler>> make_sampler(const std::vector<Parameter>& parameters,
                                               const SweepSpec& sweep) {
   if (sweep.strategy == "list") {

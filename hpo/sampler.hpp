@@ -28,6 +28,11 @@ class Sampler {
   virtual std::string explain(uint64_t) const { return ""; }
   /// Another number of trials from now on, where points depend on what was observed.
   virtual void set_trials(uint64_t) {}
+  /// A new point with these values, where points depend on what was observed: what they leave open
+  /// the strategy adds, else chance. `exhausted` where each breaks a constraint or was tried.
+  virtual Result<Point> complete(uint64_t trial, const Point& given);
+  /// Whether chance finds such a point.
+  virtual bool can_complete(const Point&) const { return true; }
   /// What became of a trial, in the order of the ledger; also of trials that were not suggested.
   virtual void observe(const Observation&) {}
 };

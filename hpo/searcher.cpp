@@ -111,9 +111,27 @@ Result<void> Searcher::need_encoding() {
 Result<void> Searcher::check_enqueued() {
   if (sweep_.enqueue.empty()) return ok();
   TROUPE_TRY(need_encoding());
-  for (size_t i = 0; i < sweep_.enqueue.size(); ++i)
-    TROUPE_TRY(check_point(*encoding_, sweep_.enqueue[i], fmt::format("sweep.enqueue[{}]", i)));
+  std::map<Positions, size_t> known;
+  for (size_t i = 0; i < sweep_.enqueue.size(); ++i) {
+    const auto path = fmt::format("sweep.enqueue[{}]", i);
+    TROUPE_TRY(check_point(*encoding_, sweep_.enqueue[i], path));
+    TROUPE_TRY(check_completion(sweep_.enqueue[i], path));
+    auto positions = encoding_->encode(sweep_.enqueue[i]);
+    if (!positions) continue;  // it leaves something open
+    if (auto [first, is_new] = known.emplace(std::move(*positions), i); !is_new)
+      return Error{Errc::invalid, path,
+                   fmt::format("it is the same point as sweep.enqueue[{}]", first->second),
+                   "a search tries no point twice: list it once"};
+  }
   return ok();
+}
+
+/// Whether what a point leaves open can be filled in.
+Result<void> Searcher::check_completion(const Point& given, const std::string& path) const {
+  if (!learns() || sampler_->can_complete(given)) return ok();
+  return Error{Errc::invalid, path,
+               "no new point was found that has these values and keeps all constraints",
+               "give other values, or fewer"};
 }
 
 uint64_t Searcher::size() const {
@@ -130,21 +148,30 @@ Result<Point> Searcher::point(uint64_t trial) {
 }
 
 /// With what it does not name from the strategy.
-Result<Point> Searcher::completed(uint64_t trial, const Point& given) {
+Result<Point> Searcher::completed(uint64_t trial, const Point& given, std::string& how) {
   if (!learns()) return given;
-  auto point = sampler_->suggest(trial);
-  if (!point) return point;
-  for (const auto& [name, value] : given) point->insert_or_assign(name, value);
-  // Other parameters may be active with these values than with those that were suggested.
-  if (encoding_->space().rules().has_conditions())
-    if (auto positions = encoding_->fill(*point)) return encoding_->decode(*positions);
-  return point;
+  auto point = sampler_->complete(trial, given);
+  if (point || point.error().code != Errc::exhausted) return point;
+  how = fmt::format("{} had no new point, so it is the strategy's: {}", identity(given),
+                    sampler_->explain(trial));
+  return sampler_->suggest(trial);
 }
 
 Result<Point> Searcher::peek(uint64_t trial) {
-  if (is_enqueued(trial)) return completed(trial, sweep_.enqueue[trial - 1]);
-  if (!added_.empty()) return completed(trial, added_.front());
   std::string how;
+  return proposed(trial, how);
+}
+
+/// `how` in words where it is not the strategy's.
+Result<Point> Searcher::proposed(uint64_t trial, std::string& how) {
+  if (is_enqueued(trial)) {
+    how = "it was enqueued by hand";
+    return completed(trial, sweep_.enqueue[trial - 1], how);
+  }
+  if (!added_.empty()) {
+    how = "it was added by hand";
+    return completed(trial, added_.front(), how);
+  }
   if (!donors_.empty()) return copy(trial, how);
   return point(trial);
 }
@@ -165,19 +192,14 @@ Result<Point> Searcher::copy(uint64_t trial, std::string& how) {
 }
 
 auto Searcher::next(uint64_t trial) -> Result<Suggested> {
-  auto point = peek(trial);
+  std::string how;
+  auto point = proposed(trial, how);
   if (!point) return std::move(point).error();
   Suggested made;
   made.point = std::move(*point);
   made.entry.kind = SearchEntry::Kind::born;
   made.entry.trial = trial;
-  made.entry.note = sampler_->explain(trial);
-  if (is_enqueued(trial))
-    made.entry.note = "it was enqueued by hand";
-  else if (!added_.empty())
-    made.entry.note = "it was added by hand";
-  else if (!donors_.empty())
-    (void)copy(trial, made.entry.note);
+  made.entry.note = how.empty() ? sampler_->explain(trial) : std::move(how);
   retell(made.entry, made.point);
   return made;
 }

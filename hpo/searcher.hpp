@@ -104,7 +104,9 @@ class Searcher {
 
   Result<void> check_enqueued();
   Result<std::unique_ptr<Stopper>> stopper_of(const Value& early_stop) const;
-  Result<Point> completed(uint64_t trial, const Point& given);
+  Result<void> check_completion(const Point& given, const std::string& path) const;
+  Result<Point> completed(uint64_t trial, const Point& given, std::string& how);
+  Result<Point> proposed(uint64_t trial, std::string& how);
   Result<Point> copy(uint64_t trial, std::string& how);
   Result<void> need_encoding();
   void take_turn(uint64_t trial, const Point& point);

@@ -206,6 +206,11 @@ Problem check_settings(const SweepSpec& sweep) {
     return SubmissionProblem{"sweep.enqueue",
                              fmt::format("{} points are enqueued", sweep.enqueue.size()),
                              fmt::format("at most {}", enqueued_max)};
+  if (sweep.trials && *sweep.trials != 0 && sweep.enqueue.size() > *sweep.trials)
+    return SubmissionProblem{"sweep.enqueue",
+                             fmt::format("{} points are enqueued, and trials is {}",
+                                         sweep.enqueue.size(), *sweep.trials),
+                             "raise trials, or list fewer points"};
   if (!sweep.early_stop.is_null() && !sweep.metric)
     return SubmissionProblem{"sweep.early_stop", "early stopping has no metric to compare by",
                              "add metric: max.NAME or min.NAME"};
