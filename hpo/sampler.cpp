@@ -116,15 +116,16 @@ class RandomSampler final : public Sampler {
     return drawn_[trial - 1];
   }
 
-  std::optional<Point> drawn_point(uint64_t trial, uint64_t round) const {
-    return space_.draw_allowed([&](size_t axis, uint64_t attempt) {
+  std::optional<Point> drawn_point(uint64_t trial, uint64_t round, uint64_t tries) const {
+    auto draws = [&](size_t axis, uint64_t attempt) {
       return Draws{seed_, trial, names_[axis] ^ ((round << 32 | attempt) * 0x9E3779B97F4A7C15)};
-    });
+    };
+    return space_.draw_allowed(draws, tries);
   }
 
   Result<Point> ruled(uint64_t trial) {
     if (!order_) {
-      if (auto point = drawn_point(trial, 0)) return std::move(*point);
+      if (auto point = drawn_point(trial, 0, Space::draws_max)) return std::move(*point);
       return Error{Errc::exhausted, fmt::format("no point for member {}", trial),
                    "no random point was found that keeps all constraints",
                    "loosen the constraints, or narrow the ranges to where they hold"};
@@ -133,7 +134,7 @@ class RandomSampler final : public Sampler {
     while (ruled_.size() < trial) {
       std::optional<Point> fresh;
       for (uint64_t i = 0; i < tries && !fresh; ++i)
-        if (auto point = drawn_point(ruled_.size() + 1, i))
+        if (auto point = drawn_point(ruled_.size() + 1, i, Space::draws_few))
           if (ruled_used_.insert(identity(*point)).second) fresh = std::move(point);
       while (!fresh) {
         auto point = space_.at((*order_)(next_left_++));

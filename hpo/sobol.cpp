@@ -46,8 +46,7 @@ class SobolSampler final : public Sampler {
 
   /// Points of the sequence that break a constraint are left out.
   Result<Point> allowed(uint64_t trial) {
-    constexpr uint64_t tries = 10'000;
-    const auto end = next_ + tries * (trial - std::min<uint64_t>(trial, drawn_.size()));
+    const auto end = next_ + Space::draws_max * (trial - std::min<uint64_t>(trial, drawn_.size()));
     for (; drawn_.size() < trial && next_ < end; ++next_)
       if (encoding_.allows(positions(next_))) drawn_.push_back(next_);
     if (drawn_.size() >= trial) return encoding_.decode(positions(drawn_[trial - 1]));

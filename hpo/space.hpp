@@ -62,6 +62,12 @@ class Axis {
 
 class Space {
  public:
+  /// A space that was taken may have been lucky in what was tried of it: so many draws, some tenths
+  /// of a second, before there is no other point.
+  static constexpr uint64_t draws_max = 200'000;
+  /// Where any other point does as well.
+  static constexpr uint64_t draws_few = 10'000;
+
   /// `invalid` also where no point keeps the constraints, as far as a bounded search can tell.
   static Result<Space> make(const std::vector<Parameter>& parameters, const RuleTexts& rules = {});
 
@@ -87,7 +93,8 @@ class Space {
   std::optional<Point> draw(const std::function<Draws(size_t axis)>& draws) const;
   /// The first such that breaks none, of a bounded number of tries: tries are counted from 0.
   std::optional<Point> draw_allowed(
-      const std::function<Draws(size_t axis, uint64_t attempt)>& draws) const;
+      const std::function<Draws(size_t axis, uint64_t attempt)>& draws,
+      uint64_t tries = draws_max) const;
 
  private:
   Point point_of(std::span<const uint32_t> digits, bool grid) const;

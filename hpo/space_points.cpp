@@ -158,8 +158,8 @@ std::optional<Point> Space::draw(const std::function<Draws(size_t axis)>& draws)
 }
 
 std::optional<Point> Space::draw_allowed(
-    const std::function<Draws(size_t axis, uint64_t attempt)>& draws) const {
-  for (uint64_t attempt = 0; attempt < tries_max; ++attempt)
+    const std::function<Draws(size_t axis, uint64_t attempt)>& draws, uint64_t tries) const {
+  for (uint64_t attempt = 0; attempt < tries; ++attempt)
     if (auto point = draw([&](size_t axis) { return draws(axis, attempt); })) return point;
   return std::nullopt;
 }

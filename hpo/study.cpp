@@ -38,6 +38,11 @@ Result<void> Study::set_stop_when(const std::string& text) {
   return ok();
 }
 
+void Study::no_more(uint64_t size, std::string why) {
+  state_.size = size;
+  no_more_ = std::move(why);
+}
+
 void Study::stop(const std::string& reason) {
   if (state_.stop_reason.empty()) state_.stop_reason = reason;
 }
@@ -94,6 +99,7 @@ bool Study::all_ended() const {
 State Study::final_state(bool set_was_killed) const {
   if (state_.failures_passed) return State::failed;
   if (set_was_killed) return State::killed;
+  if (state_.size == 0 && !no_more_.empty()) return State::failed;
   if (state_.size != 0 && state_.failed >= state_.size) return State::failed;
   // Members killed one by one, and nothing else came of the set: no success to speak of.
   if (state_.stop_reason.empty() && state_.size != 0 && state_.killed >= state_.size)
@@ -111,7 +117,8 @@ std::string Study::summary() const {
   add(state_.killed, "killed");
   auto ended = state_.finished + state_.failed + state_.killed;
   if (ended < state_.size) add(state_.size - ended, "not ended");
-  if (text.empty()) return "no members";
+  if (text.empty()) text = "no members";
+  if (!no_more_.empty()) text += fmt::format("; there is no point for another: {}", no_more_);
   if (state_.finished == 0) return text;
   if (sweep_.metric && !state_.best_member)
     text += fmt::format("; none of them reported a number for {}", sweep_.metric->name);

@@ -60,6 +60,8 @@ class Study {
 
   /// There will be so many members: the space has no other point, or somebody wants more or fewer.
   void resize(uint64_t size) { state_.size = size; }
+  /// There is no point for another, and why: a set that has none at all has failed.
+  void no_more(uint64_t size, std::string why);
   /// Another condition to stop on; empty: none. `invalid` where it cannot be read.
   Result<void> set_stop_when(const std::string& text);
   /// The set ends for this reason. The first reason stays.
@@ -76,6 +78,7 @@ class Study {
   SweepSpec sweep_;
   std::optional<Expression> stop_when_;
   std::set<std::string> never_reported_;  // of the names in stop_when
+  std::string no_more_;                   // why its members are fewer than were wanted
   StudyState state_;
 };
 

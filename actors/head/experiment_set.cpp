@@ -126,7 +126,7 @@ void ExperimentSetState::fill() {
     auto point = search_->next(next);
     if (!point && point.error().code == Errc::exhausted) {
       record_.next = next;
-      space_is_done();
+      space_is_done(point.error());
       break;
     }
     if (!point) return fail(std::move(point).error());
@@ -173,9 +173,9 @@ void ExperimentSetState::not_made(uint32_t first, std::optional<storage::PutSear
   self_->delayed_send(self_, save_again_after, flush_atom_v);
 }
 
-void ExperimentSetState::space_is_done() {
+void ExperimentSetState::space_is_done(const Error& why) {
   record_.size = record_.next - 1;
-  study_->resize(record_.size);
+  study_->no_more(record_.size, why.detail);
   dirty_ = true;
   self_->send(self_, flush_atom_v);  // nothing may be on its way that would end the set
 }

@@ -39,7 +39,7 @@ class ExperimentSetState {
   Result<void> resume();
   void fill();
   size_t room() const;
-  void space_is_done();
+  void space_is_done(const Error& why);
   void made(std::vector<RecordRef> members);
   void not_made(uint32_t first, std::optional<storage::PutSearch> news, const caf::error& error);
   void placed(ExperimentId member);

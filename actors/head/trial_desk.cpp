@@ -173,7 +173,7 @@ Result<void> TrialDesk::make_trial(const std::string& user, std::vector<uint32_t
   auto point = search_.next(record_.next);
   if (!point && point.error().code == Errc::exhausted) {
     record_.size = record_.next - 1;
-    study_.resize(record_.size);
+    study_.no_more(record_.size, point.error().detail);
     changed_ = true;
   }
   if (!point) return std::move(point).error();

@@ -159,5 +159,26 @@ TEST(Random, RandomSpacesStayInsideTheirBounds) {
   }
 }
 
+TEST(Sampler, AConstraintThatLeavesLittleEndsNoSearchEarly) {
+  // One of 20,000 points keeps it: the space is taken by luck, and is to be searched all the same.
+  const std::vector<Parameter> parameters{range("a", 0.0, 1.0), range("b", 0.0, 1.0)};
+  for (const auto* strategy : {"random", "sobol", "tpe"}) {
+    SweepSpec sweep;
+    sweep.strategy = strategy;
+    sweep.trials = 5;
+    sweep.seed = 4;
+    sweep.metric = Metric{false, "loss"};
+    sweep.constraints = {"a + b < 0.01"};
+    auto sampler = make_sampler(parameters, sweep);
+    ASSERT_TRUE(sampler) << to_string(sampler.error());
+    for (uint64_t trial = 1; trial <= 5; ++trial) {
+      auto point = (*sampler)->suggest(trial);
+      ASSERT_TRUE(point) << strategy << " " << trial;
+      EXPECT_LT(point->at("a").as_number() + point->at("b").as_number(), 0.01);
+      (*sampler)->observe({trial, Outcome::running, *point});
+    }
+  }
+}
+
 }  // namespace
 }  // namespace troupe::hpo

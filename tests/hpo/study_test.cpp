@@ -150,5 +150,18 @@ TEST(Study, SaysWhichMetricsNobodyReported) {
   EXPECT_EQ(failed.summary(), "1 failed") << "they have other troubles";
 }
 
+TEST(Study, FewerMembersThanWereWantedSayWhy) {
+  auto some = Study::make({}, 5).value();
+  some.report(1, State::finished, {});
+  some.no_more(1, "nothing keeps all constraints");
+  EXPECT_EQ(some.final_state(false), State::finished);
+  EXPECT_EQ(some.summary(),
+            "1 finished; there is no point for another: nothing keeps all constraints");
+  auto none = Study::make({}, 5).value();
+  none.no_more(0, "nothing keeps all constraints");
+  EXPECT_EQ(none.final_state(false), State::failed);
+  EXPECT_THAT(none.summary(), HasSubstr("no members; there is no point"));
+}
+
 }  // namespace
 }  // namespace troupe::hpo
