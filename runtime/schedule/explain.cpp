@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <tuple>
 
 namespace troupe::schedule {
@@ -309,7 +310,7 @@ void Scheduler::explain_time(const Request& request, Explanation& out) const {
 
 /// The largest request that differs in one number only and would start now.
 std::string Scheduler::smaller_that_fits(const Request& request) const {
-  if (!request.groups.empty()) return {};
+  if (!request.groups.empty()) return smaller_group_that_fits(request);
   auto now = nodes_.slots_free(request, request.workers_min);
   if (request.workers_min > 1 && now > 0)
     return fmt::format("with {}: now", count_text(now, "worker"));
@@ -329,6 +330,42 @@ std::string Scheduler::smaller_that_fits(const Request& request) const {
         nodes_.slots_free(smaller, smaller.workers_min) >= smaller.workers_min)
       return fmt::format("with {} {}: now", kind.text(most), kind.unit);
   }
+  return {};
+}
+
+/// The same of a gang whose workers need different things: fewer of one role, or less for each.
+std::string Scheduler::smaller_group_that_fits(const Request& request) const {
+  /// The most below `need` with which all would fit; 0 where nothing helps.
+  auto most = [&](uint64_t need, const std::function<void(Request&, uint64_t)>& set) {
+    uint64_t least = 0;
+    for (auto above = need; above - least > 1;) {
+      auto middle = least + (above - least) / 2;
+      auto smaller = request;
+      set(smaller, middle);
+      (nodes_.fits_now(smaller) ? least : above) = middle;
+    }
+    return least;
+  };
+  for (size_t i = request.groups.size(); i-- > 0;) {
+    const auto& group = request.groups[i];
+    auto count = most(group.count, [&](Request& smaller, uint64_t n) {
+      smaller.groups[i].count = static_cast<uint32_t>(n);
+      smaller.workers_min -= group.count - static_cast<uint32_t>(n);
+    });
+    if (count > 0) return fmt::format("with {} {}: now", count, group.role);
+  }
+  for (const auto& kind : kinds)
+    for (const auto& group : request.groups) {
+      auto i = static_cast<size_t>(&group - request.groups.data());
+      // In steps that people would ask for.
+      uint64_t step = kind.unit == "cpus" ? 500 : kind.unit == "mem" ? 64u << 20 : 1;
+      auto steps =
+          most((kind.of(group.amount) + step - 1) / step,
+               [&](Request& smaller, uint64_t n) { kind.set(smaller.groups[i].amount, n * step); });
+      if (steps > 0)
+        return fmt::format("with {} {} for {}: now", kind.text(steps * step), kind.unit,
+                           group.role);
+    }
   return {};
 }
 

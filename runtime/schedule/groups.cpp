@@ -2,6 +2,7 @@
 #include "runtime/schedule/nodes.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <optional>
 #include <tuple>
@@ -77,6 +78,98 @@ std::vector<size_t> pack_one(const std::vector<Node>& nodes, std::vector<Amount>
   return {};
 }
 
+/// All ways to share the nodes out among the groups, the fullest node first. Of what is left to
+/// place after a node only the least is kept, which leaves few; where they are many all the same it
+/// gives up.
+class Sharing {
+ public:
+  Sharing(const std::vector<Node>& nodes, const std::vector<Amount>& rooms,
+          const std::vector<Request>& parts, bool accepting)
+      : nodes_{nodes}, rooms_{rooms}, parts_{parts}, accepting_{accepting} {}
+
+  /// A node for each worker, by group; none where there is no way, or too many were tried.
+  std::vector<std::vector<size_t>> find() {
+    Counts all;
+    for (const auto& part : parts_) all.push_back(part.workers_min);
+    std::vector<size_t> order(nodes_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      auto key = [&](size_t i) {
+        return std::make_tuple(rooms_[i].gpus, rooms_[i].milli_cpus, rooms_[i].mem, i);
+      };
+      return key(a) < key(b);
+    });
+    ways_.push_back({all, {}, 0, 0});
+    std::vector<size_t> open{0};
+    for (auto node : order) {
+      if (accepting_ && !nodes_[node].spec.accepts) continue;
+      next_.clear();
+      for (auto way : open) {
+        take_ = Counts(parts_.size());
+        fill(node, way, 0, rooms_[node]);
+      }
+      open = next_;
+      for (auto way : open)
+        if (ways_[way].left == Counts(parts_.size())) return workers_of(way);
+      if (tried_ > tried_max) break;
+    }
+    return {};
+  }
+
+ private:
+  using Counts = std::vector<uint32_t>;
+  struct Way {
+    Counts left, taken;  // of each group: still to be placed; on this node
+    size_t node, before;
+  };
+  static constexpr size_t tried_max = 100'000;  // some milliseconds
+
+  void fill(size_t node, size_t way, size_t group, const Amount& room) {
+    if (++tried_ > tried_max) return;
+    if (group == parts_.size()) return keep(node, way);
+    const auto& part = parts_[group];
+    bool suits = nodes_[node].has_gpus_for(part) && nodes_[node].has_labels(part.labels);
+    auto most = suits ? slots_of_wholes(room, part.amount) : 0;
+    most = std::min<uint64_t>(most, ways_[way].left[group]);
+    // Of the last one there is no reason to take fewer than there is room for.
+    auto least = group + 1 == parts_.size() ? most : 0;
+    for (auto count = most + 1; count-- > least;) {
+      auto rest = room;
+      take_from(rest, part.amount, count);
+      take_[group] = static_cast<uint32_t>(count);
+      fill(node, way, group + 1, rest);
+    }
+  }
+  void keep(size_t node, size_t way) {
+    auto left = ways_[way].left;
+    for (size_t i = 0; i < left.size(); ++i) left[i] -= take_[i];
+    auto no_more = [&](const Counts& a, const Counts& b) {
+      return std::equal(a.begin(), a.end(), b.begin(), std::less_equal<>{});
+    };
+    for (auto other : next_)
+      if (++tried_; no_more(ways_[other].left, left)) return;
+    std::erase_if(next_, [&](size_t other) { return no_more(left, ways_[other].left); });
+    next_.push_back(ways_.size());
+    ways_.push_back({std::move(left), take_, node, way});
+  }
+  std::vector<std::vector<size_t>> workers_of(size_t way) const {
+    std::vector<std::vector<size_t>> workers(parts_.size());
+    for (; way != 0; way = ways_[way].before)
+      for (size_t i = 0; i < workers.size(); ++i)
+        workers[i].insert(workers[i].end(), ways_[way].taken[i], ways_[way].node);
+    return workers;
+  }
+
+  const std::vector<Node>& nodes_;
+  const std::vector<Amount>& rooms_;
+  const std::vector<Request>& parts_;
+  bool accepting_;
+  std::vector<Way> ways_;     // all that were kept
+  std::vector<size_t> next_;  // of those, the ones with the node that is looked at
+  Counts take_;
+  size_t tried_ = 0;
+};
+
 }  // namespace
 
 uint64_t slots_of_wholes(const Amount& room, const Amount& each) {
@@ -107,7 +200,11 @@ std::vector<size_t> Nodes::pack(const Request& request, const std::function<Amou
     }
     if (fits) return by_worker;
   } while (orders.next());
-  return {};
+  // Each group in turn filled the nodes; they may have to be mixed.
+  std::vector<size_t> by_worker;
+  for (const auto& group : Sharing{nodes_, all, parts, accepting}.find())
+    by_worker.insert(by_worker.end(), group.begin(), group.end());
+  return by_worker;
 }
 
 bool Nodes::fits_now(const Request& request) const {

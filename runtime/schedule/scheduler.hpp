@@ -231,6 +231,7 @@ class Scheduler {
   void explain_line(const Request& request, Explanation& out) const;
   void explain_time(const Request& request, Explanation& out) const;
   std::string smaller_that_fits(const Request& request) const;
+  std::string smaller_group_that_fits(const Request& request) const;
 
   // Data: scheduler_data.cpp.
   std::vector<std::string> likely_nodes(const Request& request, const Class& rank) const;

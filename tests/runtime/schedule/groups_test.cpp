@@ -138,6 +138,67 @@ TEST(Groups, TryAnotherOrderWhereTheFirstLeavesNoRoom) {
   EXPECT_THAT(nodes_of(started[0]), ElementsAre("a", "b"));
 }
 
+/// 8 = 3 + 3 + 2 and 7 = 3 + 2 + 2: whichever group fills the nodes first leaves no room.
+TEST(Groups, AreMixedWhereNoOrderOfThemFits) {
+  Scheduler scheduler;
+  scheduler.put_node(node("a", 8));
+  scheduler.put_node(node("b", 7));
+  auto request =
+      gang(1, {{"ps", 3, {2000, 0, 0}, "", 0, {}}, {"worker", 3, {3000, 0, 0}, "", 0, {}}});
+  ASSERT_TRUE(scheduler.check(request));
+  ASSERT_TRUE(scheduler.enqueue(request));
+  auto started = scheduler.schedule();
+  ASSERT_EQ(started.size(), 1u);
+  auto names = nodes_of(started[0]);
+  EXPECT_EQ(std::count(names.begin(), names.begin() + 3, "a"), 1);
+  EXPECT_EQ(std::count(names.begin() + 3, names.end(), "a"), 2);
+  EXPECT_EQ(scheduler.node("a")->used.milli_cpus, 8000);
+  auto more = gang(2, {{"ps", 4, {2000, 0, 0}, "", 0, {}}, {"worker", 3, {3000, 0, 0}, "", 0, {}}});
+  EXPECT_FALSE(scheduler.check(more));
+}
+
+TEST(Groups, OfAllSizesAreFoundAPlaceWithinMilliseconds) {
+  Scheduler scheduler;
+  for (int i = 0; i < 500; ++i)
+    scheduler.put_node(node("n" + std::to_string(i), 30 + i % 7, static_cast<uint32_t>(i % 9)));
+  auto request = gang(1, {{"chief", 1, {7000, 0, 1}, "", 0, {}},
+                          {"worker", 300, {5000, 0, 3}, "", 0, {}},
+                          {"ps", 900, {9000, 0, 0}, "", 0, {}},
+                          {"evaluator", 1, {11000, 0, 1}, "", 0, {}}});
+  auto began = std::chrono::steady_clock::now();
+  (void)scheduler.check(request);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds{2});
+}
+
+TEST(Groups, SayWhatSmallerOneWouldStartNow) {
+  Scheduler scheduler;
+  scheduler.put_node(node("a", 8));
+  scheduler.put_node(node("b", 7));
+  Request other;
+  other.id = {1, 0};
+  other.amount = {4000, 0, 0};
+  ASSERT_TRUE(scheduler.enqueue(other));
+  ASSERT_EQ(scheduler.schedule().size(), 1u);
+  auto two = gang(2, {{"ps", 3, {2000, 0, 0}, "", 0, {}}, {"worker", 3, {3000, 0, 0}, "", 0, {}}});
+  ASSERT_TRUE(scheduler.enqueue(two));
+  EXPECT_TRUE(scheduler.schedule().empty());
+  EXPECT_EQ(scheduler.why({2, 0}).starts_now_with, "with 1 worker: now");
+  scheduler.dequeue({2, 0});
+  auto one = gang(3, {{"ps", 1, {2000, 0, 0}, "", 0, {}}, {"worker", 1, {8000, 0, 0}, "", 0, {}}});
+  scheduler.release_all({1, 0});
+  other.amount.milli_cpus = 1000;
+  other.id = {4, 0};
+  ASSERT_TRUE(scheduler.enqueue(other));
+  ASSERT_EQ(scheduler.schedule().size(), 1u);
+  other.id = {5, 0};
+  other.amount.milli_cpus = 6000;
+  ASSERT_TRUE(scheduler.enqueue(other));
+  ASSERT_EQ(scheduler.schedule().size(), 1u);
+  ASSERT_TRUE(scheduler.enqueue(one));
+  EXPECT_TRUE(scheduler.schedule().empty());
+  EXPECT_EQ(scheduler.why({3, 0}).starts_now_with, "with 6 cpus for worker: now");
+}
+
 TEST(Groups, AreWhatBackfillKeepsRoomFor) {
   Scheduler scheduler{Policy::backfill()};
   scheduler.put_node(node("cpu", 8));
