@@ -82,7 +82,7 @@ std::string_view to_string(Call call) {
     case Call::all_to_all:
       return "all_to_all";
     case Call::send:
-      return "send";
+      return "message";  // whoever sends it, or receives it
   }
   return "an unknown call";
 }

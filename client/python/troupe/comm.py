@@ -21,7 +21,7 @@ _TYPES = {name: number for number, name in enumerate(
 _SIZES = dict(zip(_TYPES, (4, 8, 2, 2, 1, 1, 2, 2, 4, 4, 8, 8)))
 _OPS = {name: number for number, name in enumerate(("sum", "min", "max", "prod", "avg"))}
 # What the standard library calls its elements; `l` and `L` are as wide as the machine says.
-_FORMATS = {"f": "float32", "d": "float64", "e": "float16", "b": "int8", "B": "uint8", "c": "uint8", "?": "uint8",
+_FORMATS = {"f": "float32", "d": "float64", "e": "float16", "b": "int8", "B": "uint8", "c": "uint8", "?": "bool",
             "h": "int16", "H": "uint16", "i": "int32", "I": "uint32", "q": "int64", "Q": "uint64",
             "l": f"int{8 * ctypes.sizeof(ctypes.c_long)}", "L": f"uint{8 * ctypes.sizeof(ctypes.c_long)}"}
 
@@ -105,6 +105,11 @@ def _library():
     return _loaded
 
 
+def _number_type(type):
+    """How it travels, and whether its elements are true or false."""
+    return ("uint8", True) if type == "bool" else (type, False)
+
+
 class _Array:
     """Where a buffer lies, how many elements it has and of which type; keeps it from being moved meanwhile."""
 
@@ -116,7 +121,7 @@ class _Array:
                 raise Error("invalid", "the tensor cannot be used", "it is not contiguous in the memory of the CPU",
                             "use tensor.cpu().contiguous()")
             self.type = type or str(buffer.dtype).rpartition(".")[2]
-            self.address, self.bytes = buffer.data_ptr(), buffer.numel() * buffer.element_size()
+            self.address, self.bytes, each = buffer.data_ptr(), buffer.numel() * buffer.element_size(), buffer.element_size()
         else:
             view = memoryview(buffer)
             if not view.c_contiguous:
@@ -125,7 +130,7 @@ class _Array:
             if writable and view.readonly:
                 raise Error("invalid", "the array cannot be used", "it is read-only", "")
             self.type = type or _FORMATS.get(view.format.lstrip("@=<"))
-            self.bytes = view.nbytes
+            self.bytes, each = view.nbytes, view.itemsize
             if interface is not None:
                 self.address = interface["data"][0]
             elif view.readonly:
@@ -136,9 +141,13 @@ class _Array:
                 flat = view.cast("B") if view.nbytes else None
                 self.keeps = (ctypes.c_char * view.nbytes).from_buffer(flat) if flat is not None else None
                 self.address = ctypes.addressof(self.keeps) if flat is not None else ctypes.addressof(ctypes.c_char())
+        self.type, self.logical = _number_type(self.type)
         if self.type not in _TYPES:
             raise Error("invalid", "the array cannot be used", f"its elements are of no type that is known: {self.type}",
                         "known are " + ", ".join(_TYPES))
+        if each not in (1, _SIZES[self.type]) or self.bytes % _SIZES[self.type]:
+            raise Error("invalid", "the array cannot be used", f"its elements have {each} bytes, those of {self.type} have "
+                        f"{_SIZES[self.type]}", "leave `type` out where the array says it itself")
         self.count = self.bytes // _SIZES[self.type]
         self.address = self.address or ctypes.addressof(ctypes.c_char())
 
@@ -167,11 +176,12 @@ class _DeviceArray:
                 self.count *= length
             if interface.get("strides") not in (None, tuple(steps)):
                 raise Error("invalid", "the array cannot be used", "its elements do not lie one behind the other", "")
-            kind = {"f": "float", "i": "int", "u": "uint", "b": "uint"}.get(interface["typestr"][1])
-            self.type = type or f"{kind}{8 * bytes_each}"
+            kind = {"f": "float", "i": "int", "u": "uint", "b": "bool"}.get(interface["typestr"][1])
+            self.type = type or (kind if kind == "bool" else f"{kind}{8 * bytes_each}")
         else:
             raise Error("invalid", "the array cannot be used", f"{buffer.__class__.__name__} is not in the memory of a GPU",
                         "use comm.open() for the CPU")
+        self.type, self.logical = _number_type(self.type)
         if self.type not in _TYPES or _SIZES[self.type] != bytes_each:
             raise Error("invalid", "the array cannot be used", f"its elements are of no type that is known: {self.type}",
                         "known are " + ", ".join(_TYPES))
@@ -231,6 +241,12 @@ class Communicator:
         if getattr(self._functions, name)(self._pointer, *arguments) != 0:
             raise self._functions.failure()
 
+    def _peer(self, number):
+        if 0 <= number < self.size:
+            return number
+        self.abort(f"it names a rank {number}")
+        raise Error("invalid", f"there is no rank {number}", f"{self.size} are numbered from 0", "")
+
     def _pair(self, array, out, type, more_in=1, more_out=1):
         """Input, output and the number of elements in a block; `more_*` says how many blocks each has."""
         given, made = self._array(array, type), self._array(out, type, writable=True)
@@ -245,17 +261,17 @@ class Communicator:
     def all_reduce(self, array, op="sum", out=None, type=None):
         """Into `out`, or in place; the array that has the result."""
         given, made, count = self._pair(array, array if out is None else out, type)
-        self._call("all_reduce", given.address, made.address, count, _TYPES[made.type], _op(op))
+        self._call("all_reduce", given.address, made.address, count, _TYPES[made.type], _op(op, made))
         return made.buffer
 
     def broadcast(self, array, root=0, type=None):
         made = _Array(array, type, writable=True)
-        self._call("broadcast", made.address, made.count, _TYPES[made.type], root)
+        self._call("broadcast", made.address, made.count, _TYPES[made.type], self._peer(root))
         return array
 
     def reduce_scatter(self, array, out, op="sum", type=None):
         given, made, count = self._pair(array, out, type, more_in=self.size)
-        self._call("reduce_scatter", given.address, made.address, count, _TYPES[made.type], _op(op))
+        self._call("reduce_scatter", given.address, made.address, count, _TYPES[made.type], _op(op, made))
         return out
 
     def all_gather(self, array, out, type=None):
@@ -270,11 +286,11 @@ class Communicator:
 
     def send(self, array, to, type=None):
         given = _Array(array, type)
-        self._call("send", given.address, given.count, _TYPES[given.type], to)
+        self._call("send", given.address, given.count, _TYPES[given.type], self._peer(to))
 
     def receive(self, array, source, type=None):
         made = _Array(array, type, writable=True)
-        self._call("receive", made.address, made.count, _TYPES[made.type], source)
+        self._call("receive", made.address, made.count, _TYPES[made.type], self._peer(source))
         return array
 
     def all_reduce_parts(self, arrays, first, in_all, out, op="sum", type=None):
@@ -286,7 +302,7 @@ class Communicator:
             raise Error("invalid", "the arrays do not fit", "all must have the type and size of the result", "")
         places = (ctypes.c_void_p * max(len(given), 1))(*(array.address for array in given))
         self._call("all_reduce_parts", places, len(given), first, in_all, made.address, made.count, _TYPES[made.type],
-                   _op(op))
+                   _op(op, made))
         return out
 
     def abort(self, why=""):
@@ -321,17 +337,17 @@ class DeviceCommunicator(Communicator):
     def all_reduce(self, array, op="sum", out=None, type=None, stream=None):
         """Into `out`, or in place; the array that will have the result."""
         given, made, count = self._pair(array, array if out is None else out, type)
-        self._call("device_all_reduce", given.address, made.address, count, _TYPES[made.type], _op(op), _stream(stream, made))
+        self._call("device_all_reduce", given.address, made.address, count, _TYPES[made.type], _op(op, made), _stream(stream, made))
         return made.buffer
 
     def broadcast(self, array, root=0, type=None, stream=None):
         made = self._array(array, type, writable=True)
-        self._call("device_broadcast", made.address, made.count, _TYPES[made.type], root, _stream(stream, made))
+        self._call("device_broadcast", made.address, made.count, _TYPES[made.type], self._peer(root), _stream(stream, made))
         return array
 
     def reduce_scatter(self, array, out, op="sum", type=None, stream=None):
         given, made, count = self._pair(array, out, type, more_in=self.size)
-        self._call("device_reduce_scatter", given.address, made.address, count, _TYPES[made.type], _op(op),
+        self._call("device_reduce_scatter", given.address, made.address, count, _TYPES[made.type], _op(op, made),
                    _stream(stream, made))
         return out
 
@@ -347,11 +363,11 @@ class DeviceCommunicator(Communicator):
 
     def send(self, array, to, type=None, stream=None):
         given = self._array(array, type)
-        self._call("device_send", given.address, given.count, _TYPES[given.type], to, _stream(stream, given))
+        self._call("device_send", given.address, given.count, _TYPES[given.type], self._peer(to), _stream(stream, given))
 
     def receive(self, array, source, type=None, stream=None):
         made = self._array(array, type, writable=True)
-        self._call("device_receive", made.address, made.count, _TYPES[made.type], source, _stream(stream, made))
+        self._call("device_receive", made.address, made.count, _TYPES[made.type], self._peer(source), _stream(stream, made))
         return array
 
     def all_reduce_parts(self, *_, **__):
@@ -391,7 +407,9 @@ def _stream(given, array):
     return int(given) or _SHARED_STREAM
 
 
-def _op(name):
+def _op(name, array):
     if name not in _OPS:
         raise Error("invalid", f"there is no reduction {name}", "", "known are " + ", ".join(_OPS))
+    if array.logical:  # a sum of bytes would be neither true nor false
+        name = {"sum": "max", "prod": "min"}.get(name, name)
     return _OPS[name]

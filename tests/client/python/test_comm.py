@@ -42,6 +42,9 @@ def calls(ranks):
     if me == 1:
         expect(ranks.receive(bytearray(5), source=0) == b"hello")
     expect(ranks.all_reduce(array.array("d", [me])) == array.array("d", [size * (size - 1) / 2]))
+    for op, wanted in (("sum", [1, 0, 1]), ("prod", [size == 1, 0, 1])):
+        flags = ranks.all_reduce(numpy.array([me == 0, False, True]), op=op)
+        expect((flags.view(numpy.uint8) == wanted).all(), op, flags)
     brain = numpy.full(3, 0x3f80, numpy.uint16)  # ones
     expect((ranks.all_reduce(brain, type="bfloat16") == {1: 0x3f80, 2: 0x4000, 3: 0x4040}[size]).all())
     ranks.barrier()
@@ -86,6 +89,7 @@ def misuse(ranks):
     for wrong in (lambda: ranks.all_reduce(numpy.zeros(4, complex)), lambda: ranks.all_reduce(numpy.zeros((4, 4))[:, 1]),
                   lambda: ranks.all_reduce(b"1234"), lambda: ranks.all_reduce(numpy.zeros(3), op="mean"),
                   lambda: ranks.all_gather(numpy.zeros(2), numpy.zeros(7)),
+                  lambda: ranks.all_reduce(numpy.zeros(4), type="float32"), lambda: ranks.all_reduce(bytearray(7), type="float32"),
                   lambda: ranks.all_reduce(numpy.zeros(3), out=numpy.zeros(3, int))):
         try:
             wrong()
@@ -98,6 +102,16 @@ def misuse(ranks):
         ranks.barrier()
     except Error as error:
         expect("closed" in str(error))
+
+
+def wrong_rank(ranks):
+    for number in (-1, ranks.size, 2**32) if ranks.size == 1 else (2**32,):
+        try:
+            ranks.broadcast(numpy.zeros(3), root=number) if ranks.rank == 0 else ranks.barrier()
+        except Error as error:
+            expect(str(number) in str(error), error)
+        else:
+            raise AssertionError("no error")
 
 
 class OnDevice:
@@ -154,7 +168,7 @@ def no_driver():
     raise AssertionError("no error")
 
 
-RANK_TESTS = {test.__name__: test for test in (calls, parts, differ, gives_up, misuse)}
+RANK_TESTS = {test.__name__: test for test in (calls, parts, differ, gives_up, misuse, wrong_rank)}
 
 
 class Ranks(unittest.TestCase):
@@ -200,6 +214,10 @@ class Ranks(unittest.TestCase):
 
     def test_misuse_is_an_error(self):
         self.run_ranks("misuse", 1)
+
+    def test_a_rank_that_is_not_there_is_an_error_on_every_rank(self):
+        self.run_ranks("wrong_rank", 1)
+        self.run_ranks("wrong_rank", 2)
 
     def test_the_interface_in_c(self):
         done = subprocess.run([os.environ["COMM_IN_C"]], capture_output=True, text=True)
