@@ -12,6 +12,10 @@
 namespace troupe::actors {
 
 void DirectorState::recover() {
+  if (context_->receipts)
+    if (auto drifting = context_->receipts->drifting(context_->clock->now()); !drifting.empty())
+      self_->send(peers_.scheduler, drift_atom_v,
+                  DriftRef{std::make_shared<std::set<std::string>>(std::move(drifting))});
   auto live = context_->ledger->live();
   if (!live) {
     log::error("director", "the ledger does not say what is live: {}", to_string(live.error()));

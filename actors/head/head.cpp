@@ -1,5 +1,6 @@
 #include "actors/head/head.hpp"
 
+#include "actors/head/receipt_recall.hpp"
 #include "actors/head/search_checker.hpp"
 #include "actors/head/stores.hpp"
 #include "runtime/core/log.hpp"
@@ -41,7 +42,7 @@ Result<void> Head::start_actors() {
   context->ask_node = options_.ask_node;
   context->own_threads = true;
   context->keeps_checkpoints = options_.keeps_checkpoints;
-  context->receipts = std::make_shared<ReceiptBook>();
+  context->receipts = recall_receipts(*stores->ledger);
   context->rules = options_.rules;
   context->retention = options_.retention;
   context->dir = options_.dir;

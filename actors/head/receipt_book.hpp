@@ -1,6 +1,6 @@
 // What the placement receipts of gangs say of nodes and of the links between them: which nodes were
 // measured together a short while ago, and what is far below what it mostly was. In memory, and
-// bounded: after a restart of the head it begins anew. For any thread.
+// bounded: after a restart of the head receipt_recall fills it. For any thread.
 #pragma once
 
 #include "runtime/core/ids.hpp"

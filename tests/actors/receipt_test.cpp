@@ -1,5 +1,6 @@
 // The placement receipt: what the head does about it, with figures that are given, and what a job
 // does, without processes.
+#include "actors/head/receipt_recall.hpp"
 #include "actors/worker/receipt_rank.hpp"
 #include "actors/worker/run_request.hpp"
 #include "runtime/core/fd.hpp"
@@ -209,6 +210,30 @@ TEST_F(HeadReceipt, OthersAreTakenBeforeNodesWithASlowLink) {
   EXPECT_EQ(orders(d, 7).size(), 1u);
   ASSERT_TRUE(submit(gang()));
   EXPECT_EQ(orders(a, 8).size(), 1u) << "they are not shut out";
+}
+
+TEST_F(HeadReceipt, AreRememberedByAHeadThatWasRestarted) {
+  for (uint64_t top = 1; top <= 6; ++top) {
+    ASSERT_TRUE(submit(gang()));
+    start(top, part(top == 6 ? 300 : 1100), part(1100));
+    finish(top);
+    if (top != 6) advance(minutes{61});
+  }
+  stop_head();
+  advance(minutes{1});
+  open_ledger();
+  receipts = recall_receipts(*ledger);
+  start_head();
+  a = join("a"), b = join("b");
+  ASSERT_TRUE(submit(gang()));
+  ASSERT_EQ(orders(a, 7).size(), 1u);
+  EXPECT_FALSE(measures(orders(a, 7)[0])) << "a minute ago they were";
+  EXPECT_EQ(receipt(7).of, "6");
+  for (const auto& node : {a, b}) report_exit(orders(node, 7).back(), 0);
+  auto c = join("c"), d = join("d");
+  ASSERT_TRUE(submit(gang()));
+  EXPECT_EQ(orders(c, 8).size(), 1u) << "the link of the others is slow, as it was";
+  EXPECT_EQ(orders(d, 8).size(), 1u);
 }
 
 TEST(ReceiptRank, PlacesEachNodeOnce) {
