@@ -1,10 +1,10 @@
 #include "runtime/process/process_look.hpp"
 
 #include "runtime/core/fd.hpp"
+#include "runtime/process/children.hpp"
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <set>
@@ -18,7 +18,6 @@ namespace {
 
 /// A tree that forks on must not keep us.
 constexpr size_t processes_max = 256;
-constexpr size_t children_bytes_max = 64u << 10;
 
 struct Stat {
   std::string name;
@@ -41,16 +40,6 @@ bool read_stat(pid_t pid, Stat& out) {
   static const auto per_second = static_cast<unsigned long>(::sysconf(_SC_CLK_TCK));
   out.cpu = std::chrono::milliseconds{(user + system) * 1000 / per_second};
   return true;
-}
-
-void add_children(pid_t pid, std::vector<pid_t>& open) {
-  auto text = read_file(fmt::format("/proc/{}/task/{}/children", pid, pid), children_bytes_max);
-  if (!text) return;
-  for (const char *p = text->data(), *end = p + text->size(); p < end; ++p) {
-    pid_t child = 0;
-    p = std::from_chars(p, end, child).ptr;
-    if (child > 0) open.push_back(child);
-  }
 }
 
 const char* state_text(char state) {
@@ -164,7 +153,7 @@ ProcessLook look_at(pid_t pid) {
       look.busiest = next;
       of_busiest = stat;
     }
-    add_children(next, open);
+    for (auto child : children_of_first_thread(next)) open.push_back(child);
   }
   look.text = look.busiest == 0 ? fmt::format("process {} is gone", pid)
                                 : describe(look.busiest, of_busiest);

@@ -1,14 +1,14 @@
 #include "runtime/process/wait_look.hpp"
 
 #include "runtime/core/fd.hpp"
+#include "runtime/process/children.hpp"
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
-#include <string_view>
 #include <sys/syscall.h>
 
 namespace troupe::process {
@@ -17,7 +17,7 @@ namespace {
 
 /// Loaders of a rank; whoever has more is not asked for all of them five times a second.
 constexpr size_t children_max = 64;
-constexpr size_t file_bytes_max = 64u << 10;
+constexpr size_t file_bytes_max = 8192;
 
 /// In which a thread hears from others: of sockets, pipes, other threads and its children.
 bool is_for_others(long call) {
@@ -62,17 +62,12 @@ char state_of(pid_t pid) {
 }
 
 bool has_busy_child(pid_t pid) {
-  auto text = read_file(fmt::format("/proc/{}/task/{}/children", pid, pid), file_bytes_max);
-  if (!text) return false;
-  size_t count = 0;
-  for (const char *p = text->data(), *end = p + text->size(); p < end && count < children_max;
-       ++p, ++count) {
-    pid_t child = 0;
-    p = std::from_chars(p, end, child).ptr;
-    auto state = child > 0 ? state_of(child) : '\0';
-    if (state == 'R' || state == 'D') return true;
-  }
-  return false;
+  auto children = children_of_first_thread(pid);
+  children.resize(std::min(children.size(), children_max));
+  return std::any_of(children.begin(), children.end(), [](pid_t child) {
+    auto state = state_of(child);
+    return state == 'R' || state == 'D';
+  });
 }
 
 }  // namespace

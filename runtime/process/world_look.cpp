@@ -1,13 +1,11 @@
 #include "runtime/process/world_look.hpp"
 
 #include "runtime/core/fd.hpp"
+#include "runtime/process/children.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <dirent.h>
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -25,23 +23,6 @@ void each_word(std::string_view text, char end, Take take) {
     take(text.substr(0, at));
     if (at == std::string_view::npos) return;
     text.remove_prefix(at + 1);
-  }
-}
-
-/// Adds the children of a process, of all its threads.
-void add_children(int32_t pid, std::vector<int32_t>& out) {
-  auto path = fmt::format("/proc/{}/task", pid);
-  std::unique_ptr<DIR, int (*)(DIR*)> tasks{::opendir(path.c_str()), ::closedir};
-  if (!tasks) return;
-  while (const auto* task = ::readdir(tasks.get())) {
-    if (task->d_name[0] == '.') continue;
-    auto text = read_file(fmt::format("{}/{}/children", path, task->d_name), file_bytes_max);
-    if (!text) continue;
-    each_word(*text, ' ', [&](std::string_view word) {
-      int32_t child = 0;
-      auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), child);
-      if (code == std::errc{} && child > 0 && out.size() < processes_max) out.push_back(child);
-    });
   }
 }
 
@@ -85,7 +66,8 @@ WorldLook look_at_world(const std::vector<int32_t>& pids, uint16_t port) {
       somebody_listens("/proc/net/tcp", port) || somebody_listens("/proc/net/tcp6", port);
   auto all = pids;
   for (size_t i = 0; i < all.size(); ++i) {
-    add_children(all[i], all);
+    for (auto child : children_of(all[i]))
+      if (all.size() < processes_max) all.push_back(child);
     auto maps = read_file(fmt::format("/proc/{}/maps", all[i]), file_bytes_max);
     if (!maps) continue;
     look.torch = look.torch || maps->find("/libtorch") != std::string::npos;
