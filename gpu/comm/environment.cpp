@@ -74,7 +74,12 @@ Result<Options> options_from_environment(const std::string& name) {
   options.size = *size;
   options.join_deadline = std::chrono::seconds{*join_s};
   options.patience.deadline = std::chrono::seconds{*deadline_s};
-  options.shared_memory = variable("TROUPE_COMM_TRANSPORT") != "tcp";
+  auto transport = variable("TROUPE_COMM_TRANSPORT");
+  if (!transport.empty() && transport != "tcp" && transport != "memory")
+    return Error{Errc::invalid, "TROUPE_COMM_TRANSPORT is not known",
+                 fmt::format("it is \"{}\"", transport),
+                 "tcp; or leave it out, for shared memory inside a host"};
+  options.shared_memory = transport != "tcp";
   options.host = variable("TROUPE_COMM_HOST");
   options.address = variable("TROUPE_COMM_ADDRESS");
   options.name =

@@ -15,11 +15,13 @@ namespace {
 
 /// A failure as it is told: the code, then what, detail and hint in fixed places.
 struct ControlFrame {
-  uint8_t code = 0;  // 0: done
+  uint8_t code = 0;  // 0: done; or one of these, with the number of the question in `what`
   char what[200] = {};
   char detail[300] = {};
   char hint[200] = {};
 };
+
+constexpr uint8_t who_waits = 254, i_wait = 255;
 
 template <size_t N>
 void put(char (&to)[N], const std::string& text) {
@@ -123,6 +125,16 @@ std::optional<Error> Controls::read(Peer& peer) {
     frame.what[sizeof frame.what - 1] = '\0';
     frame.detail[sizeof frame.detail - 1] = '\0';
     frame.hint[sizeof frame.hint - 1] = '\0';
+    if (frame.code == who_waits || frame.code == i_wait) {
+      uint64_t question = 0;
+      std::memcpy(&question, frame.what, sizeof question);
+      peer.came.clear();
+      if (frame.code == who_waits)
+        answer(peer, question);
+      else
+        peer.answered = question;
+      continue;
+    }
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, peer.fd.get(), nullptr);
     peer.done = true;
     if (frame.code == 0) return std::nullopt;
@@ -151,8 +163,29 @@ std::optional<Error> Controls::loss_of(uint32_t rank) const {
   return std::nullopt;
 }
 
+void Controls::ask_who_waits() {
+  ControlFrame frame;
+  frame.code = who_waits;
+  ++asked_;
+  std::memcpy(frame.what, &asked_, sizeof asked_);
+  tell({reinterpret_cast<const char*>(&frame), sizeof frame});
+}
+
+void Controls::answer(const Peer& peer, uint64_t question) const {
+  ControlFrame frame;
+  frame.code = i_wait;
+  std::memcpy(frame.what, &question, sizeof question);
+  (void)!::send(peer.fd.get(), &frame, sizeof frame, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+bool Controls::is_silent(uint32_t rank) const {
+  return std::any_of(peers_.begin(), peers_.end(), [&](const Peer& peer) {
+    return peer.rank == rank && !peer.done && peer.answered != asked_;
+  });
+}
+
 void Controls::tell(const std::string& frame) {
-  // The first and last thing that is sent there: a new connection has room for it.
+  // Little is ever sent there: the connection has room for it.
   for (const auto& peer : peers_)
     (void)!::send(peer.fd.get(), frame.data(), frame.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }

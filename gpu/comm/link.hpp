@@ -49,7 +49,8 @@ class TcpLink final : public Link {
 };
 
 /// One more connection to each rank of other hosts, on which nothing is said but why one has
-/// failed, or that it is done. So a loss is seen at once, whatever a rank waits for.
+/// failed, that it is done, or, where somebody asks, that it waits too. So a loss is seen at once,
+/// whatever a rank waits for, and who waits is not taken for the one that is waited for.
 class Controls {
  public:
   Controls();
@@ -63,6 +64,10 @@ class Controls {
   std::optional<Error> loss_of(uint32_t rank) const;
   void tell_failure(const Error& cause);
   void tell_done();
+  /// Asks all who else waits; they answer when they look here, which a stopped rank does not.
+  void ask_who_waits();
+  /// Whether that rank has not answered yet.
+  bool is_silent(uint32_t rank) const;
 
  private:
   struct Peer {
@@ -70,13 +75,16 @@ class Controls {
     uint32_t rank;
     std::string came;
     bool done = false;
+    uint64_t answered = 0;  // which of the questions
   };
+  void answer(const Peer& peer, uint64_t question) const;
   void tell(const std::string& frame);
   std::optional<Error> read(Peer& peer);
 
   UniqueFd epoll_;
   std::vector<Peer> peers_;
   std::optional<Error> failure_;
+  uint64_t asked_ = 0;
 };
 
 }  // namespace troupe::comm

@@ -1,3 +1,4 @@
+#include "gpu/comm/roster.hpp"
 #include "gpu/comm/wire_group.hpp"
 
 #include <fmt/format.h>
@@ -16,6 +17,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds tick{10};
 // With links of both kinds nothing wakes for all of them.
 constexpr std::chrono::milliseconds mixed_tick{1};
+// Some looks of a rank that waits, on a machine that has more to do.
+constexpr std::chrono::milliseconds answer_time{500};
 
 }  // namespace
 
@@ -90,9 +93,30 @@ Result<void> LinkWaiter::look_around(std::span<const Interest> interests) {
         if (auto lost = segment_->loss_of(local)) return *lost;
   }
   if (Clock::now() - since_ < patience_.deadline || interests.empty()) return ok();
-  return Error{Errc::timed_out, fmt::format("rank {} did not come", interests.front().link->rank()),
-               fmt::format("waited {} ms", patience_.deadline.count()),
-               "see whether it is stopped, or makes other calls than the rest"};
+  if (auto error = late(interests.front().link->rank())) return std::move(*error);
+  return ok();
+}
+
+/// In a ring each waits for its neighbour alone, which mostly waits for the next one.
+std::optional<Error> LinkWaiter::late(uint32_t waited_for) {
+  std::vector<uint32_t> silent;
+  if (controls_ != nullptr && !controls_->empty()) {
+    auto now = Clock::now();
+    if (asked_ < since_) {
+      asked_ = now;
+      controls_->ask_who_waits();
+    }
+    for (auto rank : ranks_)
+      if (controls_->is_silent(rank)) silent.push_back(rank);
+    if (!silent.empty() && now - asked_ < answer_time) return std::nullopt;
+  }
+  std::sort(silent.begin(), silent.end());
+  if (silent.empty()) silent.push_back(waited_for);
+  return Error{
+      Errc::timed_out, fmt::format("{} did not come", name_ranks(silent)),
+      fmt::format("waited {} ms", patience_.deadline.count()),
+      fmt::format("see whether {} stopped, or make{} other calls than the rest",
+                  silent.size() == 1 ? "it is" : "they are", silent.size() == 1 ? "s" : "")};
 }
 
 }  // namespace troupe::comm

@@ -10,6 +10,7 @@
 #include "gpu/comm/link.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -32,11 +33,15 @@ class LinkWaiter {
   void moved();
   /// After one that moved nothing.
   Result<void> nothing_moved(std::span<const Interest> interests);
+  /// One that has links of this group over the network.
+  void add(uint32_t rank) { ranks_.push_back(rank); }
   /// So far: what went beyond the first looks.
   std::chrono::nanoseconds waited() const { return waited_; }
 
  private:
   Result<void> look_around(std::span<const Interest> interests);
+  /// At the deadline; nothing as long as others may still say that they wait, too.
+  std::optional<Error> late(uint32_t waited_for);
 
   // Each look is a system call or two, not a load: a tenth of them takes as long.
   static constexpr uint32_t looks_a_spin = 10;
@@ -48,13 +53,18 @@ class LinkWaiter {
   uint32_t idle_ = 0;
   std::chrono::nanoseconds waited_{0};
   std::chrono::steady_clock::time_point since_;
+  std::chrono::steady_clock::time_point asked_;  // who else waits
+  std::vector<uint32_t> ranks_;
 };
 
 class WireGroup {
  public:
   /// `links[i]` leads to the i-th rank of the group; nothing at `me`.
   WireGroup(std::vector<Link*> links, uint32_t me, LinkWaiter waiter)
-      : links_{std::move(links)}, me_{me}, waiter_{waiter} {}
+      : links_{std::move(links)}, me_{me}, waiter_{waiter} {
+    for (const auto* link : links_)
+      if (link != nullptr && link->fd() >= 0) waiter_.add(link->rank());
+  }
 
   uint32_t size() const { return static_cast<uint32_t>(links_.size()); }
   /// In all calls so far.

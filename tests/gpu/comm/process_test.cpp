@@ -63,7 +63,7 @@ class Ranks : public testing::TestWithParam<const char*> {
                                  "TROUPE_COMM_CUDART=" TROUPE_FAKE_NCCL_NEW,
                                  "TROUPE_COMM_NCCL=" TROUPE_FAKE_NCCL_NEW};
     if (server_) env.push_back("TROUPE_STORE=127.0.0.1:" + std::to_string(server_->port()));
-    if (!extra_.empty()) env.push_back(extra_);
+    if (!extra_.empty()) env.insert(env.begin(), extra_);
     start_one(arguments, env);
   }
 
@@ -141,16 +141,31 @@ TEST_P(Ranks, AKilledRankEndsTheCallsOfTheOthers) {
 
 TEST_P(Ranks, AStoppedRankEndsTheCallsOfTheOthersAtTheDeadline) {
   deadline_s_ = "1";
-  start(3, {"loop"});
-  await_text(1, "ready");
-  signal(1, SIGSTOP);
-  for (size_t rank : {0, 2}) {
-    auto text = output_of(rank);
-    EXPECT_NE(text.find("did not come"), std::string::npos) << text;
+  for (size_t victim : {1, 3}) {
+    start(4, {"loop"});
+    await_text(victim, "ready");
+    signal(victim, SIGSTOP);
+    for (size_t rank = 0; rank < 4; ++rank) {
+      if (rank == victim) continue;
+      auto text = output_of(rank);
+      // Not the neighbour in the ring, which waits as well.
+      EXPECT_NE(text.find(": rank " + std::to_string(victim) + " did not come"), std::string::npos)
+          << text;
+    }
+    signal(victim, SIGCONT);
+    auto text = output_of(victim);
+    EXPECT_NE(text.find("all_reduce of 200000 float32 (max): "), std::string::npos) << text;
+    end_all();
   }
-  signal(1, SIGCONT);
-  auto text = output_of(1);
-  EXPECT_NE(text.find("all_reduce of 200000 float32 (max): "), std::string::npos) << text;
+}
+
+TEST_P(Ranks, RefuseATransportThatIsNotKnown) {
+  extra_ = "TROUPE_COMM_TRANSPORT=carrier-pigeon";
+  start(2, {"reduce", "10"});
+  for (size_t rank = 0; rank < 2; ++rank) {
+    auto text = output_of(rank);
+    EXPECT_NE(text.find("it is \"carrier-pigeon\""), std::string::npos) << text;
+  }
 }
 
 TEST_P(Ranks, AStopThatIsShorterThanTheDeadlineHurtsNobody) {
