@@ -323,6 +323,15 @@ Result<std::vector<Event>> Ledger::events(uint64_t after, uint32_t limit) const 
   return events;
 }
 
+Result<EventsRead> Ledger::read_events(uint64_t after, uint32_t limit) const {
+  // Asked for first: an event that comes between is missing below, and must not count as seen.
+  auto last = last_event();
+  auto found = events(after, limit);
+  if (!found) return std::move(found).error();
+  if (!found->empty()) last = std::max(last, found->back().number);
+  return EventsRead{std::move(*found), last};
+}
+
 Result<std::optional<KeyRecord>> Ledger::idempotent(const std::string& user,
                                                     const std::string& key) const {
   auto txn = ReadTxn::begin(*impl_->env);

@@ -108,6 +108,11 @@ struct ListPage {
   std::string next_page_token;  // empty: the end. A page may be short and still not be the last.
 };
 
+struct EventsRead {
+  std::vector<Event> events;  // oldest first
+  uint64_t last = 0;          // the newest there was
+};
+
 /// Some pages of a search; no entries: there are no more.
 struct SearchPages {
   std::vector<SearchEntry> entries;
@@ -173,6 +178,9 @@ class Ledger {
   Result<SearchPages> search(uint64_t top, uint64_t page) const;
   /// Events with numbers above `after`, oldest first.
   Result<std::vector<Event>> events(uint64_t after, uint32_t limit) const;
+  /// The same for who waits for more: all that are not in it, and come behind it, have numbers
+  /// above its `last`.
+  Result<EventsRead> read_events(uint64_t after, uint32_t limit) const;
   Result<std::optional<KeyRecord>> idempotent(const std::string& user,
                                               const std::string& key) const;
   Result<std::optional<PutToken>> token(const std::string& sha256) const;

@@ -289,11 +289,11 @@ kj::Promise<Result<std::vector<api::NodeView>>> GatewayService::nodes(const api:
 
 Result<api::EventPage> GatewayService::events(const api::Caller& caller, uint64_t after,
                                               uint32_t limit) {
-  auto events = context_->ledger->events(after, limit);
-  if (!events) return std::move(events).error();
+  auto read = context_->ledger->read_events(after, limit);
+  if (!read) return std::move(read).error();
   api::EventPage page;
-  page.last = context_->ledger->last_event();
-  for (auto& event : *events) {
+  page.last = read->last;
+  for (auto& event : read->events) {
     if (caller.job && event.subject != to_string(*caller.job) &&
         event.subject != to_string(caller.job->parent()))
       continue;

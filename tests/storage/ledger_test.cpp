@@ -336,6 +336,27 @@ TEST(Ledger, ReadersSeeWholeCommitsWhileAWriterWorks) {
   EXPECT_EQ(ledger->last_event(), 3 * rounds);
 }
 
+TEST(Ledger, EventsThatComeWhileOthersAreReadAreNews) {
+  TempDir dir;
+  auto ledger = open_ledger(dir.path());
+  std::atomic<bool> stop{false};
+  uint64_t missed = 0, seen = 0;
+  std::thread reader{[&] {
+    while (!stop || seen < ledger->last_event()) {
+      auto read = ledger->read_events(seen, 10);
+      if (!read || (read->events.empty() && read->last > seen)) ++missed;
+      if (read)
+        seen = std::max(seen, read->events.empty() ? read->last : read->events.back().number);
+    }
+  }};
+  constexpr int rounds = 300;
+  for (int i = 0; i < rounds; ++i) ASSERT_TRUE(ledger->commit(batch({AppendEvent{event_of("a")}})));
+  stop = true;
+  reader.join();
+  EXPECT_EQ(missed, 0u) << "of " << rounds;
+  EXPECT_EQ(seen, ledger->last_event());
+}
+
 TEST(Ledger, OpensAndListsALongHistory) {
   TempDir dir;
   constexpr uint64_t count = 100'000, group = 5'000;
