@@ -1,10 +1,10 @@
 #include "gpu/device.hpp"
+#include "runtime/core/loaded_library.hpp"
 #include "runtime/core/log.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <dlfcn.h>
 
 namespace troupe::gpu {
 
@@ -49,7 +49,7 @@ constexpr unsigned text_bytes = 96;  // the longest that NVML gives for a name o
 }  // namespace
 
 struct NvmlDriver::Library {
-  void* handle = nullptr;
+  LoadedLibrary file;
   NvmlReturn (*init)() = nullptr;
   NvmlReturn (*shutdown)() = nullptr;
   const char* (*error_string)(NvmlReturn) = nullptr;
@@ -75,43 +75,33 @@ struct NvmlDriver::Library {
   NvmlEventSet events = nullptr;
   bool initialized = false;
 
+  explicit Library(const std::string& path) : file{{path}} {
+    file.find("nvmlInit_v2", init);
+    file.find("nvmlShutdown", shutdown);
+    file.find("nvmlErrorString", error_string);
+    file.find("nvmlDeviceGetCount_v2", count);
+    file.find("nvmlDeviceGetHandleByIndex_v2", by_index);
+    file.find("nvmlDeviceGetName", name);
+    file.find("nvmlDeviceGetUUID", uuid);
+    file.find("nvmlDeviceGetMemoryInfo", memory);
+    file.find_optional("nvmlDeviceGetPciInfo_v3", pci);
+    file.find_optional("nvmlDeviceGetHandleByUUID", by_uuid);
+    file.find_optional("nvmlDeviceGetComputeRunningProcesses_v3", processes);
+    file.find_optional("nvmlDeviceGetTotalEccErrors", ecc);
+    file.find_optional("nvmlDeviceGetTemperature", temperature);
+    file.find_optional("nvmlDeviceGetCurrentClocksThrottleReasons", slow_reasons);
+    file.find_optional("nvmlEventSetCreate", event_set);
+    file.find_optional("nvmlDeviceRegisterEvents", register_events);
+    file.find_optional("nvmlEventSetWait_v2", event_wait);
+    file.find_optional("nvmlDeviceGetNvLinkState", link_state);
+    file.find_optional("nvmlDeviceGetNvLinkRemotePciInfo_v2", link_remote);
+    file.find_optional("nvmlSystemGetDriverVersion", driver_version);
+    file.find_optional("nvmlSystemGetCudaDriverVersion_v2", cuda_version);
+  }
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
   ~Library() {
     if (initialized) shutdown();
-    if (handle != nullptr) ::dlclose(handle);
-  }
-
-  /// The name of the first function that is missing, or null.
-  const char* bind() {
-    const char* missing = nullptr;
-    auto find = [&](const char* symbol, auto& function) {
-      function = reinterpret_cast<std::decay_t<decltype(function)>>(::dlsym(handle, symbol));
-      if (function == nullptr && missing == nullptr) missing = symbol;
-    };
-    find("nvmlInit_v2", init);
-    find("nvmlShutdown", shutdown);
-    find("nvmlErrorString", error_string);
-    find("nvmlDeviceGetCount_v2", count);
-    find("nvmlDeviceGetHandleByIndex_v2", by_index);
-    find("nvmlDeviceGetName", name);
-    find("nvmlDeviceGetUUID", uuid);
-    find("nvmlDeviceGetMemoryInfo", memory);
-    auto optional = [&](const char* symbol, auto& function) {
-      function = reinterpret_cast<std::decay_t<decltype(function)>>(::dlsym(handle, symbol));
-    };
-    optional("nvmlDeviceGetPciInfo_v3", pci);
-    optional("nvmlDeviceGetHandleByUUID", by_uuid);
-    optional("nvmlDeviceGetComputeRunningProcesses_v3", processes);
-    optional("nvmlDeviceGetTotalEccErrors", ecc);
-    optional("nvmlDeviceGetTemperature", temperature);
-    optional("nvmlDeviceGetCurrentClocksThrottleReasons", slow_reasons);
-    optional("nvmlEventSetCreate", event_set);
-    optional("nvmlDeviceRegisterEvents", register_events);
-    optional("nvmlEventSetWait_v2", event_wait);
-    optional("nvmlDeviceGetNvLinkState", link_state);
-    optional("nvmlDeviceGetNvLinkRemotePciInfo_v2", link_remote);
-    optional("nvmlSystemGetDriverVersion", driver_version);
-    optional("nvmlSystemGetCudaDriverVersion_v2", cuda_version);
-    return missing;
   }
 
   /// NVML's answer as an Error.
@@ -127,17 +117,13 @@ NvmlDriver::~NvmlDriver() = default;
 
 Result<void> NvmlDriver::load() {
   if (library_) return ok();
-  auto library = std::make_unique<Library>();
-  library->handle = ::dlopen(path_.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library->handle == nullptr) {
-    const char* reason = ::dlerror();
-    return Error{Errc::not_found, "no NVIDIA driver on this machine",
-                 reason != nullptr ? reason : path_ + " could not be loaded",
+  auto library = std::make_unique<Library>(path_);
+  if (!library->file.is_open())
+    return Error{Errc::not_found, "no NVIDIA driver on this machine", library->file.problem(),
                  "install the NVIDIA driver if this machine has GPUs to lend"};
-  }
-  if (const char* missing = library->bind())
-    return Error{Errc::unavailable, "the NVIDIA driver cannot be used",
-                 fmt::format("{} has no {}", path_, missing), "install a newer NVIDIA driver"};
+  if (!library->file.problem().empty())
+    return Error{Errc::unavailable, "the NVIDIA driver cannot be used", library->file.problem(),
+                 "install a newer NVIDIA driver"};
   auto code = library->init();
   if (code == nvml_driver_not_loaded)
     return Error{Errc::not_found, "no NVIDIA driver on this machine",

@@ -1,15 +1,14 @@
 #include "gpu/toolkit.hpp"
 
-#include <dlfcn.h>
+#include "runtime/core/loaded_library.hpp"
 
 namespace troupe::gpu {
 
 std::optional<Toolkit> find_toolkit(const std::vector<std::string>& libraries) {
   for (const auto& name : libraries) {
-    // Never closed: it may have started something.
-    void* handle = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) continue;
-    auto version = reinterpret_cast<int (*)(int*)>(::dlsym(handle, "cudaRuntimeGetVersion"));
+    LoadedLibrary library{{name}};
+    int (*version)(int*) = nullptr;
+    library.find("cudaRuntimeGetVersion", version);
     Toolkit found{name, 0};
     if (version != nullptr && version(&found.cuda) == 0) return found;
   }

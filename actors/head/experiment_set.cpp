@@ -2,9 +2,8 @@
 
 #include "actors/head/commit.hpp"
 #include "actors/head/held_time.hpp"
+#include "actors/head/set_record.hpp"
 #include "runtime/core/log.hpp"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -59,13 +58,7 @@ void ExperimentSetState::prepare(bool fresh) {
   if (!search) return fail(std::move(search).error());
   search_ = std::move(*search);
   // What the members' last values cannot tell any more; their ends are counted anew by resume().
-  hpo::StudyState known;
-  known.size = record_.size;
-  known.best_member = record_.best_member;
-  known.best_value = record_.best_value;
-  known.stop_reason = record_.stop_reason;
-  known.failures_passed = record_.failures_passed;
-  auto study = hpo::Study::restore(record_.sweep, std::move(known));
+  auto study = study_of(record_);
   if (!study) return fail(std::move(study).error());
   study_ = std::move(*study);
   if (!fresh)
@@ -257,17 +250,8 @@ void ExperimentSetState::follow(const hpo::Decision& decision) {
 }
 
 void ExperimentSetState::copy_study() {
-  const auto& state = study_->state();
-  record_.finished = state.finished;
-  record_.failed = state.failed;
-  record_.killed = state.killed;
-  record_.stop_reason = state.stop_reason;
-  record_.failures_passed = state.failures_passed;
-  record_.front = search_->front();
-  record_.best_value = state.best_value;
-  if (record_.best_member != state.best_member && state.best_member)
-    if (auto point = search_->point(*state.best_member)) record_.best_params = std::move(*point);
-  record_.best_member = state.best_member;
+  if (!actors::copy_study(*study_, search_->front(), record_)) return;
+  if (auto point = search_->point(*record_.best_member)) record_.best_params = std::move(*point);
 }
 
 void ExperimentSetState::kill_members(const std::string& cause) {
@@ -291,13 +275,7 @@ caf::typed_response_promise<bool> ExperimentSetState::kill(const std::string& ca
 
 void ExperimentSetState::become(State to, const std::string& cause, const Error* error) {
   if (is_terminal(record_.state) || record_.state == to) return;
-  auto now = context_->clock->now();
-  unsaved_.push_back(state_event(record_.id, record_.spec->project, to_string(record_.state), to,
-                                 cause, now, error));
-  record_.state = to;
-  record_.reason = cause;
-  if (error != nullptr) record_.error = *error;
-  if (is_terminal(to)) record_.ended = now;
+  unsaved_.push_back(change_state(record_, to, cause, context_->clock->now(), error));
   dirty_ = true;
   save();
 }
@@ -314,8 +292,7 @@ void ExperimentSetState::finish_if_done() {
     cause += "; " + decision.reason;
   if (killed_) cause = record_.reason;
   if (state != State::failed) return become(state, cause);
-  Error error{Errc::failed, fmt::format("set {} failed", to_string(record_.id)), cause,
-              fmt::format("troupe show {}", to_string(record_.id))};
+  auto error = set_failed(record_, cause);
   become(state, cause, &error);
 }
 

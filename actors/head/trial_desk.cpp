@@ -1,5 +1,6 @@
 #include "actors/head/trial_desk.hpp"
 
+#include "actors/head/set_record.hpp"
 #include "runtime/core/limits.hpp"
 
 #include <fmt/format.h>
@@ -22,13 +23,7 @@ std::string key_of(uint64_t top, const std::string& key) {
 Result<TrialDesk> TrialDesk::make(HeadContextRef context, SetRecord record, bool fresh) {
   auto search = SetSearch::make(record);
   if (!search) return std::move(search).error();
-  hpo::StudyState known;
-  known.size = record.size;
-  known.best_member = record.best_member;
-  known.best_value = record.best_value;
-  known.stop_reason = record.stop_reason;
-  known.failures_passed = record.failures_passed;
-  auto study = hpo::Study::restore(record.sweep, std::move(known));
+  auto study = study_of(record);
   if (!study) return std::move(study).error();
   TrialDesk desk{std::move(context), std::move(record), std::move(*search), std::move(*study)};
   if (desk.record_.sweep.early_stop.is_map()) {

@@ -1,6 +1,7 @@
 // The set that a desk stands for: what its study makes of the trials that end, what it decides from
 // that, and its own states.
 #include "actors/head/set_change.hpp"
+#include "actors/head/set_record.hpp"
 #include "actors/head/trial_desk.hpp"
 
 #include <fmt/format.h>
@@ -59,29 +60,15 @@ void TrialDesk::end_all(const std::string& cause) {
 }
 
 void TrialDesk::copy_study() {
-  const auto& state = study_.state();
-  record_.finished = state.finished;
-  record_.failed = state.failed;
-  record_.killed = state.killed;
-  record_.stop_reason = state.stop_reason;
-  record_.failures_passed = state.failures_passed;
-  record_.front = search_.front();
-  record_.best_value = state.best_value;
-  if (record_.best_member != state.best_member && state.best_member)
-    if (auto best = known(*state.best_member)) record_.best_params = (**best).params;
-  record_.best_member = state.best_member;
+  if (actors::copy_study(study_, search_.front(), record_))
+    if (auto best = known(*record_.best_member)) record_.best_params = (**best).params;
   changed_ = true;
 }
 
 void TrialDesk::become(State to, const std::string& cause, const Error* error) {
   if (is_terminal(record_.state) || record_.state == to) return;
   auto now = context_->clock->now();
-  changes_.push_back(storage::AppendEvent{state_event(
-      record_.id, record_.spec->project, to_string(record_.state), to, cause, now, error)});
-  record_.state = to;
-  record_.reason = cause;
-  if (error != nullptr) record_.error = *error;
-  if (is_terminal(to)) record_.ended = now;
+  changes_.push_back(storage::AppendEvent{change_state(record_, to, cause, now, error)});
   changed_ = true;
 }
 
@@ -91,8 +78,7 @@ void TrialDesk::finish_if_done() {
   auto cause = study_.summary();
   if (auto decision = study_.decision(); decision.stop) cause += "; " + decision.reason;
   if (state != State::failed) return become(state, cause);
-  Error error{Errc::failed, fmt::format("set {} failed", to_string(record_.id)), cause,
-              fmt::format("troupe show {}", to_string(record_.id))};
+  auto error = set_failed(record_, cause);
   become(state, cause, &error);
 }
 

@@ -1,6 +1,7 @@
 #include "actors/worker/pmi_server.hpp"
 
 #include "actors/worker/run_request.hpp"
+#include "actors/worker/store_patience.hpp"
 #include "runtime/core/digest.hpp"
 #include "runtime/core/log.hpp"
 #include "runtime/launch/pmi1.hpp"
@@ -14,7 +15,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <map>
-#include <optional>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -27,8 +27,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t line_bytes_max = 8u << 10;  // several times what PMI-1 allows
-// Until the store of another node can be reached; beyond that its job has ended.
-constexpr std::chrono::seconds store_patience{60};
 constexpr std::chrono::milliseconds look_again{5}, step_time_max{500};
 
 struct Client {
@@ -154,8 +152,7 @@ class PmiServer::House {
       fds_.push_back({client.fd.get(), POLLIN, 0});
       numbers_.push_back(number);
     }
-    auto patience = pmi_.at_barrier() ? static_cast<int>(look_again.count()) : -1;
-    ::poll(fds_.data(), fds_.size(), patience);
+    ::poll(fds_.data(), fds_.size(), pmi_.at_barrier() ? static_cast<int>(look_again.count()) : -1);
     return fds_[0].revents == 0;
   }
   void hear(int listener) {
@@ -168,13 +165,11 @@ class PmiServer::House {
     if (!pmi_.at_barrier()) return true;
     Result<bool> over = order_.nodes == 1 ? Result<bool>{true} : exchange_.step(pmi_);
     if (over) {
-      failing_since_.reset();
+      patience_.answered();
       if (*over) tell(pmi_.release());
       return true;
     }
-    // The worker of the first job may begin later than this one, and ends when its job does.
-    if (!failing_since_) failing_since_ = Clock::now();
-    if (Clock::now() - *failing_since_ < store_patience) return true;
+    if (patience_.lasts()) return true;
     log::warning("pmi", "{}: {}", to_string(order_.key.job), to_string(over.error()));
     return false;
   }
@@ -218,7 +213,7 @@ class PmiServer::House {
   PmiExchange exchange_;
   std::map<uint32_t, Client> clients_;
   uint32_t next_ = 0;
-  std::optional<Clock::time_point> failing_since_;
+  StorePatience patience_;
   std::vector<pollfd> fds_;
   std::vector<uint32_t> numbers_;  // of the clients in these, behind the first two
 };

@@ -2,6 +2,7 @@
 
 #include "actors/worker/pmix_fence.hpp"
 #include "actors/worker/pmix_library.hpp"
+#include "actors/worker/store_patience.hpp"
 #include "runtime/core/digest.hpp"
 
 #include <fmt/format.h>
@@ -24,8 +25,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds fence_again{5};
-// Until the store of another node can be reached; beyond that its job has ended.
-constexpr std::chrono::seconds fence_patience{60};
 
 bool answer(int fd, const std::string& text) {
   auto until = Clock::now() + std::chrono::seconds{5};
@@ -79,7 +78,7 @@ struct Waiting {
   PmixFence fence;
   pmix_modex_cbfunc_t over;
   void* of;
-  std::optional<Clock::time_point> failing_since{};
+  StorePatience patience{};
 };
 
 /// What PMIx calls from a thread of its own. It takes plain functions: there is one of these in a
@@ -284,12 +283,10 @@ bool PmixHouse::step() {
     auto over = one.fence.step(world_);
     auto status = PMIX_SUCCESS;
     if (over) {
-      one.failing_since.reset();
+      one.patience.answered();
       if (!*over) return false;
     } else {
-      // The worker of the first job may begin later than this node, and ends when its job does.
-      if (!one.failing_since) one.failing_since = Clock::now();
-      if (Clock::now() - *one.failing_since < fence_patience) return false;
+      if (one.patience.lasts()) return false;
       status = PMIX_ERR_TIMEOUT;
     }
     const auto& all = one.fence.all();

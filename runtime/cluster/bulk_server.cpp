@@ -4,6 +4,7 @@
 #include "runtime/cluster/bulk_lane_threads.hpp"
 #include "runtime/cluster/inbox.hpp"
 #include "runtime/cluster/kj_text.hpp"
+#include "runtime/cluster/loop_thread.hpp"
 #include "runtime/cluster/tls_context.hpp"
 #include "runtime/core/log.hpp"
 
@@ -254,14 +255,7 @@ BulkServer::~BulkServer() {
 Result<std::unique_ptr<BulkServer>> BulkServer::start(BulkServerOptions options) {
   std::unique_ptr<BulkServer> server{new BulkServer};
   server->loop_ = std::make_unique<Loop>(std::move(options));
-  std::promise<Result<void>> promise;
-  auto started = promise.get_future();
-  server->loop_->thread =
-      std::thread{[loop = server->loop_.get(), &promise] { loop->run(promise); }};
-  if (auto good = started.get(); !good) {
-    server->loop_->thread.join();
-    return std::move(good).error();
-  }
+  TROUPE_TRY(start_thread(*server->loop_));
   return server;
 }
 

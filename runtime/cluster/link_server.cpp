@@ -1,6 +1,7 @@
 #include "runtime/cluster/link_server.hpp"
 
 #include "runtime/cluster/link_server_loop.hpp"
+#include "runtime/cluster/loop_thread.hpp"
 #include "runtime/core/log.hpp"
 
 #include <fmt/format.h>
@@ -38,14 +39,7 @@ Result<std::unique_ptr<LinkServer>> LinkServer::start(LinkServerOptions options,
                                                       LinkServerEvents events) {
   std::unique_ptr<LinkServer> server{new LinkServer};
   server->loop_ = std::make_unique<Loop>(std::move(options), std::move(events));
-  std::promise<Result<void>> promise;
-  auto started = promise.get_future();
-  server->loop_->thread =
-      std::thread{[loop = server->loop_.get(), &promise] { loop->run(promise); }};
-  if (auto good = started.get(); !good) {
-    server->loop_->thread.join();
-    return std::move(good).error();
-  }
+  TROUPE_TRY(start_thread(*server->loop_));
   return server;
 }
 
