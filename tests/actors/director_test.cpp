@@ -1,38 +1,13 @@
 // The director with the real ledger, scheduler and experiment actors, and nodes that only remember.
 #include "runtime/core/limits.hpp"
-#include "tests/actors/head_fixture.hpp"
-
-#include <gmock/gmock.h>
+#include "tests/actors/director_fixture.hpp"
 
 namespace troupe::actors {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-class Director : public HeadTest {
- protected:
-  void SetUp() override {
-    start_head();
-    node = join("a");
-  }
-  ExperimentId run_one(ExperimentSpec spec = spec_of()) {
-    auto submitted = submit(std::move(spec));
-    EXPECT_TRUE(submitted);
-    return submitted ? submitted->id : ExperimentId{};
-  }
-  /// More than fits: it waits.
-  static ExperimentSpec large() {
-    auto spec = spec_of();
-    spec.resources.cpus = 4;
-    return spec;
-  }
-
-  std::shared_ptr<NodeProbe> node;
-};
 
 TEST_F(Director, CarriesAnExperimentFromSubmissionToItsEnd) {
   auto submitted = submit(spec_of("python3 train.py"));
@@ -118,71 +93,6 @@ TEST_F(Director, RefusesWhatCanNeverFit) {
   EXPECT_EQ(ledger->next_top(), 1u);
 }
 
-TEST_F(Director, KillsWhatWaits) {
-  run_one(large());
-  auto id = run_one(large());
-  auto killed = kill(id);
-  ASSERT_TRUE(killed);
-  EXPECT_TRUE(*killed);
-  EXPECT_EQ(state(id), State::killed);
-  EXPECT_EQ(experiment(id).reason, "killed by ada");
-  report_exit(node->started[0], 0);
-  EXPECT_EQ(node->started.size(), 1u) << "what was killed does not start";
-}
-
-TEST_F(Director, KillsWhatRuns) {
-  auto id = run_one();
-  auto order = node->started.at(0);
-  report_running(order);
-  auto killed = kill(id);
-  ASSERT_TRUE(killed);
-  EXPECT_EQ(state(id), State::killing) << "durable when answered";
-  ASSERT_EQ(node->stopped.size(), 1u);
-  EXPECT_EQ(node->stopped[0].first, order.key);
-  EXPECT_EQ(node->stopped[0].second, Duration{limits::kill_grace}.count());
-  report_exit(order, 143);
-  EXPECT_EQ(state(id), State::killed);
-}
-
-TEST_F(Director, KillOfWhatHasEndedIsNoErrorAndOfNothingIsOne) {
-  auto id = run_one();
-  report_exit(node->started.at(0), 0);
-  auto killed = kill(id);
-  ASSERT_TRUE(killed);
-  EXPECT_FALSE(*killed);
-  EXPECT_EQ(state(id), State::finished);
-  auto unknown = kill({77, 0});
-  ASSERT_FALSE(unknown);
-  EXPECT_EQ(unknown.error().code, Errc::not_found);
-}
-
-TEST_F(Director, TwoKillsAtOnceEndAWaitingExperimentOnce) {
-  run_one(large());
-  auto id = run_one(large());
-  auto a = self->request(director, caf::infinite, kill_atom_v, std::string{"by ada"}, id);
-  auto b = self->request(director, caf::infinite, kill_atom_v, std::string{"by bob"}, id);
-  run();
-  int answered = 0;
-  auto count = [&](bool) { ++answered; };
-  a.receive(count, [](caf::error& e) { FAIL() << to_string(e); });
-  b.receive(count, [](caf::error& e) { FAIL() << to_string(e); });
-  EXPECT_EQ(answered, 2);
-  EXPECT_THAT(story(to_string(id)), ElementsAre(">QUEUED", "QUEUED>KILLED"));
-}
-
-TEST_F(Director, AKillAndAPendingLimitAtOnceMakeOneEnd) {
-  run_one(large());
-  auto spec = large();
-  spec.limits.pending = seconds{60};
-  auto id = run_one(spec);
-  clock->advance(seconds{60});
-  caf::anon_send(director, kill_atom_v, std::string{"killed by ada"}, id);
-  sched.advance_time(seconds{60});
-  run();
-  EXPECT_THAT(story(to_string(id)),
-              ElementsAre(">QUEUED", AnyOf("QUEUED>KILLED", "QUEUED>FAILED")));
-}
-
 TEST_F(Director, AKeyInFlightAnswersWithTheSameId) {
   SubmitBatch batch;
   batch.user = "ada";
@@ -223,151 +133,6 @@ TEST_F(Director, AKeyOfASetInFlightAnswersWithItsSize) {
     EXPECT_EQ(submitted->size, 3u);
     EXPECT_TRUE(submitted->is_set);
   }
-}
-
-TEST_F(Director, StartsAfterItsPredecessorsFinished) {
-  auto first = run_one();
-  auto second = run_one();
-  auto spec = spec_of();
-  spec.after = {first, second};
-  auto last = run_one(spec);
-  EXPECT_EQ(node->started.size(), 2u);
-  auto why = ask<WaitingRef>(director, why_atom_v, last);
-  ASSERT_TRUE(why);
-  EXPECT_THAT((*why)->reasons, ElementsAre(HasSubstr("starts after 1"), HasSubstr("after 2")));
-  report_exit(node->started[1], 0);
-  EXPECT_EQ(node->started.size(), 2u);
-  report_exit(node->started[0], 0);
-  ASSERT_EQ(node->started.size(), 3u);
-  EXPECT_EQ(node->started[2].key.job.experiment, last);
-}
-
-TEST_F(Director, SkipsTheChainBehindAFailure) {
-  auto first = run_one();
-  auto spec = spec_of();
-  spec.after = {first};
-  auto second = run_one(spec);
-  spec.after = {second};
-  auto third = run_one(spec);
-  report_exit(node->started.at(0), 1);
-  EXPECT_EQ(state(first), State::failed);
-  EXPECT_EQ(state(second), State::skipped);
-  EXPECT_EQ(state(third), State::skipped);
-  EXPECT_THAT(experiment(second).reason, HasSubstr("1 ended FAILED"));
-  EXPECT_EQ(node->started.size(), 1u);
-}
-
-TEST_F(Director, SkipsAtOnceWhatComesAfterAFailureThatIsHistory) {
-  auto first = run_one();
-  report_exit(node->started.at(0), 1);
-  auto spec = spec_of();
-  spec.after = {first};
-  EXPECT_EQ(state(run_one(spec)), State::skipped);
-}
-
-TEST_F(Director, FailsWhatWaitsLongerThanItsPendingLimit) {
-  run_one(large());
-  auto spec = large();
-  spec.limits.pending = minutes{5};
-  auto id = run_one(spec);
-  advance(minutes{5} - seconds{1});
-  EXPECT_EQ(state(id), State::queued);
-  advance(seconds{1});
-  EXPECT_EQ(state(id), State::failed);
-  EXPECT_EQ(experiment(id).error->code, Errc::timed_out);
-}
-
-TEST_F(Director, ThePendingLimitDoesNotTouchWhatRuns) {
-  auto spec = spec_of();
-  spec.limits.pending = minutes{5};
-  auto id = run_one(spec);
-  report_running(node->started.at(0));
-  advance(minutes{6});
-  EXPECT_EQ(state(id), State::running);
-}
-
-TEST_F(Director, EndsWhatRunsLongerThanItsRunningLimit) {
-  auto spec = spec_of();
-  spec.limits.running = minutes{5};
-  auto id = run_one(spec);
-  auto order = node->started.at(0);
-  report_running(order);
-  advance(minutes{5});
-  ASSERT_EQ(node->stopped.size(), 1u);
-  report_exit(order, 0);
-  EXPECT_EQ(state(id), State::failed);
-  EXPECT_EQ(experiment(id).error->code, Errc::timed_out);
-}
-
-TEST_F(Director, RetriesAfterTheBackoff) {
-  auto spec = spec_of();
-  spec.retry = {1, seconds{30}};
-  auto id = run_one(spec);
-  auto order = node->started.at(0);
-  report_exit(order, 1);
-  EXPECT_EQ(state(id), State::queued);
-  advance(seconds{29});
-  EXPECT_EQ(node->started.size(), 1u);
-  advance(seconds{2});
-  ASSERT_EQ(node->started.size(), 2u);
-  EXPECT_EQ(node->started[1].attempt, 2u);
-  EXPECT_GT(node->started[1].key.epoch, order.key.epoch);
-  report_exit(node->started[1], 1);
-  EXPECT_EQ(state(id), State::failed);
-}
-
-TEST_F(Director, PausesBeforeItRestartsWhatIsLostAgainAndSaysSo) {
-  auto id = run_one();
-  auto lose = [&](const JobOrder& order) {
-    auto update = update_for(order, JobStep::ended);
-    update.infrastructure = true;
-    update.error = Error{Errc::unavailable, "the launcher can start nothing", "", ""};
-    report(update);
-  };
-  lose(node->started.at(0));
-  ASSERT_EQ(node->started.size(), 2u) << "the first time at once";
-  lose(node->started[1]);
-  EXPECT_EQ(node->started.size(), 2u);
-  auto why = ask<WaitingRef>(director, why_atom_v, id);
-  ASSERT_TRUE(why);
-  EXPECT_THAT((*why)->reasons, ElementsAre(AllOf(HasSubstr("after a pause"),
-                                                 HasSubstr("the launcher can start nothing"))));
-  advance(seconds{3});
-  EXPECT_EQ(node->started.size(), 3u);
-}
-
-TEST_F(Director, KillsWhatGoesBackIntoTheQueueAtThatMoment) {
-  auto spec = spec_of();
-  spec.retry = {1, seconds{30}};
-  auto id = run_one(spec);
-  report_exit(node->started.at(0), 1);
-  clock->advance(seconds{31});
-  sched.advance_time(seconds{31});
-  // Its actor goes first, and is gone when the kill asks for it.
-  EXPECT_TRUE(kill(id));
-  EXPECT_EQ(state(id), State::killed);
-}
-
-TEST_F(Director, KillsDuringTheBackoff) {
-  auto spec = spec_of();
-  spec.retry = {3, seconds{30}};
-  auto id = run_one(spec);
-  report_exit(node->started.at(0), 1);
-  EXPECT_TRUE(*kill(id));
-  EXPECT_EQ(state(id), State::killed);
-  advance(minutes{5});
-  EXPECT_EQ(node->started.size(), 1u);
-  EXPECT_EQ(state(id), State::killed);
-}
-
-TEST_F(Director, DrainsWithoutWaitingForABackoff) {
-  auto spec = spec_of();
-  spec.retry = {3, minutes{30}};
-  auto id = run_one(spec);
-  report_exit(node->started.at(0), 1);
-  auto drained = ask<uint64_t>(director, drain_atom_v, std::string{"the head is stopping"});
-  EXPECT_TRUE(drained);
-  EXPECT_EQ(state(id), State::queued);
 }
 
 TEST_F(Director, DrainStopsWhatRunsAndQueuesItAgain) {
@@ -470,24 +235,6 @@ TEST_F(Director, StartsALostExclusiveOneWhenItsLeaseIsOver) {
   EXPECT_THAT((*why)->reasons, ElementsAre(HasSubstr("lease")));
   // The scheduler decided before it heard of the loss.
   caf::anon_send(director, preempt_atom_v, ExperimentId{1, 0}, std::string{"for another"});
-  advance(limits::exclusive_wait - seconds{1});
-  EXPECT_THAT(other->started, IsEmpty());
-  advance(seconds{2});
-  EXPECT_EQ(other->started.size(), 1u);
-}
-
-/// The kill is not durable, so it goes on waiting, for no shorter time.
-TEST_F(Director, AFailedKillOfALostExclusiveOneDoesNotShortenItsWait) {
-  auto spec = spec_of();
-  spec.exclusive = true;
-  ASSERT_TRUE(submit(spec));
-  report_running(node->started[0]);
-  auto other = join("b");
-  caf::anon_send(director, lost_atom_v, std::string{"a"}, int64_t{0});
-  run();
-  commit_fault = [](auto) { return Error{Errc::exhausted, "the disk is full", "", ""}; };
-  EXPECT_FALSE(kill({1, 0}));
-  commit_fault = nullptr;
   advance(limits::exclusive_wait - seconds{1});
   EXPECT_THAT(other->started, IsEmpty());
   advance(seconds{2});

@@ -1,38 +1,44 @@
 // Ask and tell over the API: durable asks and tells of many clients a second, beside Optuna on
 // SQLite (hpo_optuna.py) in the same run.
-#include "runtime/core/json.hpp"
 #include "tests/bench/bench.hpp"
-#include "tests/bench/cluster_under_test.hpp"
+#include "tests/bench/client_loop.hpp"
 #include "tests/bench/hpo_problems.hpp"
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <memory>
-#include <poll.h>
 #include <string>
-#include <thread>
-#include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace troupe::bench {
 
 namespace {
 
-constexpr int clients = 64;
-/// A thread for each would be woken for each answer, which costs more than what is measured.
-constexpr int client_threads = 2;
-
-/// A loop of one client: it asks, tells, asks, ...
-struct Loop {
-  std::unique_ptr<HttpConnection> connection;
-  bool telling = false;
-
-  void ask() {
-    telling = false;
-    connection->send("POST", "/api/v1/sets/1:ask", "{}");
+/// It asks, tells, asks, ...
+class AskAndTell final : public LoopClient {
+ public:
+  void send(HttpConnection& connection) override {
+    if (tell_.empty())
+      connection.send("POST", "/api/v1/sets/1:ask", "{}");
+    else
+      connection.send("POST", "/api/v1/sets/1:tell", tell_);
   }
+  /// One for what was told.
+  uint64_t take(const HttpConnection::Response& answer) override {
+    if (answer.status != 200) {
+      fmt::print("{}\n", answer.body);
+      std::exit(1);
+    }
+    if (!std::exchange(tell_, {}).empty()) return 1;
+    tell_ = fmt::format(R"({{"trial":{},"metrics":{{"loss":{}}}}})",
+                        number_behind(answer.body, "\"trial\":"),
+                        number_behind(answer.body, "\"x0\":"));
+    return 0;
+  }
+
+ private:
   /// The number behind a key of an answer. A whole JSON reader would be measured, too.
   static std::string number_behind(const std::string& text, std::string_view key) {
     auto at = text.find(key);
@@ -43,14 +49,8 @@ struct Loop {
     at += key.size();
     return text.substr(at, text.find_first_of(",}", at) - at);
   }
-  void go_on(const std::string& answer) {
-    if (telling) return ask();
-    telling = true;
-    connection->send(
-        "POST", "/api/v1/sets/1:tell",
-        fmt::format(R"({{"trial":{},"metrics":{{"loss":{}}}}})",
-                    number_behind(answer, "\"trial\":"), number_behind(answer, "\"x0\":")));
-  }
+
+  std::string tell_;  // what is told next; empty: it asks
 };
 
 std::string set_of(const std::string& strategy) {
@@ -74,41 +74,7 @@ double pairs_a_second(bool quick, const std::string& strategy) {
       std::exit(1);
     }
   }
-  std::atomic<uint64_t> told{0};
-  std::atomic<bool> over{false};
-  std::vector<std::thread> threads;
-  auto began = now_seconds();
-  for (int i = 0; i < client_threads; ++i)
-    threads.emplace_back([&] {
-      std::vector<Loop> loops;
-      std::vector<pollfd> polled;
-      for (int k = 0; k < clients / client_threads; ++k) {
-        loops.push_back({std::make_unique<HttpConnection>(cluster.port(), cluster.token())});
-        polled.push_back({loops.back().connection->fd(), POLLIN, 0});
-        loops.back().ask();
-      }
-      for (auto waiting = loops.size(); waiting > 0;) {
-        ::poll(polled.data(), polled.size(), -1);
-        for (size_t k = 0; k < polled.size(); ++k) {
-          if (polled[k].revents == 0) continue;
-          auto answer = loops[k].connection->receive();
-          if (answer.status != 200) {
-            fmt::print("{}\n", answer.body);
-            std::exit(1);
-          }
-          told += loops[k].telling ? 1 : 0;
-          if (over)
-            --waiting;
-          else
-            loops[k].go_on(answer.body);
-        }
-      }
-    });
-  // tidy: allow sleep: the time over which is measured
-  ::usleep(quick ? 300'000 : 3'000'000);
-  over = true;
-  for (auto& thread : threads) thread.join();
-  return static_cast<double>(told) / (now_seconds() - began);
+  return counted_a_second(cluster, quick, [] { return std::make_unique<AskAndTell>(); });
 }
 
 }  // namespace
@@ -122,8 +88,8 @@ void bench_hpo_ask_tell(bool quick) {
     if (theirs.size() == 2)
       text += fmt::format("; Optuna {:.1f}/s from one process, {:.1f}/s from four: {:.0f}x",
                           theirs[0][1], theirs[1][1], ours / std::max(theirs[0][1], theirs[1][1]));
-    row(fmt::format("durable ask and tell, {} clients, 10 floats: {}", clients, strategy), text,
-        std::string{strategy} == "random" ? ">= 5,000/s, 20x" : "-");
+    row(fmt::format("durable ask and tell, {} clients, 10 floats: {}", loop_clients, strategy),
+        text, std::string{strategy} == "random" ? ">= 5,000/s, 20x" : "-");
   }
 }
 

@@ -2,17 +2,14 @@
 #include "runtime/core/fd.hpp"
 #include "storage/ledger.hpp"
 #include "tests/bench/bench.hpp"
-#include "tests/bench/cluster_under_test.hpp"
+#include "tests/bench/client_loop.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <fcntl.h>
 #include <memory>
-#include <poll.h>
-#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -60,10 +57,21 @@ double single_commits_a_second(bool quick) {
   return rate;
 }
 
-constexpr int clients = 64;
-/// They cost what is measured as little as they can: a thread for each would be woken for each
-/// answer.
-constexpr int client_threads = 2;
+class Submitter final : public LoopClient {
+ public:
+  Submitter(std::string path, std::string body, uint64_t batch)
+      : path_{std::move(path)}, body_{std::move(body)}, batch_{batch} {}
+  void send(HttpConnection& connection) override { connection.send("POST", path_, body_); }
+  uint64_t take(const HttpConnection::Response& answer) override {
+    if (answer.status / 100 == 2) return batch_;
+    fmt::print("{}\n", answer.body);
+    std::exit(1);
+  }
+
+ private:
+  std::string path_, body_;
+  uint64_t batch_;
+};
 
 double submissions_a_second(bool quick, int batch) {
   ClusterUnderTest cluster{{"--cpus", "1"}};
@@ -79,37 +87,9 @@ double submissions_a_second(bool quick, int batch) {
     body = many + "]}";
     path += ":batch";
   }
-  std::atomic<uint64_t> accepted{0};
-  std::atomic<bool> over{false};
-  std::vector<std::thread> threads;
-  auto began = now_seconds();
-  for (int i = 0; i < client_threads; ++i)
-    threads.emplace_back([&] {
-      std::vector<std::unique_ptr<HttpConnection>> connections;
-      std::vector<pollfd> polled;
-      for (int k = 0; k < clients / client_threads; ++k) {
-        connections.push_back(std::make_unique<HttpConnection>(cluster.port(), cluster.token()));
-        polled.push_back({connections.back()->fd(), POLLIN, 0});
-        connections.back()->send("POST", path, body);
-      }
-      for (auto waiting = connections.size(); waiting > 0;) {
-        ::poll(polled.data(), polled.size(), -1);
-        for (size_t k = 0; k < polled.size(); ++k) {
-          if (polled[k].revents == 0) continue;
-          if (connections[k]->receive().status / 100 != 2) std::exit(1);
-          accepted += static_cast<uint64_t>(batch);
-          if (over)
-            --waiting;
-          else
-            connections[k]->send("POST", path, body);
-        }
-      }
-    });
-  // tidy: allow sleep: the time over which is measured
-  ::usleep(quick ? 300'000 : 3'000'000);
-  over = true;
-  for (auto& thread : threads) thread.join();
-  return static_cast<double>(accepted) / (now_seconds() - began);
+  return counted_a_second(cluster, quick, [&] {
+    return std::make_unique<Submitter>(path, body, static_cast<uint64_t>(batch));
+  });
 }
 
 void fill_history(const std::string& dir, int count) {
@@ -159,7 +139,7 @@ void bench_submissions(bool quick) {
   auto fsyncs = fsyncs_a_second(quick);
   auto singles = single_commits_a_second(quick);
   auto one = submissions_a_second(quick, 1);
-  auto piped = rpc_submissions_a_second(quick, clients, 16);
+  auto piped = rpc_submissions_a_second(quick, loop_clients, 16);
   auto batched = submissions_a_second(quick, 100);
   row("durable submissions/s, 64 clients / single-fsync commits/s of the ledger",
       fmt::format("{:.1f}x ({:.0f} / {:.0f})", one / singles, one, singles), "20x");

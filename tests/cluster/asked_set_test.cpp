@@ -11,14 +11,6 @@
 namespace troupe::cluster {
 namespace {
 
-std::vector<std::string> points(UpProcess& up, const std::string& set) {
-  std::vector<std::string> points;
-  auto record = up.show(set);
-  for (const auto& member : record.find("members")->as_list())
-    points.push_back(member.find("params")->to_text());
-  return points;
-}
-
 std::string new_set(UpProcess& up, const std::string& strategy, int trials) {
   auto made = up.cli({"sweep", "--ask", "--strategy", strategy, "--trials", std::to_string(trials),
                       "--seed", "5", "--metric", "min.loss", "--param", "x=0.0..1.0", "--param",
@@ -66,8 +58,8 @@ TEST(AskedSet, AHeadThatIsKilledChangesNoPoint) {
   auto disturbed = new_set(up, "tpe", 24);
   run_loop(up, disturbed, true);
   EXPECT_EQ(up.state(disturbed), "FINISHED");
-  EXPECT_EQ(points(up, disturbed).size(), 24u);
-  EXPECT_EQ(points(up, disturbed), points(up, undisturbed));
+  EXPECT_EQ(up.points(disturbed).size(), 24u);
+  EXPECT_EQ(up.points(disturbed), up.points(undisturbed));
   auto replay = up.cli({"sweep", "--replay", disturbed});
   EXPECT_EQ(replay.code, 0) << replay.out;
   EXPECT_EQ(up.stop(), 0);

@@ -44,11 +44,8 @@ class Data : public ::testing::Test {
     make_folder(folder);
   }
   Output push(const std::string& name = "prices") { return up.cli({"data", "push", name, folder}); }
-  Output run(std::vector<std::string> options, const std::string& shell) {
-    std::vector<std::string> words{"run", "--no-code"};
-    words.insert(words.end(), options.begin(), options.end());
-    words.insert(words.end(), {"--", "sh", "-c", shell});
-    return up.cli(words);
+  Output run(const std::vector<std::string>& options, const std::string& shell) {
+    return up.run_shell(options, shell);
   }
   UpProcess up;
   std::string folder = up.path("data");

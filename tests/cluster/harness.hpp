@@ -6,6 +6,7 @@
 
 #include "client/cpp/http_client.hpp"
 #include "runtime/core/value.hpp"
+#include "tests/cluster/child.hpp"
 
 #include <gtest/gtest.h>
 
@@ -36,27 +37,6 @@ bool await(Condition condition, std::chrono::milliseconds limit = 60s) {
 struct Output {
   int code = -1;  // 128 + signal where one ended it; -1: it did not end in time and was killed
   std::string out, err;
-};
-
-/// A child of the test. Its end is awaited with a deadline, never for ever.
-class Child {
- public:
-  Child() = default;
-  Child(const std::vector<std::string>& argv, const std::vector<std::string>& env,
-        const std::string& cwd, const std::string& out_path, const std::string& err_path);
-  ~Child() { (void)kill_and_reap(); }
-  Child(Child&& other) noexcept : pid_{std::exchange(other.pid_, -1)} {}
-  Child& operator=(Child&& other) noexcept;
-
-  pid_t pid() const { return pid_; }
-  bool running() const { return pid_ > 0; }
-  void signal(int number) const;
-  /// Exit code, 128 + signal, or -1 where it still runs after `limit`.
-  int wait(std::chrono::milliseconds limit);
-  int kill_and_reap();
-
- private:
-  pid_t pid_ = -1;
 };
 
 class UpProcess {
@@ -92,7 +72,9 @@ class UpProcess {
   /// The command line, as its user would run it in `cwd` (default: an empty folder).
   Output cli(const std::vector<std::string>& args, std::chrono::milliseconds limit = 60s,
              const std::string& cwd = {});
-  /// The same in the background; its output goes to `name`.out and .err below root().
+  /// `troupe run --no-code OPTIONS -- sh -c SCRIPT`.
+  Output run_shell(const std::vector<std::string>& options, const std::string& script);
+  /// Any command line in the background; its output goes to `name`.out and .err below root().
   Child cli_child(const std::vector<std::string>& args, const std::string& name,
                   const std::string& cwd = {});
 
@@ -112,6 +94,8 @@ class UpProcess {
                    std::chrono::milliseconds limit = 60s);
   /// Waits for a terminal state and answers it.
   std::string await_end(const std::string& id, std::chrono::milliseconds limit = 60s);
+  /// The parameters of all members of a set that were begun, as JSON, in their order.
+  std::vector<std::string> points(const std::string& set);
   /// All "state" events of one id, as "FROM->TO"; "" is before the first.
   std::vector<std::string> transitions(const std::string& id);
   ValueList events(uint64_t after = 0);

@@ -22,11 +22,8 @@ const std::string writes =
 class OutputData : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(up.start()); }
-  Output run(std::vector<std::string> options, const std::string& shell) {
-    std::vector<std::string> words{"run", "--no-code"};
-    words.insert(words.end(), options.begin(), options.end());
-    words.insert(words.end(), {"--", "sh", "-c", shell});
-    return up.cli(words);
+  Output run(const std::vector<std::string>& options, const std::string& shell) {
+    return up.run_shell(options, shell);
   }
   UpProcess up;
 };
@@ -107,10 +104,8 @@ TEST(OutputDataOnManyMachines, ComesFromWhereItWasWrittenAndWaitsForThatNode) {
     ASSERT_EQ(many.cli({"node", "label", name, std::string{"is="} + name}).code, 0);
   auto on = [&](const std::string& node, std::vector<std::string> options,
                 const std::string& shell) {
-    std::vector<std::string> words{"run", "--no-code", "--node-label", "is=" + node};
-    words.insert(words.end(), options.begin(), options.end());
-    words.insert(words.end(), {"--", "sh", "-c", shell});
-    return many.cli(words);
+    options.insert(options.begin(), {"--node-label", "is=" + node});
+    return many.run_shell(options, shell);
   };
   ASSERT_EQ(on("w1", {}, writes).code, 0);
   auto ran = on("w2", {"--data", "1/out"}, "cksum < $TROUPE_DATA/out-1/step-2/model");

@@ -17,15 +17,6 @@ std::string set_of(const std::string& script, const std::string& parameters,
                      quoted(script), parameters, sweep);
 }
 
-/// The points of all members, in their order.
-std::vector<std::string> points(UpProcess& up, const std::string& set) {
-  std::vector<std::string> points;
-  auto record = up.show(set);
-  for (const auto& member : record.find("members")->as_list())
-    points.push_back(member.find("params")->to_text());
-  return points;
-}
-
 int64_t differences(UpProcess& up, const std::string& set) {
   auto replay = up.get("/api/v1/sets/" + set + "/replay");
   EXPECT_TRUE(replay) << to_string(replay.error());
@@ -49,7 +40,7 @@ TEST(Search, AHeadThatIsKilledChangesNoPoint) {
       ASSERT_TRUE(up.start());
     }
     EXPECT_EQ(up.await_end(disturbed), "FINISHED");
-    EXPECT_EQ(points(up, disturbed), points(up, undisturbed)) << strategy;
+    EXPECT_EQ(up.points(disturbed), up.points(undisturbed)) << strategy;
     EXPECT_EQ(differences(up, disturbed), 0);
   }
   EXPECT_EQ(up.stop(), 0);
@@ -67,7 +58,7 @@ TEST(Search, AParallelSearchCanBeDerivedAgain) {
     ASSERT_TRUE(up.start());
   }
   EXPECT_EQ(up.await_end(set), "FINISHED");
-  EXPECT_EQ(points(up, set).size(), 40u);
+  EXPECT_EQ(up.points(set).size(), 40u);
   EXPECT_EQ(differences(up, set), 0);
   EXPECT_EQ(text_of(up.show(set), "picked"), "gp");
   EXPECT_EQ(up.stop(), 0);

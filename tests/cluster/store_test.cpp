@@ -304,10 +304,8 @@ TEST(Retention, OutputsGoByTheRulesAndSayWhy) {
   ASSERT_TRUE(many.start_head());
   ASSERT_TRUE(many.start_worker("w1"));
   auto run = [&](std::vector<std::string> options, const std::string& shell) {
-    std::vector<std::string> words{"run", "--no-code", "--project", "p"};
-    words.insert(words.end(), options.begin(), options.end());
-    words.insert(words.end(), {"--", "sh", "-c", shell});
-    return many.cli(words);
+    options.insert(options.begin(), {"--project", "p"});
+    return many.run_shell(options, shell);
   };
   const std::string writes = "head -c 200000 /dev/urandom > $TROUPE_OUTPUT/model";
   ASSERT_EQ(run({"--label", "keep=yes"}, writes).code, 0);
