@@ -22,7 +22,7 @@ struct SearchSettings {
   std::optional<uint64_t> trials;    // none: no end of its own
   std::vector<bool> maximize{true};  // one per objective
   uint64_t parallel = 1;             // how many trials run at a time, about
-  bool refuse_duplicates = true;     // without exception where points can be counted
+  bool refuse_duplicates = true;     // no point twice; certain where points can be counted
 };
 
 class AdaptiveSampler : public Sampler {

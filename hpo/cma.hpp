@@ -14,15 +14,16 @@ namespace troupe::hpo {
 class Cma {
  public:
   enum class Shape : uint8_t { full, separable };
-  using Vector = std::vector<double>;
+  using Vector = std::vector<double>;  // dimension() numbers, unless said otherwise
 
   struct Solution {
-    Vector x;
+    Vector x;              // as sample() gave it
     double value = 0;      // infinity for one that failed
     double violation = 0;  // of constraints: more is worse, whatever the value
   };
 
-  /// At least one dimension; `population` 0: 4 + floor(3 ln d).
+  /// At least one dimension; `sigma` > 0 is the first step size along each coordinate; `population`
+  /// 0: 4 + floor(3 ln d).
   Cma(Vector mean, double sigma, size_t population = 0, Shape shape = Shape::full);
 
   size_t dimension() const { return mean_.size(); }
@@ -38,8 +39,9 @@ class Cma {
 
   const Vector& mean() const { return mean_; }
   double sigma() const { return sigma_; }
-  /// Row by row; of the separable shape the diagonal alone.
+  /// d x d, row by row; of the separable shape the diagonal alone.
   const Vector& covariance() const { return covariance_; }
+  /// The evolution paths of the step size and of the covariance.
   const Vector& path_sigma() const { return path_sigma_; }
   const Vector& path_c() const { return path_c_; }
   /// The standard deviation along one coordinate.

@@ -38,11 +38,12 @@ class Forest {
   Forest(std::vector<Feature> features, std::span<const double> rows,
          std::span<const double> values, const ForestOptions& options = {});
 
+  /// The mean of the trees at a row with a number for each feature.
   double predict(std::span<const double> row) const;
   Importance importance() const;
-  /// The mean over all other features, at each of these values of one.
+  /// The mean over all other features, at each of these values of one; as long as `at`.
   std::vector<double> marginal(size_t feature, std::span<const double> at) const;
-  /// Likewise of two; the values of `second` vary fastest.
+  /// Likewise of two: at_first.size() x at_second.size() means, those of `second` vary fastest.
   std::vector<double> marginal(size_t first, std::span<const double> at_first, size_t second,
                                std::span<const double> at_second) const;
 

@@ -9,12 +9,12 @@ namespace troupe::hpo {
 
 struct LbfgsSettings {
   int iterations = 100;
-  double gradient_tolerance = 1e-4;  // largest component that is free to move
-  double value_tolerance = 1e-9;     // relative change of the value
-  int memory = 8;
+  double gradient_tolerance = 1e-4;  // ends: the largest component that is free to move is smaller
+  double value_tolerance = 1e-9;     // ends: the value's relative change is smaller
+  int memory = 8;                    // steps from which the curvature is estimated
 };
 
-/// Gives the value at x and writes the gradient.
+/// Gives the value at x and writes the gradient, which is as long as x already.
 using Smooth = std::function<double(const std::vector<double>& x, std::vector<double>& gradient)>;
 
 struct Minimum {

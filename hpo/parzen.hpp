@@ -25,10 +25,10 @@ std::vector<double> parzen_weights(size_t observations);
 /// The kernels of one axis; the last is the prior's.
 struct ParzenAxis {
   const Coordinate* coordinate = nullptr;
-  // Where it is numeric:
-  std::vector<double> means, sigmas;
-  std::vector<double> scales;      // 1 / sigmas
-  std::vector<double> log_inside;  // of the mass between the ends
+  // Where it is numeric, of each kernel:
+  std::vector<double> means, sigmas;  // of the normal, as positions
+  std::vector<double> scales;         // 1 / sigmas
+  std::vector<double> log_inside;     // the logarithm of its mass between the ends of the axis
   // Where values have mass, kernels that are equal are computed once:
   std::vector<uint32_t> group;  // of each kernel
   std::vector<uint32_t> first;  // a kernel of each group

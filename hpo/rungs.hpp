@@ -42,13 +42,13 @@ class RungLadder {
   RungLadder(const std::vector<double>& resources, uint32_t eta);
 
   struct Step {
-    bool heard = false;
-    bool stop = false;
-    double resource = 0;  // of the rung that was not passed
-    Rung::Place place;
+    bool heard = false;   // it came to a rung: later trials are compared with it there
+    bool stop = false;    // and is not among the best there
+    double resource = 0;  // of that rung, where it stops
+    Rung::Place place;    // on it
   };
-  /// A trial that has passed `passed` rungs so far reports; that number grows. One report may pass
-  /// several.
+  /// A trial that has passed `passed` rungs so far reports a value, to be minimised; that number
+  /// grows. One report may pass several.
   Step climb(size_t& passed, double resource, double value);
 
  private:

@@ -23,14 +23,19 @@ struct EarlyStop {
   std::string resource = "step";  // a metric that grows, or "step": that of each report
   double min = 1;                 // of the resource: before that nothing is stopped
   std::optional<double> max;      // what a trial reaches that is never stopped
-  uint32_t eta = 3;               // of so many at a rung one goes on
-  double percentile = 25;         // the best so many of a hundred go on
-  uint32_t start = 5;             // so many must have ended first
-  double interval = 1;            // of the resource, between two looks
-  double patience = 10;           // of the resource, without a better value
-  double delta = 0;               // what counts as better
-  double quantile = 0.25;         // the worst so many of one are replaced by copies of the best
-  double resample = 0.25;         // how often a parameter of a copy is drawn anew
+  // asha, asha-promote, hyperband, bohb:
+  uint32_t eta = 3;  // of so many at a rung one goes on
+  // median, percentile:
+  double percentile = 25;  // the best so many of a hundred go on; median: 50, whatever this is
+  uint32_t start = 5;      // so many trials must have ended first
+  // median, percentile, pbt:
+  double interval = 1;  // of the resource, between two looks
+  // patience:
+  double patience = 10;  // of the resource, without a better value
+  double delta = 0;      // by how much a value must be better to count so, in the metric's unit
+  // pbt:
+  double quantile = 0.25;  // the share of the worst that copies of the best replace
+  double resample = 0.25;  // the probability that a parameter of a copy is drawn anew
 };
 
 /// `invalid` with the key that is wrong: unknown names, wrong kinds, a range the wrong way round.

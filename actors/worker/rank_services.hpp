@@ -1,8 +1,7 @@
 // What a worker serves to the ranks of one line of a job, so that none of them hosts anything: the
 // store in which they find each other, also by HTTP as Horovod asks for it, by the worker of the
-// first job, and PMI where they are to
-// ask for their world. Owned by the job actor; each line is a world of its own, and what was told
-// in the one before, or by an attempt before, is gone.
+// first job, and PMI where they are to ask for their world. Owned by the job actor; each line is a
+// world of its own, and what was told in the one before, or by an attempt before, is gone.
 #pragma once
 
 #include "actors/worker/pmi_server.hpp"

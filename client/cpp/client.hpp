@@ -1,5 +1,7 @@
 // The public API of a head as functions: what the command line, and any C++ program, calls. Answers
-// are JSON values in the form of docs/reference/http.md. One per thread (see http_client.hpp).
+// are JSON values in the form of docs/reference/http.md. Every call blocks until the head has
+// answered; what the head refuses, and a head that cannot be reached (unavailable), is an Error.
+// One per thread (see http_client.hpp).
 #pragma once
 
 #include "client/cpp/context.hpp"
@@ -17,13 +19,14 @@
 
 namespace troupe::client {
 
+/// Which experiments and sets, newest first; what is empty does not choose.
 struct ListOptions {
   std::string project;
-  std::string state;
-  std::string set;
-  bool live = false;
-  uint32_t limit = 50;
-  std::string page_token;
+  std::string state;       // "RUNNING"
+  std::string set;         // the members of this one, lowest first
+  bool live = false;       // those that have not ended
+  uint32_t limit = 50;     // entries of a page
+  std::string page_token;  // `next_page_token` of the page before
 };
 
 /// A version of a dataset whose blocks are stored.
@@ -38,8 +41,8 @@ struct DatasetPush {
 /// Whole lines, and where to go on.
 struct LogPage {
   std::vector<Value> lines;
-  uint64_t next_offset = 0;
-  bool end = false;
+  uint64_t next_offset = 0;  // for logs()
+  bool end = false;          // nothing will ever follow
 };
 
 /// Cuts a growing text into lines; keeps the unfinished rest.
@@ -66,16 +69,22 @@ class Client {
  public:
   static Result<std::unique_ptr<Client>> connect(const Endpoint& endpoint);
 
-  /// Answers {id, kind, size, repeated}.
+  /// Answers {id, kind, size, repeated}. Where the submission has no key, a repetition after a lost
+  /// connection makes no second one all the same.
   Result<Value> submit(const Submission& submission);
+  /// Submits the same again, with other parameters and options (the form of a submission); answers
+  /// as submit.
   Result<Value> rerun(ExperimentId id, const ValueMap& params, const ValueMap& options,
                       const std::string& key);
+  /// Answers it as it is once its end is certain, usually KILLING.
   Result<Value> kill(ExperimentId id);
   Result<Value> show(ExperimentId id);
   Result<Value> list(const ListOptions& options);
   /// All pages of list, at most `most` entries.
   Result<ValueList> list_all(ListOptions options, size_t most);
+  /// This user's newest in a project.
   Result<ExperimentId> last(const std::string& project);
+  /// What it waits for.
   Result<Value> why(ExperimentId id);
   /// Derives every decision of a set's search again: what came of it.
   Result<Value> replay(ExperimentId set);
@@ -91,7 +100,9 @@ class Client {
   Result<Value> tell_trial(ExperimentId set, uint32_t trial, const ValueMap& metrics,
                            State state = State::finished);
   Result<Value> metric_names(ExperimentId id);
+  /// Its points in order of arrival; evenly thinned to `limit` where there are more.
   Result<Value> metric(ExperimentId id, const std::string& name, uint32_t limit);
+  /// {outputs [{path, ...}], complete, note}, of all pages.
   Result<Value> outputs(ExperimentId id);
   Result<Value> nodes();
   Result<Value> node(const std::string& name);

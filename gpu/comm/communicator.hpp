@@ -8,6 +8,10 @@
 // ends is noticed at once, one that stays away within the deadline. Data may lie anywhere, aligned
 // or not; where it says so, input and output may be the same array, and never overlap otherwise.
 //
+// `count` is in elements of the type, all of a call's blocks at most 2^46 bytes; ranks count from
+// 0. Codes of errors: `invalid` where the ranks' calls differ or no call can have such arguments,
+// `timed_out` where a rank did not come within the deadline, `unavailable` where one is gone.
+//
 // A communicator belongs to one thread at a time; different ones to any threads. After fork() the
 // child must not use it.
 #pragma once
@@ -21,8 +25,8 @@
 namespace troupe::comm {
 
 struct Options {
-  uint32_t rank = 0;
-  uint32_t size = 1;
+  uint32_t rank = 0;  // this one, below `size`
+  uint32_t size = 1;  // all of them
   /// Where the ranks find each other; not used any more once open() is through.
   std::shared_ptr<Store> store;
   /// What all ranks of the job know and nobody else.

@@ -26,7 +26,8 @@ struct Measured {
   std::vector<MeasuredSize> sizes{};  // growing
 };
 
-/// All ranks call it with the same sizes; each takes about so long.
+/// All ranks call it with the same sizes, in bytes of the vector, growing; each takes about so
+/// long.
 Result<Measured> measure_all_reduce(Communicator& ranks, const std::vector<uint64_t>& sizes,
                                     std::chrono::milliseconds each);
 
@@ -37,8 +38,8 @@ std::vector<uint64_t> sizes_up_to(uint64_t most);
 /// which different numbers of ranks can be compared.
 double algorithm_rate(const MeasuredSize& size);
 double bus_rate(const Measured& measured, const MeasuredSize& size);
-/// Of what memory or the link allow; nothing where the vector is too small to say: the call is
-/// mostly its start, or all vectors lie in the cache.
+/// As a part of what memory or the link allow, 1 is all of it; nothing where the vector is too
+/// small to say: the call is mostly its start, or all vectors lie in the cache.
 std::optional<double> part_of_limit(const Measured& measured, const MeasuredSize& size);
 /// What stands in the way of believing the last size; empty where nothing does.
 std::vector<std::string> doubts(const Measured& measured);

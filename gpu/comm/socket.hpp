@@ -38,8 +38,11 @@ std::string peer_address(int fd);
 /// The user at the other end of a local connection.
 Result<unsigned> peer_user(int fd);
 
+/// All of the bytes, or an error: timed_out where the moment comes first, unavailable where the
+/// other side has closed.
 Result<void> send_fully(int fd, const void* data, size_t bytes, Moment until);
 Result<void> receive_fully(int fd, void* data, size_t bytes, Moment until);
+/// The same for a descriptor, over a local connection; the receiver's is a duplicate.
 Result<void> send_descriptor(int fd, int descriptor, Moment until);
 Result<UniqueFd> receive_descriptor(int fd, Moment until);
 

@@ -26,8 +26,8 @@ class Store {
   virtual std::string own_address() const { return "127.0.0.1"; }
 };
 
-/// For ranks of one process; or served to others. What it takes is bounded: it may lie in a process
-/// that is not the job's.
+/// For ranks of one process; or served to others. What it takes is bounded, as it may lie in a
+/// process that is not the job's: 1 MiB a text (invalid), 64 MiB in all (exhausted).
 class MemoryStore final : public Store {
  public:
   Result<void> set(const std::string& key, const std::string& value) override;
