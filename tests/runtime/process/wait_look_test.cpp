@@ -68,6 +68,7 @@ TEST_F(WaitLooks, FindWaitsForMessagesAndThreads) {
 }
 
 TEST_F(WaitLooks, TakeNeitherSleepNorWorkForThat) {
+  // tidy: allow sleep: it is what is looked at
   Child sleeps{[] { ::sleep(1000); }};
   EXPECT_TRUE(await([&] {
     auto text = read_file("/proc/" + std::to_string(sleeps.pid()) + "/stat", 4096);
