@@ -53,9 +53,9 @@ bool is_for_others(long call) {
   }
 }
 
-/// 'R', 'S', 'D', ...; 0 where it is gone.
+/// Of its first thread: 'R', 'S', 'D', ...; 0 where it is gone.
 char state_of(pid_t pid) {
-  auto text = read_file(fmt::format("/proc/{}/stat", pid), file_bytes_max);
+  auto text = read_file(fmt::format("/proc/{}/task/{}/stat", pid, pid), file_bytes_max);
   auto name_end = text ? text->rfind(')') : std::string::npos;
   return name_end == std::string::npos || name_end + 2 >= text->size() ? '\0'
                                                                        : (*text)[name_end + 2];
