@@ -198,7 +198,10 @@ Environment environment_of(const World& world, uint32_t process) {
   }
   auto config = tf_config(world, process);
   // Of so many tasks no process could be told; there TensorFlow must find them another way.
-  if (!config.empty() && config.size() < limits::exec_string_bytes_max / 2)
+  // Nor can the launcher of a node be told of all its processes' at once, beyond half of a frame.
+  constexpr size_t node_bytes_max = 8u << 20;
+  if (!config.empty() && config.size() < limits::exec_string_bytes_max / 2 &&
+      config.size() * world.hosts[world.job].processes < node_bytes_max)
     advice.add("TF_CONFIG", std::move(config));
   if (world.has("slurm") || world.has("jax")) add_slurm_step(world, process, advice);
   if (world.has("slurm")) add_slurm(world, advice);

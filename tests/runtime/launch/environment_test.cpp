@@ -173,6 +173,15 @@ TEST(LaunchEnvironment, SaysNothingOfAClusterToAProcessAlone) {
   EXPECT_EQ(hostfile_text(world), "127.0.0.1 slots=1\n");
 }
 
+TEST(LaunchEnvironment, LeavesTheClusterOutWhereItsProcessesAreTooManyToTell) {
+  World world;
+  world.hosts = {{"a", "10.0.0.1", 20000, 1024}, {"b", "10.0.0.2", 20000, 1024}};
+  EXPECT_FALSE(all(world, 0).contains("TF_CONFIG"));
+  EXPECT_EQ(all(world, 0)["WORLD_SIZE"], "2048");
+  world.hosts = {{"a", "10.0.0.1", 20000, 128}, {"b", "10.0.0.2", 20000, 128}};
+  EXPECT_TRUE(all(world, 0).contains("TF_CONFIG"));
+}
+
 TEST(LaunchEnvironment, WritesAddressesOfSixthVersionSoThatAPortCanFollow) {
   auto world = two_by_two();
   world.hosts[0].address = "fd00::1";
