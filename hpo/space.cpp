@@ -13,6 +13,7 @@ namespace troupe::hpo {
 namespace {
 
 constexpr auto uncountable = std::numeric_limits<uint64_t>::max();
+constexpr uint64_t reals_max = uint64_t{1} << 53;  // that a double counts
 
 int64_t rounded_into(double value, int64_t least, int64_t most) {
   // Compared as doubles first: a double above the largest int64 has no int64 to round to.
@@ -43,6 +44,11 @@ Result<Axis> Axis::make(const Parameter& parameter) {
     axis.step_ = range.step ? Decimal::from(*range.step).value() : Decimal{1};
     auto last = Decimal::steps(axis.min_, axis.max_, axis.step_);
     axis.points_ = last == uncountable ? last : last + 1;
+    if (!axis.is_int_ && last > reals_max)
+      return Error{Errc::invalid, fmt::format("parameter {}: step", parameter.name),
+                   fmt::format("{} is too small: the range has more steps than numbers",
+                               range.step->to_text()),
+                   "take a larger step, or leave it out"};
     if (auto top = Decimal::at(axis.min_, axis.step_, last); !top)
       return Error{Errc::invalid, fmt::format("parameter {}: step", parameter.name),
                    top.error().detail, top.error().hint};

@@ -95,11 +95,11 @@ void ExperimentLife::end_job(const JobUpdate& update, Timestamp now, Effects& ef
               update.error.what.empty();
   // It served to the end, however it takes being told so.
   good = good || (wound_up_ && outcome_ == Outcome::none);
-  // It was done before it heard that it should make room.
-  if (good && !update.stopped && outcome_ == Outcome::preempted && record_.paused.empty() &&
-      attempt().jobs.size() == 1) {
+  // It was done before it heard that it should make room, or wait for its turn.
+  if (good && !update.stopped && outcome_ == Outcome::preempted && attempt().jobs.size() == 1) {
     outcome_ = Outcome::none;
     record_.preempted.clear();
+    record_.paused.clear();
   }
   record->ended = Timestamp{update.time_us};
   unseen_ = unseen_ || (update.infrastructure && !update.has_exit);

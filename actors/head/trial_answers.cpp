@@ -54,7 +54,11 @@ Result<std::map<std::string, double>> numbers_of(const SweepSpec& sweep, Experim
     if (name.empty() || name.size() > 200)
       return not_taken(id, "the name of a metric is empty or longer than 200 bytes",
                        "give it another");
-    numbers.insert_or_assign(name, value.as_number());
+    auto [known, is_new] = numbers.emplace(name, value.as_number());
+    if (!is_new && known->second != value.as_number())
+      return not_taken(
+          id, fmt::format("{} is told as {} and as {}", name, known->second, value.as_number()),
+          "tell it once: as `value`, or among `metrics`");
     return ok();
   };
   for (const auto& [name, value] : request.metrics) TROUPE_TRY(take(name, value));

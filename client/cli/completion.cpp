@@ -54,6 +54,10 @@ std::string values_of(Kind kind) {
   }
 }
 
+std::string values_of(const Option& option) {
+  return option.values.empty() ? values_of(option.kind) : std::string{option.values};
+}
+
 /// What bash writes into $candidates for a kind.
 std::string bash_candidates(Kind kind) {
   switch (kind) {
@@ -99,8 +103,9 @@ std::string bash_script() {
         text += fmt::format("    {}) COMPREPLY=($(compgen -{} -- \"$cur\")); return ;;\n", pattern,
                             option->kind == Kind::file ? 'f' : 'd');
       else
-        text += fmt::format("    {}) COMPREPLY=($(compgen -W \"{}\" -- \"$cur\")); return ;;\n",
-                            pattern, bash_candidates(option->kind));
+        text += fmt::format(
+            "    {}) COMPREPLY=($(compgen -W \"{}\" -- \"$cur\")); return ;;\n", pattern,
+            option->values.empty() ? bash_candidates(option->kind) : std::string{option->values});
     }
   }
   text += "  esac\n  case \"$verb\" in\n";
@@ -158,7 +163,7 @@ std::string fish_script() {
       for (char c : option->help)
         help += c == '"' || c == '$' ? std::string{'\\', c} : std::string{c};
       text += fmt::format(" -d \"{}\"", help);
-      if (auto values = values_of(option->kind); !values.empty())
+      if (auto values = values_of(*option); !values.empty())
         text += fmt::format(" -a \"{}\"", values);
       text += "\n";
     }

@@ -219,7 +219,8 @@ std::string result_text(const Value& entry) {
   const auto* best = entry.find("best");
   if (best == nullptr || !best->is_map()) return "";
   auto metric = text_of(entry, "metric");
-  return fmt::format("{}={}", metric.substr(metric.find('.') + 1),
+  metric = metric.substr(metric.find('.') + 1);
+  return fmt::format("{}={}", metric.substr(0, metric.find(", ")),
                      number_text(best->find("value")));
 }
 

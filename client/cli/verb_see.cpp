@@ -12,6 +12,8 @@
 #include <fmt/format.h>
 
 #include <fcntl.h>
+#include <map>
+#include <set>
 
 namespace troupe::cli {
 
@@ -47,8 +49,35 @@ Table entries_table(Session& session, const ValueList& entries) {
   return table;
 }
 
-/// Members of a set: state, the parameters that differ, the value.
-Table members_table(const Value& set) {
+/// "min.loss, max.accuracy" by its parts; one empty where there is no metric.
+std::vector<std::string> goals_of(const Value& set) {
+  std::vector<std::string> goals;
+  const auto text = text_of(set, "metric");
+  for (size_t begin = 0, end = 0; end != std::string::npos; begin = end + 2) {
+    end = text.find(", ", begin);
+    goals.push_back(text.substr(begin, end == std::string::npos ? end : end - begin));
+  }
+  return goals;
+}
+
+std::string name_of_goal(const std::string& goal) {
+  return goal.substr(goal.find('.') + 1);
+}
+
+/// The last values of members, by their id: of several metrics a set shows the first alone.
+using LastValues = std::map<std::string, Value>;
+
+Result<LastValues> last_values(client::Client& head, const Value& set) {
+  LastValues values;
+  if (goals_of(set).size() < 2 || !text_of(set, "members_next_page_token").empty()) return values;
+  TROUPE_TRY(visit_members(head, set, [&](const Value& member) {
+    values.emplace(text_of(member, "id"), map_of(map_of(member, "metrics"), "last"));
+  }));
+  return values;
+}
+
+/// Members of a set: state, the parameters that differ, the values.
+Table members_table(const Value& set, const LastValues& last) {
   std::vector<std::string> names;
   for (const auto& parameter : list_of(set, "parameters"))
     names.push_back(text_of(parameter, "name"));
@@ -57,10 +86,14 @@ Table members_table(const Value& set) {
       names.push_back(name);
   std::vector<Table::Column> columns{{"ID"}, {"STATE"}};
   for (const auto& name : names) columns.push_back({name, true, true});
-  auto metric = text_of(set, "metric");
-  columns.push_back({metric.empty() ? "VALUE" : metric.substr(metric.find('.') + 1), true});
+  const auto goals = goals_of(set);
+  columns.push_back({goals[0].empty() ? "VALUE" : name_of_goal(goals[0]), true});
+  for (size_t i = 1; i < goals.size() && !last.empty(); ++i)
+    columns.push_back({name_of_goal(goals[i]), true});
   columns.push_back({""});
   Table table{std::move(columns)};
+  std::set<std::string> front;
+  for (const auto& member : list_of(set, "front")) front.insert(member.to_text());
   const auto* best = set.find("best");
   auto best_id = best == nullptr ? "" : text_of(*best, "id");
   for (const auto& member : list_of(set, "members")) {
@@ -73,7 +106,14 @@ Table members_table(const Value& set) {
       cells.push_back({number_text(params.find(name)), text_of(params, name)});
     cells.push_back({number_text(member.find("value")), text_of(member, "value"),
                      is_best ? Colour::green : Colour::none});
-    cells.push_back({is_best ? "best" : "", "", Colour::green});
+    for (size_t i = 1; i < goals.size() && !last.empty(); ++i) {
+      auto values = last.find(id);
+      const auto* value =
+          values == last.end() ? nullptr : values->second.find(name_of_goal(goals[i]));
+      cells.push_back({number_text(value), value == nullptr ? "" : value->to_text()});
+    }
+    const auto* mark = front.contains(id) ? "front" : is_best ? "best" : "";
+    cells.push_back({mark, "", Colour::green});
     table.row(std::move(cells));
   }
   return table;
@@ -147,7 +187,9 @@ int show_verb(Session& session) {
   print_error_of(session, *entry);
   if (text_of(*entry, "kind") == "set" && !list_of(*entry, "members").empty()) {
     if (out.out().terminal) out.line("");
-    out.raw(members_table(*entry).text(out.out()));
+    auto last = last_values(**head, *entry);
+    if (!last) return session.fail(last.error());
+    out.raw(members_table(*entry, *last).text(out.out()));
     if (auto more = text_of(*entry, "members_next_page_token"); !more.empty())
       out.talk(fmt::format("only the first {} members; all: troupe ls --set {} --limit {}",
                            list_of(*entry, "members").size(), to_string(*id),
@@ -208,9 +250,18 @@ int best_verb(Session& session) {
   } else {
     Table table{{{"WHAT"}, {"VALUE", false, true}}};
     table.row({{"id"}, {text_of(*best, "id"), "", Colour::green}});
-    table.row({{text_of(*set, "metric")}, {text_of(*best, "value"), "", Colour::green}});
+    const auto goals = goals_of(*set);
+    table.row({{goals[0]}, {text_of(*best, "value"), "", Colour::green}});
+    if (goals.size() > 1) {
+      auto member = session.show_one(text_of(*best, "id"));
+      if (!member) return session.fail(member.error());
+      const Value last = map_of(map_of(*member, "metrics"), "last");
+      for (size_t i = 1; i < goals.size(); ++i)
+        table.row({{goals[i]}, {text_of(last, name_of_goal(goals[i]))}});
+    }
     for (const auto& [name, value] : map_of(*best, "params"))
       table.row({{name}, {value.to_text()}});
+    for (const auto& member : list_of(*set, "front")) table.row({{"front"}, {member.to_text()}});
     out.raw(table.text(out.out()));
   }
   return 0;

@@ -41,10 +41,23 @@ int after_submit(Session& session, const Value& submitted, uint64_t after_event,
   if (!set) return session.fail(set.error());
   const auto* best = set->find("best");
   if (best != nullptr && !text_of(*best, "id").empty())
-    out.talk(fmt::format("best: {} with {} = {}", text_of(*best, "id"), text_of(*set, "metric"),
+    out.talk(fmt::format("best: {} with {} = {}", text_of(*best, "id"),
+                         text_of(*set, "metric").substr(0, text_of(*set, "metric").find(", ")),
                          text_of(*best, "value")));
   out.talk(fmt::format("all members: troupe show {}", to_string(*id)));
   return code;
+}
+
+/// Of each parameter whose steps do not reach its upper end: where they end.
+void announce_ends(Output& out, const std::vector<Parameter>& parameters) {
+  for (const auto& parameter : parameters) {
+    auto axis = hpo::Axis::make(parameter);
+    if (!axis || !parameter.range || !parameter.range->step) continue;
+    auto last = axis->at(*axis->points() - 1);
+    if (last.as_number() != parameter.range->max.as_number())
+      out.talk(fmt::format("{} ends at {}, its last step below {}", parameter.name, last.to_text(),
+                           parameter.range->max.to_text()));
+  }
 }
 
 /// Says how large a set will be while nothing of it exists yet.
@@ -61,6 +74,7 @@ Result<void> announce(Session& session, const Submission& submission) {
   if (!picked.strategy.empty())
     out.talk(fmt::format("auto is {} here: {}", picked.strategy, picked.reason));
   const auto& parameters = submission.experiment.parameters;
+  announce_ends(out, parameters);
   bool one_value = std::all_of(parameters.begin(), parameters.end(),
                                [](const Parameter& parameter) { return parameter.is_constant(); });
   if (size == 1 && one_value && submission.sweep->points.empty())
@@ -73,7 +87,8 @@ int submit(Session& session, config::Purpose purpose) {
   auto wanted = read_wanted(session, purpose);
   if (!wanted) return session.fail(wanted.error());
   auto& out = session.out();
-  for (const auto& warning : wanted->file.warnings) out.talk("warning: " + warning);
+  for (const auto& warning : wanted->file.warnings)
+    if (!out.quiet()) out.talk("warning: " + warning);
   auto& submission = wanted->file.submission;
   if (purpose == config::Purpose::run && session.arguments().has("print-env"))
     return print_env(session, submission.experiment);

@@ -21,6 +21,7 @@ struct Option {
   std::string_view help;
   Kind kind = Kind::none;
   bool repeats = false;
+  std::string_view values = {};  // what a shell may offer, apart by spaces, where no kind says it
 };
 
 struct Verb {

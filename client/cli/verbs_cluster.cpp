@@ -15,9 +15,11 @@ namespace {
     Option{"workers", 0, "N", "workers on this machine (default 1)"},
     Option{"cpus", 0, "N", "CPUs to offer, for each worker"},
     Option{"gpus", 0, "N", "GPUs to offer, for each worker"},
-    Option{"binding", 0, "HOW", "of jobs to CPUs and memory: auto (default), off, cores, numa"},
+    Option{"binding", 0, "HOW", "of jobs to CPUs and memory: auto (default), off, cores, numa",
+           Kind::none, false, "auto off cores numa"},
     Option{"cache-limit", 0, "SIZE", "of datasets kept, for each worker (default: the disk's)"},
-    Option{"policy", 0, "NAME", "who starts next: fifo (default), backfill, greedy or attained"},
+    Option{"policy", 0, "NAME", "who starts next: fifo (default), backfill, greedy or attained",
+           Kind::none, false, "fifo backfill greedy attained"},
 };
 
 [[maybe_unused]] constexpr std::array head_options{
@@ -28,7 +30,8 @@ namespace {
     Option{"cluster-port", 0, "PORT", "for workers: default 7071; 0 takes a free one"},
     Option{"cluster-bind", 0, "ADDRESS", "for workers: default as --bind"},
     Option{"cluster-address", 0, "HOST:PORT", "what workers dial (default: found out)"},
-    Option{"policy", 0, "NAME", "who starts next: fifo (default), backfill, greedy or attained"},
+    Option{"policy", 0, "NAME", "who starts next: fifo (default), backfill, greedy or attained",
+           Kind::none, false, "fifo backfill greedy attained"},
 };
 
 [[maybe_unused]] constexpr std::array worker_options{
@@ -45,7 +48,8 @@ namespace {
     Option{"cpus", 0, "N", "CPUs to offer (default: all)"},
     Option{"mem", 0, "SIZE", "memory to offer (default: all)"},
     Option{"gpus", 0, "N", "GPUs to offer (default: all)"},
-    Option{"binding", 0, "HOW", "of jobs to CPUs and memory: auto (default), off, cores, numa"},
+    Option{"binding", 0, "HOW", "of jobs to CPUs and memory: auto (default), off, cores, numa",
+           Kind::none, false, "auto off cores numa"},
     Option{"label", 0, "K=V", "a label of this node", Kind::none, true},
 };
 
@@ -64,7 +68,7 @@ constexpr std::array plan_options{
     Option{"cpus", 0, "N", "CPUs for each worker (default 1)"},
     Option{"gpus", 0, "N", "GPUs for each worker (default 0)"},
     Option{"processes", 0, "N", "processes of each worker (default: one for each GPU)"},
-    Option{"binding", 0, "HOW", "cores (default), numa, off"},
+    Option{"binding", 0, "HOW", "cores (default), numa, off", Kind::none, false, "cores numa off"},
     Option{"busy-cpus", 0, "LIST", "taken by others: 0-3,8"},
     Option{"busy-gpus", 0, "LIST", "taken by others, as the picture counts them"},
     Option{"svg", 0, "FILE", "writes a drawing of the machine", Kind::file},
@@ -81,7 +85,7 @@ constexpr std::array bench_comm_options{
 
 constexpr std::array simulate_options{
     Option{"policy", 0, "NAME", "attained (default), greedy, backfill or fifo; several: compared",
-           Kind::none, true},
+           Kind::none, true, "attained greedy backfill fifo"},
     Option{"cluster", 0, "NODES", "64x8, 64x8:V100, 16xcpus=4,mem=8GiB,gpus=1; joined by +"},
     Option{"form", 0, "NAME", "of FILE: lines (default), philly or openb"},
     Option{"nodes", 0, "FILE", "the node table of an openb trace", Kind::file},

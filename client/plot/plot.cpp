@@ -125,7 +125,7 @@ Result<void> check_kind(const Scene& scene, Kind kind) {
   if (kind == Kind::curves) {
     if (study.curves.empty())
       return lacks(kind, "no member reported a metric more than once",
-                   "report a value each step: docs/guide/jobs.md");
+                   "report a value each step: docs/guide/logs-and-metrics.md");
     return ok();
   }
   if (study.goals.empty())

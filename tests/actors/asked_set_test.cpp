@@ -228,6 +228,7 @@ TEST_F(AskedSet, RefusesWhatIsNoResult) {
   EXPECT_THAT(refused({{"loss", HUGE_VAL}}), HasSubstr("no finite number"));
   EXPECT_THAT(refused({{"loss", "0.5"}}), HasSubstr("loss is \"0.5\""));
   EXPECT_THAT(refused({}, ValueList{0.5, 0.6}), HasSubstr("2 values for 1"));
+  EXPECT_THAT(refused({{"loss", 0.5}}, 0.6), HasSubstr("loss is told as 0.5 and as 0.6"));
   EXPECT_EQ(state({top, 1}), State::running) << "none of that ended it";
   api::TellRequest bare;
   bare.trial = 1;

@@ -123,6 +123,15 @@ TEST_F(Life, IsDoneWhereItEndedBeforeItHeardOfItsPreemption) {
   EXPECT_EQ(record().preempted, "");
 }
 
+TEST_F(Life, WaitsForNoTurnWhereItEndedBeforeItHeardOfIt) {
+  place();
+  runs();
+  life.pause("number 2 of 4 at the rung of 3", t0);
+  EXPECT_EQ(exits(0).next, Next::ended);
+  EXPECT_EQ(record().state, State::finished);
+  EXPECT_EQ(record().paused, "");
+}
+
 TEST_F(Life, AHeadThatComesBackTakesNoPreemptionForAFailure) {
   place();
   runs();

@@ -101,6 +101,9 @@ TEST_F(CommandLine, ASweepSaysHowManyMembersItWillHaveBeforeItIsMade) {
                        "echo", "{{a}}{{b}}"});
   EXPECT_THAT(swept.err, HasSubstr("6 members, grid"));
   EXPECT_EQ(swept.out, "1\n");
+  auto steps =
+      up.cli({"sweep", "-d", "--no-code", "--param", "a=0..10:step=4", "--", "echo", "{{a}}"});
+  EXPECT_THAT(steps.err, HasSubstr("a ends at 8, its last step below 10"));
   // What cannot be submitted was announced all the same: it comes first.
   auto refused = up.cli(
       {"sweep", "-d", "--no-code", "--cpus", "1000", "--param", "a=1,2", "--", "echo", "{{a}}"});
@@ -130,6 +133,20 @@ sweep: {strategy: random, trials: 12, metric: max.height}
   EXPECT_EQ(number_of(set, "size"), 6);
   EXPECT_EQ(text_of(set, "metric"), "max.height");
   EXPECT_EQ(number_of(set, "trials"), -1);
+}
+
+TEST_F(CommandLine, OfSeveralMetricsAllAreShown) {
+  constexpr const char* report = R"(printf '{"loss":%s,"gain":%s0}\n' $1 $1 >> $TROUPE_METRICS)";
+  auto swept = up.cli({"sweep", "--no-code", "--strategy", "tpe", "--trials", "3", "--metric",
+                       "min.loss,max.gain", "--param", "x=1,2,3", "--", "sh", "-c", report, "train",
+                       "{{x}}"});
+  ASSERT_EQ(swept.code, 0) << swept.err;
+  EXPECT_THAT(swept.err, HasSubstr("with min.loss = 1"));
+  auto shown = up.cli({"show", "1"}).out;
+  for (const auto* values : {"\t1.0\t10.0\tfront", "\t2.0\t20.0\tfront", "\t3.0\t30.0\tfront"})
+    EXPECT_THAT(shown, HasSubstr(values));
+  auto best = up.cli({"best", "1"}).out;
+  EXPECT_THAT(best, HasSubstr("min.loss\t1.0\nmax.gain\t10.0\nx\t1\nfront\t"));
 }
 
 TEST_F(CommandLine, TakesTheSearchSpaceOfAnotherProgram) {

@@ -50,6 +50,13 @@ TEST(Axis, GridPoints) {
   EXPECT_FALSE(Axis::make(range("x", 0.0, 1.0)).value().grid_points());
 }
 
+TEST(Axis, AStepThatNoNumberCanFollowIsRefused) {
+  EXPECT_FALSE(Axis::make(range("x", 0.0, 1.0, 1e-300)));
+  EXPECT_FALSE(Axis::make(range("x", 0.0, 1.0, 1e-17)));
+  EXPECT_TRUE(Axis::make(range("x", 0.0, 1.0, 1e-15)));
+  EXPECT_TRUE(Axis::make(range("x", INT64_MIN, INT64_MAX, 2)));
+}
+
 TEST(Grid, LastNamedVariesFastest) {
   auto grid = sampler({range("b", 0, 20, {}, 3), range("a", 0, 10, {}, 3)}, sweep("grid"));
   ASSERT_EQ(grid->size(), 9u);

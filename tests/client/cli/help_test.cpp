@@ -43,6 +43,16 @@ TEST(Help, LettersAndNamesAreUniqueInAVerb) {
   }
 }
 
+TEST(Help, ShellsOfferTheValuesThatOptionsHave) {
+  for (const auto* shell : {"bash", "fish"}) {
+    auto script = completion_script(shell);
+    EXPECT_NE(script.find("history importance parallel pareto contour curves slices"),
+              std::string::npos);
+    EXPECT_NE(script.find("asha hyperband bohb"), std::string::npos);
+    EXPECT_NE(script.find("fifo backfill greedy attained"), std::string::npos);
+  }
+}
+
 TEST(Help, ExamplesOfTroupeParse) {
   for (const auto& verb : verbs())
     for (auto example : verb.examples) {
