@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace troupe::actors {
@@ -30,6 +31,22 @@ std::string shape_of(const schedule::Request& request) {
   for (const auto& group : request.groups)
     shape += fmt::format("; {} {}", group.role, shape_of(request.part(group)));
   return shape;
+}
+
+/// A point of the earlier set that lacks a parameter of this one says nothing to its search.
+Result<void> check_shared(const SetRecord& earlier, const Submission& submission) {
+  const auto& known = earlier.spec->parameters;
+  if (!earlier.sweep.points.empty()) return ok();
+  for (const auto& wanted : submission.experiment.parameters)
+    if (wanted.when.empty() && std::none_of(known.begin(), known.end(), [&](const Parameter& one) {
+          return one.name == wanted.name;
+        }))
+      return Error{
+          Errc::invalid, "sweep.from",
+          fmt::format("set {} has no parameter {}: none of its points is one of this space",
+                      to_string(earlier.id), wanted.name),
+          "name a set with all parameters of this one, or leave from out"};
+  return ok();
 }
 
 }  // namespace
@@ -142,6 +159,7 @@ Result<hpo::SearchPlan> DirectorState::plan(const Submission& submission) const 
   if (!*earlier)
     return Error{Errc::not_found, fmt::format("set {} not found", *submission.sweep->from),
                  "sweep.from names it", "troupe ls -a"};
+  TROUPE_TRY(check_shared(**earlier, submission));
   return plan;
 }
 

@@ -186,6 +186,12 @@ TEST_F(SearchSet, LearnsFromAnEarlierSet) {
   auto refused = submit(submission);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::not_found);
+  submission.sweep->from = first;
+  submission.experiment.parameters.push_back({"z", {1, 2}, {}});
+  submission.experiment.run = {Command{"train {{x}} {{y}} {{z}}", {}}};
+  refused = submit(submission);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().detail, HasSubstr("no parameter z"));
 }
 
 TEST_F(SearchSet, KeepsTheFrontOfSeveralObjectives) {
