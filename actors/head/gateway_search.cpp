@@ -24,13 +24,27 @@ std::string end_text(const SearchEntry& entry) {
       return values.empty() ? "it ended without a value: the search takes it for a failure"
                             : fmt::format("its result: {}", values);
     case SearchEntry::Outcome::stopped:
-      return fmt::format("its result when it was stopped, at {:.6g}: {}", entry.step, values);
+      // The budget, or somebody, stops where nobody counts a resource.
+      return fmt::format("its result when it was stopped{}: {}",
+                         entry.step > 0 ? fmt::format(", at {:.6g}", entry.step) : "", values);
     case SearchEntry::Outcome::failed:
       return "it failed: the search takes its point for a bad one";
     case SearchEntry::Outcome::cancelled:
       break;
   }
   return "it was ended from outside: the search learns nothing from it";
+}
+
+/// How a strategy that learns nothing comes to its points; empty for others.
+std::string drawn_text(const SweepSpec& sweep) {
+  if (sweep.strategy == "grid") return "its point: the next of the grid, in its order";
+  if (sweep.strategy == "list") return "its point: the next of the list";
+  const auto seed = sweep.seed.value_or(0);
+  if (sweep.strategy == "random")
+    return fmt::format("its point: drawn at random with seed {}, whatever became of others", seed);
+  if (sweep.strategy == "sobol")
+    return fmt::format("its point: the next of a Sobol sequence, scrambled with seed {}", seed);
+  return "";
 }
 
 /// What an entry of a member's search tells people; empty where it is nothing to them.
@@ -147,6 +161,7 @@ Result<std::vector<api::Trial>> GatewayService::pending_trials(const api::Caller
 /// Why its point was chosen, where it waited, why it was stopped, what came of it.
 std::vector<std::string> GatewayService::search_story(ExperimentId id) {
   std::vector<std::string> story;
+  bool has_point = false;
   for (uint64_t page = 0;;) {
     auto pages = context_->ledger->search(id.top, page);
     if (!pages) {
@@ -154,13 +169,21 @@ std::vector<std::string> GatewayService::search_story(ExperimentId id) {
                  to_string(pages.error()));
       return story;
     }
-    if (pages->entries.empty()) return story;
+    if (pages->entries.empty()) break;
     page = pages->next;
     for (const auto& entry : pages->entries) {
       if (entry.trial != id.member) continue;
-      if (auto text = told_text(entry); !text.empty()) story.push_back(std::move(text));
+      auto text = told_text(entry);
+      // One that waits to the end is dismissed for what it was paused for.
+      if (text.empty() || (!story.empty() && story.back().ends_with(text))) continue;
+      has_point = has_point || entry.kind == SearchEntry::Kind::born;
+      story.push_back(std::move(text));
     }
   }
+  auto set = context_->ledger->set(id.top);
+  if (!has_point && set && *set)
+    if (auto text = drawn_text((**set).sweep); !text.empty()) story.insert(story.begin(), text);
+  return story;
 }
 
 }  // namespace troupe::actors

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 namespace troupe::cli {
 
@@ -60,6 +61,25 @@ void announce_ends(Output& out, const std::vector<Parameter>& parameters) {
   }
 }
 
+/// Of each parameter whose condition seems to hold nowhere: mostly a value in it is misspelt.
+void announce_idle(Output& out, const Submission& submission) {
+  const auto& sweep = *submission.sweep;
+  auto space =
+      hpo::Space::make(submission.experiment.parameters, {sweep.constraints, sweep.forbidden});
+  if (!space || !space->rules().has_conditions()) return;
+  std::map<std::string, std::string> idle;
+  for (const auto& one : submission.experiment.parameters)
+    if (!one.when.empty()) idle.emplace(one.name, one.when);
+  constexpr uint64_t tries = 1000;
+  for (uint64_t i = 0; i < tries && !idle.empty(); ++i) {
+    auto point = space->draw([&](size_t axis) { return hpo::Draws{1, i, axis}; });
+    for (const auto& [name, value] : point.value_or(hpo::Point{})) idle.erase(name);
+  }
+  for (const auto& [name, when] : idle)
+    out.talk(fmt::format("{} has a value in none of {} random points: it is active when {}", name,
+                         tries, when));
+}
+
 /// Says how large a set will be while nothing of it exists yet.
 Result<void> announce(Session& session, const Submission& submission) {
   if (!submission.sweep) return ok();
@@ -75,6 +95,7 @@ Result<void> announce(Session& session, const Submission& submission) {
     out.talk(fmt::format("auto is {} here: {}", picked.strategy, picked.reason));
   const auto& parameters = submission.experiment.parameters;
   announce_ends(out, parameters);
+  announce_idle(out, submission);
   bool one_value = std::all_of(parameters.begin(), parameters.end(),
                                [](const Parameter& parameter) { return parameter.is_constant(); });
   if (size == 1 && one_value && submission.sweep->points.empty())

@@ -85,6 +85,9 @@ with troupe.Search(sys.argv[1]) as search:
     except troupe.Error as error:
         print(error.code, error.detail)
     print(done, search.done, search.best["id"].split(".")[0])
+two = troupe.Search.create({"x": [1, 2]}, metric=["min.loss", "max.gain"], trials=1)
+for trial in two:
+    trial.tell([0.5, 2])
 )";
   std::vector<Child> loops;
   auto environment = [&] {

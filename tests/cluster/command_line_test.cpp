@@ -175,6 +175,19 @@ spec:
   EXPECT_THAT(twice.err, HasSubstr("--param a is given twice"));
 }
 
+TEST_F(CommandLine, AConditionThatHoldsNowhereIsNoticed) {
+  auto folder = project(R"(run: echo {{a}} {{b}} {{c}}
+parameters:
+  a: [1, 2]
+  b: {choices: [1, 2], when: {a: 7}}
+  c: {choices: [1, 2], when: {a: 2}}
+)");
+  auto swept = up.cli({"sweep", "-d", "--strategy", "grid"}, 60s, folder);
+  EXPECT_EQ(swept.code, 0);
+  EXPECT_THAT(swept.err, HasSubstr("b has a value in none of 1000 random points"));
+  EXPECT_THAT(swept.err, Not(HasSubstr("c has a value in none")));
+}
+
 TEST_F(CommandLine, ShowsACommandOfSeveralLinesLineByLine) {
   auto folder = project("run: |\n  echo {{x}}\n  true\nparameters: {x: 1}\n");
   auto swept = up.cli({"sweep", "-d", "--strategy", "grid"}, 60s, folder);

@@ -88,6 +88,7 @@ TEST(Search, AMemberThatIsStoppedEarlyEndsWell) {
   auto why = up.get("/api/v1/experiments/" + set + ".2/why");
   ASSERT_TRUE(why);
   EXPECT_NE(why->to_text().find("stopped early: asha"), std::string::npos);
+  EXPECT_NE(why->to_text().find("its point: the next of the grid"), std::string::npos);
   EXPECT_EQ(differences(up, set), 0);
   EXPECT_EQ(up.stop(), 0);
 }

@@ -150,6 +150,8 @@ class Search:
     def create(cls, parameters, metric=None, trials=None, strategy=None, project="search", name=None, key=None, url=None,
                token=None, **sweep):
         """Makes a set; `sweep` has further keys of the project file's: seed, concurrency, stop_when, early_stop, ..."""
+        if metric and not isinstance(metric, str):
+            metric = ",".join(metric)
         given = {"strategy": strategy or ("auto" if metric else "random"), "trials": trials, "metric": metric, **sweep}
         body = {"project": project, "parameters": [_parameter(*one) for one in parameters.items()],
                 "sweep": {"ask": True, **{field: value for field, value in given.items() if value is not None}}}
