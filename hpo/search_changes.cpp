@@ -88,7 +88,8 @@ Result<void> Searcher::check_added(const Point& point, const std::string& path) 
                  "submit another set with this point"};
   Encoding encoding{std::move(*space)};
   TROUPE_TRY(check_point(encoding, point, path));
-  TROUPE_TRY(check_completion(point, path));
+  // A whole one may have been tried: who knows the members says by which.
+  if (!encoding.encode(point)) TROUPE_TRY(check_completion(point, path));
   if (!learns() && !encoding.encode(point)) {
     std::string lacking;
     for (const auto& axis : encoding.space().axes())

@@ -89,6 +89,8 @@ TEST(Enqueued, WhatCannotBeIsRefused) {
   auto searcher = Searcher::make(square, sweep, "");
   EXPECT_FALSE(searcher->check_added({{"a", 5}}, "add[0]"));
   EXPECT_TRUE(searcher->check_added({{"a", 4}}, "add[0]"));
+  auto tried = searcher->next(1)->point;
+  EXPECT_TRUE(searcher->check_added(tried, "add[0]")) << "its set knows who has tried it";
 }
 
 }  // namespace
