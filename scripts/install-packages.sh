@@ -10,7 +10,7 @@ packages="
 build-essential ca-certificates cmake ninja-build pkg-config ccache git clang-format python3
 libcaf-dev capnproto libcapnp-dev liblmdb-dev libarchive-dev libcurl4-openssl-dev libfmt-dev libyaml-cpp-dev nlohmann-json3-dev
 libeigen3-dev libboost-random-dev libhwloc-dev libpmix-dev libssl-dev libgtest-dev libgmock-dev
-curl jq procps iproute2 nftables
+curl jq procps elfutils iproute2 nftables
 python3-numpy python3-sklearn
 "
 

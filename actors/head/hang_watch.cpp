@@ -83,9 +83,27 @@ std::vector<HangWatch::Seen> HangWatch::standing(const std::vector<Seen>& all) c
   return found;
 }
 
+/// Those that do not wait while all others do: "rank 1 holds up the others, which wait".
+std::string HangWatch::held_up_by(const std::vector<Seen>& all) const {
+  std::string names;
+  size_t waiting = 0, others = 0;
+  for (const auto& each : all) {
+    // Who still makes progress, or was not looked at, says nothing of this.
+    if (each.quiet < patience_ || each.rank->process.empty()) return {};
+    if (each.rank->waits) {
+      ++waiting;
+    } else if (++others <= ranks_told) {
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", each.rank->rank);
+    }
+  }
+  if (waiting == 0 || others == 0 || others > std::min(waiting, ranks_told)) return {};
+  return fmt::format("rank{} {} hold{} up the others, which wait", others == 1 ? "" : "s", names,
+                     others == 1 ? "s" : "");
+}
+
 Error HangWatch::error(const ExperimentRecord& record, const std::vector<Seen>& all,
                        const std::vector<Seen>& standing, Timestamp wall) const {
-  std::string names, detail;
+  std::string names, detail = held_up_by(all);
   std::set<uint32_t> told;
   for (const auto* list : {&standing, &all})
     for (const auto& each : *list) {

@@ -47,6 +47,7 @@ class HangWatch {
 
   std::optional<std::vector<Seen>> seen(const ExperimentRecord& record, Time now) const;
   std::vector<Seen> standing(const std::vector<Seen>& all) const;
+  std::string held_up_by(const std::vector<Seen>& all) const;
   Error error(const ExperimentRecord& record, const std::vector<Seen>& all,
               const std::vector<Seen>& standing, Timestamp wall) const;
 

@@ -92,7 +92,8 @@ void GpuWatchState::look_at(Watched& watched) {
   watched.health.state(*state);
   if (!watched.to_check) return;
   // Somebody else has it meanwhile, whose processes these may be.
-  auto left = watched.jobs.empty() ? left_over_text(*state, context_->look_at) : std::string{};
+  auto left =
+      watched.jobs.empty() ? left_over_text(*state, context_->looks.process) : std::string{};
   if (left.empty()) {
     watched.to_check = false;
     watched.health.left_over({});

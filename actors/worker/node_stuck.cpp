@@ -19,7 +19,7 @@ void NodeState::stuck(const process::RunStatus& status) {
   auto text =
       fmt::format("what job {} runs was killed and does not end", to_string(run->first.job));
   for (size_t i = 0; i < status.pids.size() && i < processes_told; ++i)
-    text += fmt::format("{} {}", i == 0 ? ":" : ";", context_->look_at(status.pids[i]).text);
+    text += fmt::format("{} {}", i == 0 ? ":" : ";", context_->looks.process(status.pids[i]).text);
   if (status.pids.size() > processes_told)
     text += fmt::format("; and {} more", status.pids.size() - processes_told);
   stuck_.emplace(status.key, std::move(text));

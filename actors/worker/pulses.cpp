@@ -44,6 +44,7 @@ void Pulses::sign(Rank& rank, RankPulse::By by, Time now) {
     rank.by = RankPulse::By::lines;
   rank.last = now;
   rank.looked = false;
+  rank.stack.reset();
 }
 
 void Pulses::points(const std::string& source, const std::vector<WirePoint>& points, Time now) {
@@ -76,15 +77,15 @@ void Pulses::lines(std::string_view records, uint64_t end, Time now) {
     if (spoke[i]) sign(ranks_[i], RankPulse::By::lines, now);
 }
 
-std::vector<RankPulse> Pulses::due(Time now, const Look& look) {
+std::vector<RankPulse> Pulses::due(Time now, const Looks& looks) {
   std::vector<RankPulse> pulses;
   if (now - last_due_ < every) return pulses;
   last_due_ = now;
-  for (size_t i = 0; i < ranks_.size(); ++i) pulses.push_back(pulse(i, now, look));
+  for (size_t i = 0; i < ranks_.size(); ++i) pulses.push_back(pulse(i, now, looks));
   return pulses;
 }
 
-RankPulse Pulses::pulse(size_t index, Time now, const Look& look) {
+RankPulse Pulses::pulse(size_t index, Time now, const Looks& looks) {
   auto& rank = ranks_[index];
   RankPulse pulse;
   pulse.rank = first_rank_ + static_cast<uint32_t>(index);
@@ -95,11 +96,18 @@ RankPulse Pulses::pulse(size_t index, Time now, const Look& look) {
   pulse.step = {rank.step};
   // Not worth a look before: it would be at every rank that is busy for a second.
   if (2 * (now - rank.last) < patience_ || rank.pid == 0) return pulse;
-  auto seen = look(rank.pid);
-  if (!std::exchange(rank.looked, true)) rank.cpu = seen.cpu;
+  auto seen = looks.process(rank.pid);
+  if (!std::exchange(rank.looked, true)) {
+    rank.cpu = seen.cpu;
+    rank.stack = seen.busiest == 0 ? nullptr : looks.stack(seen.busiest);
+  }
+  auto wait = seen.busiest == 0 ? std::nullopt : looks.wait(seen.busiest);
+  pulse.waits = wait && wait->now == process::WaitLook::Now::waits;
   pulse.process = fmt::format("{}; {} of CPU in the last {}", seen.text,
                               duration_text(std::max(seen.cpu - rank.cpu, Duration{0})),
                               duration_text(Duration{pulse.quiet_ms / 1000 * 1000}));
+  if (auto stack = rank.stack ? rank.stack->text() : std::string{}; !stack.empty())
+    pulse.process += "; in " + stack;
   return pulse;
 }
 

@@ -5,9 +5,13 @@
 
 #include "runtime/core/clock.hpp"
 #include "runtime/process/process_look.hpp"
+#include "runtime/process/stack_look.hpp"
+#include "runtime/process/wait_look.hpp"
 #include "runtime/wire/messages.hpp"
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +21,12 @@ namespace troupe::actors {
 class Pulses {
  public:
   using Time = std::chrono::nanoseconds;  // monotonic
-  using Look = std::function<process::ProcessLook(int32_t pid)>;
+  /// How processes are looked at.
+  struct Looks {
+    std::function<process::ProcessLook(int32_t pid)> process;
+    std::function<std::optional<process::WaitLook>(pid_t pid)> wait;
+    std::function<std::unique_ptr<process::StackLook>(pid_t pid)> stack;
+  };
 
   Pulses(uint32_t first_rank, uint32_t ranks, Duration patience, Time now);
 
@@ -30,7 +39,7 @@ class Pulses {
   void lines(std::string_view records, uint64_t end, Time now);
 
   /// At most once a second; else nothing.
-  std::vector<RankPulse> due(Time now, const Look& look);
+  std::vector<RankPulse> due(Time now, const Looks& looks);
 
  private:
   struct Rank {
@@ -41,12 +50,13 @@ class Pulses {
     bool has_step = false;
     double step = 0;
     int32_t pid = 0;
-    bool looked = false;               // since its last sign
-    std::chrono::milliseconds cpu{0};  // at the first look since
+    bool looked = false;                        // since its last sign
+    std::chrono::milliseconds cpu{0};           // at the first look since
+    std::unique_ptr<process::StackLook> stack;  // begun then
   };
 
   void sign(Rank& rank, RankPulse::By by, Time now);
-  RankPulse pulse(size_t index, Time now, const Look& look);
+  RankPulse pulse(size_t index, Time now, const Looks& looks);
 
   uint32_t first_rank_;
   Duration patience_;

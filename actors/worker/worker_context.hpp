@@ -8,13 +8,12 @@
 #include "actors/worker/environment.hpp"
 #include "actors/worker/paths.hpp"
 #include "actors/worker/peer_files.hpp"
+#include "actors/worker/pulses.hpp"
 #include "gpu/device.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/process/launcher.hpp"
 #include "runtime/process/port_book.hpp"
-#include "runtime/process/process_look.hpp"
 #include "runtime/process/run_mounts.hpp"
-#include "runtime/process/wait_look.hpp"
 #include "runtime/process/world_look.hpp"
 
 #include <atomic>
@@ -47,8 +46,7 @@ struct WorkerContext {
   std::string program;  // `troupe`, for what stands between the launcher and a rank
   std::shared_ptr<Clock> clock;
   LauncherFactory make_launcher;
-  std::function<process::ProcessLook(int32_t pid)> look_at = process::look_at;
-  std::function<std::optional<process::WaitLook>(pid_t pid)> look_at_wait = process::look_at_wait;
+  Pulses::Looks looks{process::look_at, process::look_at_wait, process::look_at_stack};
   std::shared_ptr<process::PortBook> ports;  // for jobs; null: they get none
   std::function<process::WorldLook(const std::vector<int32_t>& pids, uint16_t port)> look_at_world =
       process::look_at_world;

@@ -247,6 +247,7 @@ struct RankPulse {
   bool has_step = false;
   WireF64 step;         // of its newest metric
   std::string process;  // what its processes do, in words; empty while it is not quiet for long
+  bool waits = false;   // for word from others, as far as that is seen
 };
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, RankPulse& x) {
@@ -256,7 +257,7 @@ typename Inspector::result_type inspect(Inspector& f, RankPulse& x) {
     return caf::none;
   };
   return f(caf::meta::type_name("RankPulse"), x.rank, by, x.quiet_ms, x.steady_ms, x.has_step,
-           x.step, x.process, caf::meta::load_callback(load));
+           x.step, x.process, x.waits, caf::meta::load_callback(load));
 }
 
 /// How far one rank of a gang has come with its collective calls, and how long it waited in them.

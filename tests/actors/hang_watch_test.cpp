@@ -12,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 using By = RankPulse::By;
 
 class Watch : public ::testing::Test {
@@ -68,6 +69,25 @@ TEST_F(Watch, SaysNodeStepTimeAndWhatTheProcessDoes) {
   EXPECT_THAT(error.detail, HasSubstr("process 7 (train): sleeping in tcp_recvmsg"));
   EXPECT_THAT(error.detail, HasSubstr("rank 1 on b: nothing since its start 1m ago"));
   EXPECT_THAT(error.hint, HasSubstr("watchdog.patience"));
+}
+
+TEST_F(Watch, SaysWhichRankTheOthersWaitFor) {
+  auto quiet = [](uint32_t number, bool waits) {
+    auto pulse = rank(number, By::nothing, 12s);
+    pulse.waits = waits;
+    return pulse;
+  };
+  hear(0, {quiet(0, true), quiet(1, true)});
+  hear(1, {quiet(2, false), quiet(3, true)});
+  EXPECT_THAT(look().hang->detail,
+              StartsWith("rank 2 holds up the others, which wait; rank 0 on a: "));
+  hear(0, {quiet(0, true), quiet(1, false)});
+  EXPECT_THAT(look().hang->detail, StartsWith("ranks 1, 2 hold up the others, which wait; "));
+  hear(0, {quiet(0, false), quiet(1, false)});
+  EXPECT_THAT(look().hang->detail, Not(HasSubstr("hold"))) << "most do something";
+  hear(0, {quiet(0, true), quiet(1, true)});
+  hear(1, {quiet(2, true), quiet(3, true)});
+  EXPECT_THAT(look().hang->detail, Not(HasSubstr("hold"))) << "each waits for another";
 }
 
 TEST_F(Watch, JudgesByMetricsWhereThereAreSome) {

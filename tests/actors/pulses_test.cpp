@@ -9,8 +9,19 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using By = RankPulse::By;
+
+class Stack final : public process::StackLook {
+ public:
+  explicit Stack(const std::string& text) : text_{text} {}
+  std::string text() const override { return text_; }
+
+ private:
+  const std::string& text_;
+};
 
 class PulsesOf : public ::testing::Test {
  protected:
@@ -28,10 +39,20 @@ class PulsesOf : public ::testing::Test {
     pulses.lines(text, log_end, now);
   }
   std::vector<RankPulse> due() {
-    return pulses.due(now, [this](int32_t pid) {
-      looks.push_back(pid);
-      return process::ProcessLook{"process " + std::to_string(pid), cpu};
-    });
+    return pulses.due(
+        now, {[this](int32_t pid) {
+                looks.push_back(pid);
+                return process::ProcessLook{"process " + std::to_string(pid), cpu, pid + 100};
+              },
+              [this](pid_t pid) -> std::optional<process::WaitLook> {
+                process::WaitLook look;
+                if (pid == waiting) look.now = process::WaitLook::Now::waits;
+                return look;
+              },
+              [this](pid_t pid) {
+                stacks.push_back(pid);
+                return std::make_unique<Stack>(stack);
+              }});
   }
   std::vector<RankPulse> after(std::chrono::nanoseconds time) {
     pass(time);
@@ -41,6 +62,9 @@ class PulsesOf : public ::testing::Test {
   std::chrono::nanoseconds now{1h};
   std::chrono::milliseconds cpu{3000};
   std::vector<int32_t> looks;
+  pid_t waiting = 0;
+  std::string stack;  // as far as it is known
+  std::vector<pid_t> stacks;
   uint64_t end = 0, log_end = 0;
   Pulses pulses;
 };
@@ -125,6 +149,24 @@ TEST_F(PulsesOf, ANewLineOfRunBeginsAnew) {
   EXPECT_EQ(told[0].quiet_ms, 1000);
   EXPECT_EQ(told[0].by, By::nothing);
   EXPECT_FALSE(told[0].has_step);
+}
+
+TEST_F(PulsesOf, SayWhoWaitsAndWhereAQuietProcessStands) {
+  waiting = 172;
+  EXPECT_THAT(after(4s).at(0).process, IsEmpty());
+  EXPECT_THAT(stacks, IsEmpty()) << "it would be stopped for nothing";
+  auto told = after(2s);
+  EXPECT_THAT(stacks, ElementsAre(171, 172));
+  EXPECT_FALSE(told.at(0).waits);
+  EXPECT_TRUE(told.at(1).waits);
+  EXPECT_THAT(told.at(0).process, Not(HasSubstr("; in ")));
+  stack = "recv < main";
+  EXPECT_THAT(after(1s).at(0).process, HasSubstr("; in recv < main"));
+  EXPECT_EQ(stacks.size(), 2u) << "once a silence";
+  line(0);
+  after(1s);
+  after(6s);
+  EXPECT_THAT(stacks, ElementsAre(171, 172, 171));
 }
 
 }  // namespace

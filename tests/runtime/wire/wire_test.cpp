@@ -53,8 +53,8 @@ auto members(const T& x) {
     const auto& [a, b, c, d, e, f] = x;
     return std::tie(a, b, c, d, e, f);
   } else if constexpr (std::is_same_v<T, RankPulse>) {
-    const auto& [a, b, c, d, e, f, g] = x;
-    return std::tie(a, b, c, d, e, f, g);
+    const auto& [a, b, c, d, e, f, g, h] = x;
+    return std::tie(a, b, c, d, e, f, g, h);
   } else if constexpr (std::is_same_v<T, JobOrder>) {
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, y, z, za, zb,
                  zc] = x;
