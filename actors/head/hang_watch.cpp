@@ -25,7 +25,9 @@ std::string rank_text(const RankPulse& rank, const JobRecord& job, Duration quie
     text += fmt::format("nothing since its start {} ago", duration_text(quiet));
   } else {
     auto last = Timestamp{wall.us - std::chrono::microseconds{quiet}.count()};
-    text += rank.has_step ? fmt::format("last step {}", rank.step.value) : std::string{"last line"};
+    text += rank.has_step                     ? fmt::format("last step {}", rank.step.value)
+            : rank.by == RankPulse::By::calls ? std::string{"last collective call"}
+                                              : std::string{"last line"};
     text += fmt::format(" at {}", rfc3339(last));
   }
   if (!rank.process.empty()) text += "; " + rank.process;

@@ -2,8 +2,9 @@
 // experiment's actor, which tells it what comes from nodes and does what it says.
 //
 // A rank that reports metrics is judged by them. In an attempt without metrics, ranks that write
-// lines regularly are judged by these. Most ranks do neither (rank 0 speaks for all), so their
-// silence says nothing by itself; but where no rank at all shows anything, all of them stand still.
+// lines or make collective calls regularly are judged by these. Most ranks do neither (rank 0
+// speaks for all), so their silence says nothing by itself; but where no rank at all shows
+// anything, all of them stand still.
 #pragma once
 
 #include "runtime/core/error.hpp"

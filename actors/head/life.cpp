@@ -74,6 +74,8 @@ void ExperimentLife::become(State to, const std::string& cause, Timestamp now, E
   if (to == State::queued) record_.queued = now;
   if (to == State::running && !record_.started) record_.started = now;
   if (to == State::running && !record_.attempts.empty()) attempt().pace.running = now;
+  bool begins = to == State::preparing || to == State::starting || to == State::running;
+  if (begins && !record_.attempts.empty()) attempt().state = to;
   if (is_terminal(to)) record_.ended = now;
   if (error != nullptr) record_.error = *error;
   effects.events.push_back(

@@ -64,7 +64,7 @@ Result<void> check_plausible(const JobUpdate& update) {
   if (std::max(update.ranks.size(), update.paces.size()) > limits::processes_max)
     return absurd(update.key, "it has more ranks than a job may have");
   for (const auto& rank : update.ranks)
-    if (rank.quiet_ms < 0 || rank.steady_ms < 0 || rank.by > RankPulse::By::metrics ||
+    if (rank.quiet_ms < 0 || rank.steady_ms < 0 || rank.by > RankPulse::By::calls ||
         rank.process.size() > limits::metric_line_bytes_max)
       return absurd(update.key, "what its ranks do is absurd");
   size_t bound = update.bound.cpus.size() + update.bound.memory.size() + update.bound.note.size();

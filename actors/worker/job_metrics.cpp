@@ -124,8 +124,9 @@ void JobState::pulse() {
   auto now = context_->clock->monotonic();
   if (order_->world_size > 1 && !pace_)
     pace_.emplace(context_->paths.pace(slot_), order_->first_rank, order_->processes);
-  auto ranks = pulses_ ? pulses_->due(now, context_->looks) : std::vector<RankPulse>{};
   auto paces = pace_ ? pace_->due(now) : std::vector<RankPace>{};
+  if (pulses_) pulses_->calls(paces, now);
+  auto ranks = pulses_ ? pulses_->due(now, context_->looks) : std::vector<RankPulse>{};
   if (waits_) {
     auto seen = waits_->look(now, context_->looks.process, context_->looks.wait);
     paces.insert(paces.end(), seen.begin(), seen.end());

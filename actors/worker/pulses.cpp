@@ -36,10 +36,12 @@ void Pulses::begin(std::vector<int32_t> pids, Time now) {
 void Pulses::sign(Rank& rank, RankPulse::By by, Time now) {
   // One value told at the beginning is no habit: until the second, lines count as well.
   bool reports = by == RankPulse::By::metrics && ++rank.reports > 1;
-  if (by == RankPulse::By::lines && rank.by == RankPulse::By::metrics) return;
+  if (by != RankPulse::By::metrics && rank.by == RankPulse::By::metrics) return;
   if (rank.by == RankPulse::By::nothing || now - rank.last >= patience_) rank.steady_since = now;
   if (reports)
     rank.by = RankPulse::By::metrics;
+  else if (by == RankPulse::By::calls)
+    rank.by = by;
   else if (rank.by == RankPulse::By::nothing)
     rank.by = RankPulse::By::lines;
   rank.last = now;
@@ -75,6 +77,13 @@ void Pulses::lines(std::string_view records, uint64_t end, Time now) {
   }
   for (size_t i = 0; i < spoke.size(); ++i)
     if (spoke[i]) sign(ranks_[i], RankPulse::By::lines, now);
+}
+
+void Pulses::calls(const std::vector<RankPace>& paces, Time now) {
+  for (const auto& pace : paces) {
+    auto index = size_t{pace.rank} - first_rank_;
+    if (!pace.seen && index < ranks_.size()) sign(ranks_[index], RankPulse::By::calls, now);
+  }
 }
 
 std::vector<RankPulse> Pulses::due(Time now, const Looks& looks) {

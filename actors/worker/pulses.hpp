@@ -1,6 +1,6 @@
 // What the ranks of one job were last seen to do, for the watchdog of its experiment. A rank shows
-// progress by metrics; where it reports none, by lines of its log. Pure: time, metrics, log records
-// and the state of processes come in from the job actor, its owner.
+// progress by metrics; where it reports none, by lines of its log and by collective calls. Pure:
+// time, metrics, log records and the state of processes come in from the job actor, its owner.
 #pragma once
 
 #include "runtime/core/clock.hpp"
@@ -37,6 +37,9 @@ class Pulses {
   void points(const std::string& source, const std::vector<WirePoint>& points, Time now);
   /// Records of the log store up to this offset, see scan_log.
   void lines(std::string_view records, uint64_t end, Time now);
+
+  /// Ranks that have made collective calls since, as they tell it themselves.
+  void calls(const std::vector<RankPace>& paces, Time now);
 
   /// At most once a second; else nothing.
   std::vector<RankPulse> due(Time now, const Looks& looks);

@@ -50,8 +50,9 @@ Result<void> RankServices::serve_store(const JobOrder& order, uint32_t phase) {
   auto store = comm::StoreServer::start(at, order.token, addresses_of(order));
   // An address by which others reach this machine need not be one of its own.
   if (!store)
-    store = comm::StoreServer::start(
-        {at.host.find(':') == at.host.npos ? "0.0.0.0" : "::", at.port}, order.token);
+    store =
+        comm::StoreServer::start({at.host.find(':') == at.host.npos ? "0.0.0.0" : "::", at.port},
+                                 order.token, addresses_of(order));
   if (!store) return std::move(store).error();
   store_ = std::move(*store);
   return ok();

@@ -20,12 +20,12 @@ using Path = std::string;
 void read_worker_range(NodeReader& in, const YamlNode& node, const Path& path, Workers& out) {
   auto dots = node.is_scalar() ? node.text.find("..") : std::string::npos;
   if (dots == std::string::npos) {
-    out.min = out.max = static_cast<uint32_t>(in.integer(node, path, 1, uint32_max));
+    out.min = out.max = static_cast<uint32_t>(in.integer(node, path, 1, limits::workers_max));
     return;
   }
   auto end = [&](std::string text) {
     auto part = scalar_node(std::move(text), node.place);
-    return static_cast<uint32_t>(in.integer(part, path, 1, uint32_max));
+    return static_cast<uint32_t>(in.integer(part, path, 1, limits::workers_max));
   };
   out.min = end(node.text.substr(0, dots));
   out.max = end(node.text.substr(dots + 2));
@@ -37,7 +37,7 @@ void read_workers(NodeReader& in, const YamlNode& node, const Path& path, Worker
             {{"count", [&](const auto& n, const Path& p) { read_worker_range(in, n, p, out); }},
              {"processes",
               [&](const auto& n, const Path& p) {
-                out.processes = static_cast<uint32_t>(in.integer(n, p, 0, uint32_max));
+                out.processes = static_cast<uint32_t>(in.integer(n, p, 0, limits::processes_max));
               }},
              {"resize_after",
               [&](const auto& n, const Path& p) { in.duration(n, p, out.resize_after); }}});

@@ -10,9 +10,15 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace troupe::process {
+
+/// A run as people are told of it: its key up to the first '/', behind which counters follow.
+inline std::string_view name_of(std::string_view key) {
+  return key.substr(0, key.find('/'));
+}
 
 struct ProcessSpec {
   std::vector<std::string> argv;  // argv[0] is looked up in the PATH of `env` where it has no '/'

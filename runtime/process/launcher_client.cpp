@@ -95,9 +95,10 @@ void LauncherClient::start(RunRequest request) {
     RunStatus status;
     status.key = request.key;
     status.state = RunState::not_started;
-    status.error = Error{Errc::invalid, fmt::format("run {} cannot be started", request.key),
-                         fmt::format("commands and environments of {} bytes", bytes.size()),
-                         "pass long values in files"};
+    status.error =
+        Error{Errc::invalid, fmt::format("run {} cannot be started", name_of(request.key)),
+              fmt::format("commands and environments of {} bytes", bytes.size()),
+              "pass long values in files"};
     {
       std::lock_guard lock{mutex_};
       refused_.push_back(std::move(status));

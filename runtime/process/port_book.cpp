@@ -1,5 +1,7 @@
 #include "runtime/process/port_book.hpp"
 
+#include "runtime/process/launcher.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -113,7 +115,7 @@ Result<uint16_t> PortBook::take(const std::string& job, uint32_t count, uint32_t
     next_ = static_cast<uint16_t>(next_ + block);
     if (attempt(first)) return first;
   }
-  return Error{Errc::exhausted, fmt::format("no ports are free for job {}", job),
+  return Error{Errc::exhausted, fmt::format("no ports are free for job {}", name_of(job)),
                fmt::format("it needs {} neighbouring ones, and of {} to {} too few are left", count,
                            begin_, end_ - 1),
                "wait for other jobs of that machine to end, or see what uses them: ss -tlnp"};

@@ -199,7 +199,7 @@ Result<bool> FrameSplitter::next(Frame& frame) {
 
 Result<void> check(const RunRequest& request) {
   auto bad = [&](std::string detail) {
-    return Error{Errc::invalid, fmt::format("run {} cannot be started", request.key),
+    return Error{Errc::invalid, fmt::format("run {} cannot be started", name_of(request.key)),
                  std::move(detail), ""};
   };
   if (request.key.empty() || request.key.size() > key_bytes_max || has_nul(request.key))

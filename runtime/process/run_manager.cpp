@@ -65,8 +65,8 @@ void RunManager::recover() {
     status.exits.assign(std::max<size_t>(run.processes.size(), 1), {0, SIGKILL, status.ended});
     status.pids.clear();
     status.log_bytes = LogWriter{run.log_dir, 0}.end();
-    status.error = Error{Errc::failed, fmt::format("run {} was lost", key), "the launcher died",
-                         "start it again; the log up to that moment is kept"};
+    status.error = Error{Errc::failed, fmt::format("run {} was lost", name_of(key)),
+                         "the launcher died", "start it again; the log up to that moment is kept"};
     if (auto noted = journal_.ended(status); !noted)
       log::error("launcher", "{}", to_string(noted.error()));
   }
@@ -109,12 +109,13 @@ void RunManager::start(RunRequest request) {
   }
   if (auto good = check(request); !good) return refuse(request.key, good.error());
   if (journal_.runs().size() >= runs_max)
-    return refuse(request.key, {Errc::exhausted, fmt::format("run {} not started", request.key),
-                                fmt::format("the launcher holds {} runs", runs_max), ""});
+    return refuse(request.key,
+                  {Errc::exhausted, fmt::format("run {} not started", name_of(request.key)),
+                   fmt::format("the launcher holds {} runs", runs_max), ""});
   if (auto room = journal_.has_room(); !room) return refuse(request.key, room.error());
   if (request.lease_until.count() > 0 && Time{request.lease_until} <= Time::clock::now())
     return refuse(request.key,
-                  {Errc::unavailable, fmt::format("run {} not started", request.key),
+                  {Errc::unavailable, fmt::format("run {} not started", name_of(request.key)),
                    "its lease ran out before that", "it is started again by itself"},
                   RunState::ended);
 
@@ -191,7 +192,7 @@ Result<void> RunManager::spawn_ranks(Run& run, RunRequest& request, JournalRun& 
     for (int stream = 0; stream < 2; ++stream) {
       int fds[2];
       if (::pipe2(fds, O_CLOEXEC) != 0)
-        return errno_error(errno, fmt::format("run {} not started", request.key),
+        return errno_error(errno, fmt::format("run {} not started", name_of(request.key)),
                            "too many processes for the launcher's file limit (ulimit -n)?");
       ends[stream].reset(fds[1]);
       ::fcntl(fds[0], F_SETFL, O_NONBLOCK);
@@ -228,7 +229,7 @@ Result<void> RunManager::watch(int fd, uint64_t id, const std::string& key) {
   event.events = EPOLLIN;
   event.data.u64 = id;
   if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0)
-    return errno_error(errno, fmt::format("run {} not started", key));
+    return errno_error(errno, fmt::format("run {} not started", name_of(key)));
   return ok();
 }
 

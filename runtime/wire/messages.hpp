@@ -238,7 +238,7 @@ enum class JobStep : uint8_t {
 /// What one rank was last seen to do, for the watchdog of its experiment. Ages instead of times:
 /// clocks differ.
 struct RankPulse {
-  enum class By : uint8_t { nothing, lines, metrics };
+  enum class By : uint8_t { nothing, lines, metrics, calls };
 
   uint32_t rank = 0;
   By by = By::nothing;    // how it has shown progress so far

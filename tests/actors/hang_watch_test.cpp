@@ -105,6 +105,13 @@ TEST_F(Watch, NamesTheRankThatFallsSilentWhileOthersWriteOn) {
   EXPECT_EQ(what(), "rank 1 of 2 made no progress for 10s");
 }
 
+TEST_F(Watch, JudgesByCollectiveCallsAsByLines) {
+  hear(0, {rank(0, By::calls, 12s, 100s)});
+  hear(1, {rank(1, By::calls, 12s, 100s)});
+  EXPECT_EQ(what(), "ranks 0, 1 of 2 made no progress for 10s");
+  EXPECT_THAT(look().hang->detail, HasSubstr("rank 0 on a: last collective call at "));
+}
+
 TEST_F(Watch, AFewLinesAtTheStartAreNoHabit) {
   hear(0, {rank(0, By::lines, 1s, 100s)});
   hear(1, {rank(1, By::lines, 600s, 19s)});

@@ -19,8 +19,10 @@ TEST_F(Life, GoesThroughEveryStateToFinished) {
   EXPECT_EQ(record().attempts[0].epoch, 101u);
   auto starting = life.update(update_of(record(), JobStep::starting), t0);
   EXPECT_THAT(steps(starting), ElementsAre("PREPARING>STARTING"));
+  EXPECT_EQ(record().attempts[0].state, State::starting);
   EXPECT_THAT(steps(runs()), ElementsAre("STARTING>RUNNING"));
   EXPECT_EQ(record().started, t0);
+  EXPECT_EQ(record().attempts[0].state, State::running);
   auto end = exits(0);
   EXPECT_THAT(steps(end), ElementsAre("RUNNING>FINISHED"));
   EXPECT_EQ(end.next, Next::ended);

@@ -151,6 +151,24 @@ TEST_F(PulsesOf, ANewLineOfRunBeginsAnew) {
   EXPECT_FALSE(told[0].has_step);
 }
 
+TEST_F(PulsesOf, CollectiveCallsAreProgressWhereNobodyReportsMetrics) {
+  pass(5s);
+  pulses.calls({{5, 100, 0, 0}, {7, 1, 0, 0}, {4, 3, 0, 0, true}}, now);
+  auto told = after(1s);
+  EXPECT_EQ(told.at(0).by, By::nothing) << "what is seen from outside says nothing of progress";
+  EXPECT_EQ(told.at(1).by, By::calls);
+  EXPECT_EQ(told.at(1).quiet_ms, 1000);
+  line(1);
+  EXPECT_EQ(after(1s).at(1).by, By::calls);
+  metric(1), pass(1s), metric(2);
+  pulses.calls({{4, 100, 0, 0}}, now);
+  pass(3s);
+  pulses.calls({{4, 200, 0, 0}}, now);
+  told = after(1s);
+  EXPECT_EQ(told.at(0).by, By::metrics);
+  EXPECT_EQ(told.at(0).quiet_ms, 4000) << "calls of a loop that learns nothing";
+}
+
 TEST_F(PulsesOf, SayWhoWaitsAndWhereAQuietProcessStands) {
   waiting = 172;
   EXPECT_THAT(after(4s).at(0).process, IsEmpty());

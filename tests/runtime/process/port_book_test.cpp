@@ -55,9 +55,10 @@ TEST(PortBook, GivesNoPortToTwoJobsAlsoOfOtherBooks) {
       for (uint16_t port = 0; port < 6; ++port)
         EXPECT_TRUE(given.insert(static_cast<uint16_t>(*first + port)).second);
     }
-  auto none = one.take("9", 6, 6);
+  auto none = one.take("9.worker.0/21474836494/0", 6, 6);
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code, Errc::exhausted);
+  EXPECT_EQ(none.error().what, "no ports are free for job 9.worker.0");
   EXPECT_THAT(none.error().detail, HasSubstr(std::to_string(begin_at)));
   one.release("0");
   EXPECT_TRUE(one.take("9", 6, 6));
