@@ -68,8 +68,8 @@ Pace::~Pace() {
 void Pace::note(std::chrono::nanoseconds waited) {
   auto calls = record_->ended.load(std::memory_order_relaxed) + 1;
   record_->begun.store(calls, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_release);
-  record_->waited_ns.store(static_cast<uint64_t>(waited.count()), std::memory_order_relaxed);
+  // Not before the store above.
+  record_->waited_ns.store(static_cast<uint64_t>(waited.count()), std::memory_order_release);
   record_->ended.store(calls, std::memory_order_release);
 }
 

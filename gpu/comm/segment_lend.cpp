@@ -49,7 +49,7 @@ std::optional<int> queue_of(int32_t pid, int32_t thread) {
 
 Segment::Working Segment::begin_call() {
   static thread_local const pid_t thread = ::gettid();
-  mine().thread.store(thread, std::memory_order_relaxed);
+  mine().thread.store(thread, std::memory_order_release);
   tell_processor();
   return Working{mine().thread};
 }
@@ -64,10 +64,12 @@ bool Segment::is_at_work(uint32_t local) const {
 bool Segment::lend_processor(uint32_t local) {
   tell_processor();
   auto& peer = state(local);
-  auto thread = peer.thread.load(std::memory_order_relaxed);
+  // Once it is in a call it has joined: before that its process is not known.
+  auto thread = peer.thread.load(std::memory_order_acquire);
+  if (thread == 0) return false;
   auto beats = peer.beats.load(std::memory_order_relaxed);
   auto processor = queue_of(peer.pid, thread);
-  if (thread == 0 || !processor || *processor == processor_ - 1) return false;
+  if (!processor || *processor == processor_ - 1) return false;
   if (peer.beats.load(std::memory_order_relaxed) != beats || peer.being_moved.exchange(1) != 0)
     return false;
   cpu_set_t allowed, here;

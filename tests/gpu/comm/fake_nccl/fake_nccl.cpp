@@ -60,8 +60,9 @@ struct Work {
 };
 
 std::mutex all_mutex;
-std::map<std::string, std::shared_ptr<World>> worlds;  // by what its ranks know of it
-std::map<void*, std::shared_ptr<Comm>> comms;
+// Never destroyed: a call that hangs outlives the program's end.
+auto& worlds = *new std::map<std::string, std::shared_ptr<World>>;  // by what ranks know of it
+auto& comms = *new std::map<void*, std::shared_ptr<Comm>>;
 std::atomic<int> ids{0}, shrunk{0};
 thread_local std::vector<std::pair<void*, Work*>>* group = nullptr;
 
