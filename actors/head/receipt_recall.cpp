@@ -30,7 +30,7 @@ std::shared_ptr<ReceiptBook> recall_receipts(const storage::Ledger& ledger) {
     auto page = ledger.list(query);
     if (!page) break;
     for (const auto& entry : page->entries) {
-      ++looked;
+      if (looked++ >= recalled_max) break;
       if (const auto* record = std::get_if<ExperimentRecord>(&entry)) {
         take_receipts(*record, found);
         continue;

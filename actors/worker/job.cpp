@@ -236,8 +236,7 @@ void JobState::launched(const process::RunStatus& status) {
   if (status.state == process::RunState::running) {
     if (started_us_ == 0) started_us_ = status.started.us;
     if (order_->phases[phase_].setup || order_->phases[phase_].receipt) return;
-    watch_ranks(status);
-    watch_world(status);
+    watch(status);
     send(blank(JobStep::running));
     return;
   }

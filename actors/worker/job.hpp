@@ -77,8 +77,7 @@ class JobState {
                     std::vector<WirePoint> points);
   bool look_for_checkpoints();
   void watch_disk();
-  void watch_ranks(const process::RunStatus& status);
-  void watch_world(const process::RunStatus& status);
+  void watch(const process::RunStatus& status);
   void look_at_world();
   void pulse();
 
@@ -88,7 +87,6 @@ class JobState {
   std::shared_ptr<const JobOrder> order_;
   std::shared_ptr<const HeldData> data_;  // once its data is here
   std::optional<WorldCheck> world_;       // of the line that runs
-  std::string world_run_;                 // which that is
   Error warning_;                         // what it has seen
   RankServices services_;                 // for the line that runs
   std::vector<ReceiptPart> receipt_;      // once it is measured: one
@@ -117,7 +115,7 @@ class JobState {
   std::optional<Pulses> pulses_;               // where its experiment has a watchdog
   std::optional<PaceLook> pace_;               // of a gang
   std::optional<WaitWatch> waits_;             // likewise
-  std::string pulses_run_;                     // whose processes they are of
+  std::string watched_run_;                    // whose processes these and the world are of
 };
 
 /// `slot` has the folders of a job that is adopted; one that begins is given its own.

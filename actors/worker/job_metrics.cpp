@@ -105,11 +105,13 @@ void JobState::send_metrics(const std::string& source, uint64_t from, uint64_t t
   }
 }
 
-void JobState::watch_ranks(const process::RunStatus& status) {
-  if (pulses_run_ == status.key) return;
-  pulses_run_ = status.key;
+/// Each line anew: it forms its own world.
+void JobState::watch(const process::RunStatus& status) {
+  if (watched_run_ == status.key) return;
+  watched_run_ = status.key;
   auto now = context_->clock->monotonic();
   if (order_->world_size > 1) {
+    world_.emplace(*order_, status.pids, now);
     waits_.emplace(order_->first_rank);
     waits_->begin(status.pids, now);
   }
@@ -126,6 +128,7 @@ void JobState::pulse() {
     pace_.emplace(context_->paths.pace(slot_), order_->first_rank, order_->processes);
   auto paces = pace_ ? pace_->due(now) : std::vector<RankPace>{};
   if (pulses_) pulses_->calls(paces, now);
+  if (!paces.empty()) waits_.reset();  // what its ranks tell themselves counts alone
   auto ranks = pulses_ ? pulses_->due(now, context_->looks) : std::vector<RankPulse>{};
   if (waits_) {
     auto seen = waits_->look(now, context_->looks.process, context_->looks.wait);
@@ -137,14 +140,6 @@ void JobState::pulse() {
   update.ranks = std::move(ranks);
   update.paces = std::move(paces);
   self_->send(context_->director, update_atom_v, std::move(update));
-}
-
-/// Of each line anew: it forms its own world.
-void JobState::watch_world(const process::RunStatus& status) {
-  if (order_->world_size < 2) return;
-  if (!world_ || world_run_ != status.key)
-    world_.emplace(*order_, status.pids, context_->clock->monotonic());
-  world_run_ = status.key;
 }
 
 void JobState::look_at_world() {

@@ -1,6 +1,6 @@
 // git_state: what git says about a tree, asked without a shell, hooks or locks.
 #include "client/cpp/code_tree.hpp"
-#include "runtime/core/fd.hpp"
+#include "runtime/core/started_program.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -8,11 +8,8 @@
 #include <csignal>
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char** environ;
 
 namespace troupe::client {
 
@@ -48,39 +45,22 @@ std::string read_some(int fd) {
 }
 
 Output run_git(const std::string& root, std::vector<std::string> words) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return {};
-  UniqueFd out{ends[0]};
-  UniqueFd in{ends[1]};
   // The file system monitor is a program that the repository's settings may name.
   std::vector<std::string> line{"git", "--no-optional-locks",      "-c", "core.fsmonitor=false",
                                 "-c",  "core.hooksPath=/dev/null", "-C", root};
   line.insert(line.end(), words.begin(), words.end());
-  std::vector<char*> argv;
-  for (auto& word : line) argv.push_back(word.data());
-  argv.push_back(nullptr);
-
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, in.get(), 1);
-  ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-  pid_t pid = 0;
-  auto failed = ::posix_spawnp(&pid, "git", &actions, nullptr, argv.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) return {};
-
-  in.reset();
+  auto git = start_program(std::move(line));
+  if (git.pid == 0) return {};
   Output output;
-  output.text = read_some(out.get());
+  output.text = read_some(git.output.get());
   bool cut = output.text.size() >= output_max;
   // Either it has ended, has more to say than we want, or is too slow.
   char more;
-  bool ended =
-      !cut && ::fcntl(out.get(), F_SETFL, O_NONBLOCK) == 0 && ::read(out.get(), &more, 1) == 0;
-  if (!ended) ::kill(pid, SIGKILL);
+  bool ended = !cut && ::fcntl(git.output.get(), F_SETFL, O_NONBLOCK) == 0 &&
+               ::read(git.output.get(), &more, 1) == 0;
+  if (!ended) ::kill(git.pid, SIGKILL);
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  while (::waitpid(git.pid, &status, 0) < 0 && errno == EINTR) {
   }
   output.good = cut || (ended && WIFEXITED(status) && WEXITSTATUS(status) == 0);
   return output;

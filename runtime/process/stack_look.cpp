@@ -1,6 +1,6 @@
 #include "runtime/process/stack_look.hpp"
 
-#include "runtime/core/fd.hpp"
+#include "runtime/core/started_program.hpp"
 
 #include <fmt/format.h>
 
@@ -8,9 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <fcntl.h>
 #include <mutex>
-#include <spawn.h>
 #include <string_view>
 #include <sys/wait.h>
 #include <thread>
@@ -29,32 +27,17 @@ constexpr std::array<std::string_view, 5> begin_of_programs{
 class RunningLook final : public StackLook {
  public:
   explicit RunningLook(pid_t pid) {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return;
-    UniqueFd out{ends[0]}, in{ends[1]};
-    auto number = fmt::to_string(pid);
-    std::array<const char*, 7> argv{"eu-stack", "-1", "-n", "64", "-p", number.c_str(), nullptr};
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    ::posix_spawn_file_actions_adddup2(&actions, in.get(), 1);
-    ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-    auto failed = ::posix_spawnp(&looker_, argv[0], &actions, nullptr,
-                                 const_cast<char* const*>(argv.data()), environ);
-    ::posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0) {
-      looker_ = 0;
-      return;
-    }
-    thread_ = std::thread{[this, fd = std::move(out)] { read(fd.get()); }};
+    auto program = start_program({"eu-stack", "-1", "-n", "64", "-p", fmt::to_string(pid)});
+    looker_ = program.pid;
+    if (looker_ != 0)
+      thread_ = std::thread{[this, fd = std::move(program.output)] { read(fd.get()); }};
   }
   ~RunningLook() override {
-    if (looker_ == 0) return;
-    // Reaped here alone, so the number is still its own.
-    ::kill(looker_, SIGKILL);
-    thread_.join();
-    while (::waitpid(looker_, nullptr, 0) < 0 && errno == EINTR) {
+    {
+      std::lock_guard lock{mutex_};
+      if (looker_ != 0) ::kill(looker_, SIGKILL);
     }
+    if (thread_.joinable()) thread_.join();
   }
   RunningLook(const RunningLook&) = delete;
   RunningLook& operator=(const RunningLook&) = delete;
@@ -75,7 +58,12 @@ class RunningLook final : public StackLook {
       written.append(bytes.data(), static_cast<size_t>(n));
     }
     auto line = stack_line(written);
+    // Under the lock, so that nobody else means another process by its number.
     std::lock_guard lock{mutex_};
+    ::kill(looker_, SIGKILL);  // it has said all, or too much
+    while (::waitpid(looker_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    looker_ = 0;
     text_ = std::move(line);
   }
 

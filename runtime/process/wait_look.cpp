@@ -2,6 +2,7 @@
 
 #include "runtime/core/fd.hpp"
 #include "runtime/process/children.hpp"
+#include "runtime/process/process_tree.hpp"
 
 #include <fmt/format.h>
 
@@ -53,20 +54,12 @@ bool is_for_others(long call) {
   }
 }
 
-/// Of its first thread: 'R', 'S', 'D', ...; 0 where it is gone.
-char state_of(pid_t pid) {
-  auto text = read_file(fmt::format("/proc/{}/task/{}/stat", pid, pid), file_bytes_max);
-  auto name_end = text ? text->rfind(')') : std::string::npos;
-  return name_end == std::string::npos || name_end + 2 >= text->size() ? '\0'
-                                                                       : (*text)[name_end + 2];
-}
-
 bool has_busy_child(pid_t pid) {
   auto children = children_of_first_thread(pid);
   children.resize(std::min(children.size(), children_max));
   return std::any_of(children.begin(), children.end(), [](pid_t child) {
-    auto state = state_of(child);
-    return state == 'R' || state == 'D';
+    auto facts = process_facts(child);
+    return facts && (facts->state == 'R' || facts->state == 'D');
   });
 }
 
